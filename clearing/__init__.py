@@ -1,0 +1,1 @@
+"""The law: pure, integer, deterministic transition of the clearing state."""

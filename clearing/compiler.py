@@ -1,0 +1,221 @@
+"""How the law becomes machine code: four decorators, one cache, one warm-up.
+
+``law`` and ``law_entry`` trap every int64 overflow and refuse floats; ``kernel`` and
+``kernel_entry`` are for hashing, encoding and recovery, where wrap and uint64 are wanted. Entries
+are called from Python and cached on disk; helpers are compiled into the entries that use them.
+Under ``NUMBA_DISABLE_JIT=1`` the same source runs as plain Python, and overflow still raises.
+
+Every failure of arithmetic is an ``ArithmeticError``: OverflowError or ZeroDivisionError when
+compiled, FloatingPointError, OverflowError or ZeroDivisionError when interpreted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+
+from clearing._arithmetic import LawCompiler
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+INTERPRETED = bool(numba.config.DISABLE_JIT)
+KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": True, "_nrt": False}
+LAW_OPTIONS: dict[str, Any] = {**KERNEL_OPTIONS, "pipeline_class": LawCompiler}
+DIGESTS_KEPT = 16
+PRUNE_AGE_SECONDS = 86_400
+
+
+def checked() -> Any:
+    """Context manager under which NumPy scalar overflow and division by zero raise.
+
+    ``law_entry`` enters it by itself when interpreted; tests that call a plain ``law`` function
+    directly enter it around the call. It is per thread and changes nothing when compiled.
+    """
+    return np.errstate(over="raise", divide="raise")
+
+
+def law(function: F) -> F:
+    """Compile a helper of the law: nopython, int64 traps, no allocation, never cached.
+
+    Raises (at the first call) numba TypingError naming function and line when a float, or int64
+    beside uint64, appears.
+    """
+    if INTERPRETED:
+        return function
+    return cast(F, numba.njit(**LAW_OPTIONS)(function))
+
+
+def law_entry(function: F) -> F:
+    """Compile like ``law``, and keep the machine code in the cache directory.
+
+    Call it with one signature only: the same dtypes and contiguous writable arrays each time.
+    """
+    if INTERPRETED:
+
+        @functools.wraps(function)
+        def guarded(*arguments: Any, **keywords: Any) -> Any:
+            # A Python int would never overflow; the compiled run sees int64 here.
+            arguments = tuple(np.int64(a) if type(a) is int else a for a in arguments)
+            with checked():
+                return function(*arguments, **keywords)
+
+        return cast(F, guarded)
+    return _cached(function, LAW_OPTIONS)
+
+
+def kernel(function: F) -> F:
+    """Compile a helper in which integers wrap and uint64 is allowed: hashing and encoding."""
+    if INTERPRETED:
+        return function
+    return cast(F, numba.njit(**KERNEL_OPTIONS)(function))
+
+
+def kernel_entry(function: F) -> F:
+    """Compile like ``kernel``, and keep the machine code in the cache directory."""
+    if INTERPRETED:
+        return function
+    return _cached(function, KERNEL_OPTIONS)
+
+
+def warm(
+    calls: Iterable[tuple[Callable[..., Any], tuple[Any, ...]]],
+    progress: Callable[[str], None] | None = None,
+) -> None:
+    """Compile or load each entry for the types of its example arguments, then freeze it.
+
+    ``calls`` holds (entry, example arguments); nothing is executed. A frozen entry answers an
+    unexpected type with TypeError at once instead of seconds of compilation in service.
+    """
+    if INTERPRETED:
+        return
+    with warm_lock():
+        for entry, examples in calls:
+            if progress is not None:
+                progress(f"compiling {entry.__module__}.{entry.__qualname__}")
+            dispatcher = cast(Any, entry)
+            signature = tuple(numba.typeof(example) for example in examples)
+            if signature not in dispatcher.overloads:
+                dispatcher.disable_compile(False)
+                dispatcher.compile(signature)
+            dispatcher.disable_compile()
+
+
+@contextlib.contextmanager
+def warm_lock() -> Iterator[None]:
+    """Hold the machine-wide lock of the cache: one process compiles, the others wait.
+
+    Not reentrant. Released by the kernel when the process dies.
+    """
+    home = cache_home()
+    home.mkdir(parents=True, exist_ok=True)
+    with open(home / "warm.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def cache_home() -> Path:
+    """Return NOVATIO_CACHE_DIR, else XDG_CACHE_HOME/novatio, else ~/.cache/novatio."""
+    chosen = os.environ.get("NOVATIO_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "novatio"
+
+
+def cache_directory(source: str) -> Path:
+    """Return the cache directory of the entries defined in the file ``source``.
+
+    Named by a digest of all Python sources that can reach those entries, the versions and options
+    of the compiler, and the processor: numba itself notices changes of one file only.
+    """
+    return cache_home() / "kernels" / _digest(_package_root(Path(source).resolve()))
+
+
+def _cached(function: F, options: dict[str, Any]) -> F:
+    directory = cache_directory(function.__code__.co_filename)
+    directory.mkdir(parents=True, exist_ok=True)
+    os.utime(directory)
+    _prune(directory.parent)
+    before = numba.config.CACHE_DIR
+    # numba reads the setting only while it decorates, so it is restored at once.
+    numba.config.CACHE_DIR = str(directory)
+    try:
+        return cast(F, numba.njit(cache=True, **options)(function))
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def _package_root(source: Path) -> Path:
+    """Return the directory of the outermost package around ``source``, or the file itself."""
+    root = source
+    while (root.parent / "__init__.py").exists():
+        root = root.parent
+    return root
+
+
+@functools.cache
+def _digest(root: Path) -> str:
+    digest = hashlib.sha256()
+    for part in (
+        sys.version,
+        numba.__version__,
+        llvmlite.__version__,
+        np.__version__,
+        str(numba.config.OPT),
+        str(KERNEL_OPTIONS),
+        str(numba.config.CPU_NAME or llvm.get_host_cpu_name()),
+        str(numba.config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()),
+    ):
+        digest.update(part.encode() + b"\0")
+    for package in sorted(_reachable({root, Path(__file__).resolve().parent})):
+        for path in _sources(package):
+            digest.update(str(path).encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:32]
+
+
+def _sources(root: Path) -> list[Path]:
+    return [root] if root.is_file() else sorted(root.rglob("*.py"))
+
+
+def _reachable(roots: set[Path]) -> set[Path]:
+    """Return the packages beside ``clearing`` that ``roots`` import, directly or through others."""
+    home = Path(__file__).resolve().parent.parent
+    found: set[Path] = set()
+    pending = set(roots)
+    while pending:
+        package = pending.pop()
+        found.add(package)
+        for path in _sources(package):
+            names = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text("utf-8"), re.M)
+            siblings = {home / name for name in names}
+            pending |= {p for p in siblings if (p / "__init__.py").exists()} - found
+    return found
+
+
+@functools.cache
+def _prune(parent: Path) -> None:
+    """Remove cache directories beyond the newest few that nobody has used for a day."""
+    ages = sorted(((p.stat().st_mtime, p) for p in parent.iterdir() if p.is_dir()), reverse=True)
+    for used, path in ages[DIGESTS_KEPT:]:
+        if used < time.time() - PRUNE_AGE_SECONDS:
+            # Another process may be pruning the same directory.
+            shutil.rmtree(path, ignore_errors=True)
