@@ -7,15 +7,18 @@ is undefined, so two machines may legally disagree about it. Law functions repla
 
 from __future__ import annotations
 
+import importlib
 import operator
-from typing import Any
+from typing import Any, ClassVar
 
-from numba.core import errors, ir, types
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import FunctionPass, register_pass
-from numba.core.extending import lower_builtin
-from numba.core.typed_passes import NopythonTypeInference
-from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from clearing._backend import extending, types
+
+errors: Any = importlib.import_module("numba.core.errors")
+ir: Any = importlib.import_module("numba.core.ir")
+compiler: Any = importlib.import_module("numba.core.compiler")
+machinery: Any = importlib.import_module("numba.core.compiler_machinery")
+passes: Any = importlib.import_module("numba.core.typed_passes")
+templates: Any = importlib.import_module("numba.core.typing.templates")
 
 INT64_MIN = -(1 << 63)
 
@@ -68,18 +71,18 @@ REFUSED_BINARY = {operator.pow: "**", operator.ipow: "**"}
 REFUSED_CALLS = {pow: "pow", divmod: "divmod", sum: "sum", round: "round"}
 
 
-@infer_global(checked_add)
-@infer_global(checked_subtract)
-@infer_global(checked_multiply)
-@infer_global(checked_floor_divide)
-class _BinaryTemplate(ConcreteTemplate):  # type: ignore[misc]
-    cases = [signature(types.int64, types.int64, types.int64)]
+@templates.infer_global(checked_add)
+@templates.infer_global(checked_subtract)
+@templates.infer_global(checked_multiply)
+@templates.infer_global(checked_floor_divide)
+class _BinaryTemplate(templates.ConcreteTemplate):  # type: ignore[misc]
+    cases: ClassVar[list[Any]] = [templates.signature(types.int64, types.int64, types.int64)]
 
 
-@infer_global(checked_negate)
-@infer_global(checked_absolute)
-class _UnaryTemplate(ConcreteTemplate):  # type: ignore[misc]
-    cases = [signature(types.int64, types.int64)]
+@templates.infer_global(checked_negate)
+@templates.infer_global(checked_absolute)
+class _UnaryTemplate(templates.ConcreteTemplate):  # type: ignore[misc]
+    cases: ClassVar[list[Any]] = [templates.signature(types.int64, types.int64)]
 
 
 def _raise_if(context: Any, builder: Any, condition: Any, name: str) -> None:
@@ -123,18 +126,18 @@ def _lower_floor_divide(context: Any, builder: Any, signature: Any, arguments: A
     return context.get_function(function, resolved)(builder, arguments)
 
 
-lower_builtin(checked_add, types.int64, types.int64)(
+extending.lower_builtin(checked_add, types.int64, types.int64)(
     _with_overflow("sadd_with_overflow", "addition")
 )
-lower_builtin(checked_subtract, types.int64, types.int64)(
+extending.lower_builtin(checked_subtract, types.int64, types.int64)(
     _with_overflow("ssub_with_overflow", "subtraction")
 )
-lower_builtin(checked_multiply, types.int64, types.int64)(
+extending.lower_builtin(checked_multiply, types.int64, types.int64)(
     _with_overflow("smul_with_overflow", "multiplication")
 )
-lower_builtin(checked_floor_divide, types.int64, types.int64)(_lower_floor_divide)
-lower_builtin(checked_negate, types.int64)(_lower_negate)
-lower_builtin(checked_absolute, types.int64)(_lower_absolute)
+extending.lower_builtin(checked_floor_divide, types.int64, types.int64)(_lower_floor_divide)
+extending.lower_builtin(checked_negate, types.int64)(_lower_negate)
+extending.lower_builtin(checked_absolute, types.int64)(_lower_absolute)
 
 
 def _holds_float(kind: Any) -> bool:
@@ -163,14 +166,14 @@ def _resolved(state: Any, function: Any) -> Any:
     return kind
 
 
-@register_pass(mutates_CFG=False, analysis_only=False)
-class CheckArithmetic(FunctionPass):  # type: ignore[misc]
+@machinery.register_pass(mutates_CFG=False, analysis_only=False)
+class CheckArithmetic(machinery.FunctionPass):  # type: ignore[misc]
     """Trap int64 arithmetic, refuse floats and mixed signs, once the types are known."""
 
     _name = "novatio_check_arithmetic"
 
     def __init__(self) -> None:
-        FunctionPass.__init__(self)
+        machinery.FunctionPass.__init__(self)
 
     def run_pass(self, state: Any) -> bool:
         for argument, kind in zip(state.func_id.arg_names, state.args, strict=True):
@@ -245,13 +248,13 @@ class CheckArithmetic(FunctionPass):  # type: ignore[misc]
             state.typemap[value.func.name] = _resolved(state, checked_absolute)
 
 
-class LawCompiler(CompilerBase):  # type: ignore[misc]
+class LawCompiler(compiler.CompilerBase):  # type: ignore[misc]
     """numba's nopython pipeline with CheckArithmetic right after type inference."""
 
     def define_pipelines(self) -> list[Any]:
         """Return the one pipeline of law functions."""
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        manager.add_pass_after(CheckArithmetic, NopythonTypeInference)
+        manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        manager.add_pass_after(CheckArithmetic, passes.NopythonTypeInference)
         manager.finalize()
         return [manager]
 

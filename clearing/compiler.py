@@ -25,15 +25,13 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import llvmlite
-import llvmlite.binding as llvm
-import numba
 import numpy as np
 
 from clearing._arithmetic import LawCompiler
+from clearing._backend import INTERPRETED, llvm, numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-INTERPRETED = bool(numba.config.DISABLE_JIT)
 KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": True, "_nrt": False}
 LAW_OPTIONS: dict[str, Any] = {**KERNEL_OPTIONS, "pipeline_class": LawCompiler}
 DIGESTS_KEPT = 16

@@ -55,12 +55,12 @@ def dtype_of(cls: type) -> np.dtype[Any]:
 
 def new_rows(cls: type[T], count: int) -> Rows[T]:
     """Return ``count`` zeroed rows of ``cls``, contiguous and writable. count >= 0."""
-    return cast(Rows[T], np.zeros(count, dtype_of(cls)))
+    return cast(Rows[T], np.zeros(count, dtype_of(cast(Any, cls))))
 
 
-def pieces_of(rows: Any) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def pieces_of(rows: Any) -> Any:
     """Return a view of contiguous ``rows`` as int64 of shape (rows, int64 fields in a row)."""
-    return cast(Any, rows.view(np.int64).reshape(rows.shape[0], rows.dtype.itemsize // 8))
+    return rows.view(np.int64).reshape(rows.shape[0], rows.dtype.itemsize // 8)
 
 
 def _field(cls: type, name: str, hint: Any) -> tuple[Any, ...]:
