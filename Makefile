@@ -62,7 +62,7 @@ setup: $(INSTALLED)  ## create .venv, install, compile the kernels (example: mak
 	@echo "[3/3] compiling the kernels (skipped when nothing changed) ..."
 	@$(BIN)/python -m novatio.warm
 
-demo: setup  ## a market, a crash, a fraud and its proof, in a minute (example: make demo)
+demo: setup  ## a market, a crash, a fraud and its proof (example: make demo)
 	@$(BIN)/novatio demo
 
 test: setup  ## run the tests; ARGS go to pytest (example: make test ARGS='-k margin')
