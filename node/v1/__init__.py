@@ -1,0 +1,1 @@
+"""Generated stubs of proto/node/v1; `make proto` writes them."""

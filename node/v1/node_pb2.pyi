@@ -1,0 +1,672 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class NodeStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NODE_STATUS_UNSPECIFIED: _ClassVar[NodeStatus]
+    NODE_STATUS_ACTIVE: _ClassVar[NodeStatus]
+    NODE_STATUS_CATCHING_UP: _ClassVar[NodeStatus]
+    NODE_STATUS_HALTED: _ClassVar[NodeStatus]
+    NODE_STATUS_STOPPING: _ClassVar[NodeStatus]
+    NODE_STATUS_FAILED: _ClassVar[NodeStatus]
+
+class BatchStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BATCH_STATUS_UNSPECIFIED: _ClassVar[BatchStatus]
+    BATCH_STATUS_SEALED: _ClassVar[BatchStatus]
+    BATCH_STATUS_POSTED: _ClassVar[BatchStatus]
+    BATCH_STATUS_SAFE: _ClassVar[BatchStatus]
+    BATCH_STATUS_FINALISED: _ClassVar[BatchStatus]
+    BATCH_STATUS_WITHDRAWABLE: _ClassVar[BatchStatus]
+NODE_STATUS_UNSPECIFIED: NodeStatus
+NODE_STATUS_ACTIVE: NodeStatus
+NODE_STATUS_CATCHING_UP: NodeStatus
+NODE_STATUS_HALTED: NodeStatus
+NODE_STATUS_STOPPING: NodeStatus
+NODE_STATUS_FAILED: NodeStatus
+BATCH_STATUS_UNSPECIFIED: BatchStatus
+BATCH_STATUS_SEALED: BatchStatus
+BATCH_STATUS_POSTED: BatchStatus
+BATCH_STATUS_SAFE: BatchStatus
+BATCH_STATUS_FINALISED: BatchStatus
+BATCH_STATUS_WITHDRAWABLE: BatchStatus
+
+class Submission(_message.Message):
+    __slots__ = ("actions", "lengths")
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    LENGTHS_FIELD_NUMBER: _ClassVar[int]
+    actions: bytes
+    lengths: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, actions: _Optional[bytes] = ..., lengths: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Outcomes(_message.Message):
+    __slots__ = ("codes", "sequences", "repeats", "rejections", "receipt")
+    CODES_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    REPEATS_FIELD_NUMBER: _ClassVar[int]
+    REJECTIONS_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    codes: _containers.RepeatedScalarFieldContainer[int]
+    sequences: _containers.RepeatedScalarFieldContainer[int]
+    repeats: _containers.RepeatedScalarFieldContainer[int]
+    rejections: _containers.RepeatedCompositeFieldContainer[Rejection]
+    receipt: FrameReceipt
+    def __init__(self, codes: _Optional[_Iterable[int]] = ..., sequences: _Optional[_Iterable[int]] = ..., repeats: _Optional[_Iterable[int]] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., receipt: _Optional[_Union[FrameReceipt, _Mapping]] = ...) -> None: ...
+
+class Rejection(_message.Message):
+    __slots__ = ("index", "code", "name", "acceptance", "message", "operands")
+    class OperandsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    OPERANDS_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    code: int
+    name: str
+    acceptance: str
+    message: str
+    operands: _containers.ScalarMap[str, str]
+    def __init__(self, index: _Optional[int] = ..., code: _Optional[int] = ..., name: _Optional[str] = ..., acceptance: _Optional[str] = ..., message: _Optional[str] = ..., operands: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class FrameReceipt(_message.Message):
+    __slots__ = ("generation", "count", "accumulator", "signature", "count_before", "accumulator_before", "step_counts", "step_roots", "own_steps", "own_hashes", "token")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    ACCUMULATOR_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    ACCUMULATOR_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    STEP_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    STEP_ROOTS_FIELD_NUMBER: _ClassVar[int]
+    OWN_STEPS_FIELD_NUMBER: _ClassVar[int]
+    OWN_HASHES_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    count: int
+    accumulator: bytes
+    signature: bytes
+    count_before: int
+    accumulator_before: bytes
+    step_counts: _containers.RepeatedScalarFieldContainer[int]
+    step_roots: bytes
+    own_steps: _containers.RepeatedScalarFieldContainer[int]
+    own_hashes: bytes
+    token: int
+    def __init__(self, generation: _Optional[int] = ..., count: _Optional[int] = ..., accumulator: _Optional[bytes] = ..., signature: _Optional[bytes] = ..., count_before: _Optional[int] = ..., accumulator_before: _Optional[bytes] = ..., step_counts: _Optional[_Iterable[int]] = ..., step_roots: _Optional[bytes] = ..., own_steps: _Optional[_Iterable[int]] = ..., own_hashes: _Optional[bytes] = ..., token: _Optional[int] = ...) -> None: ...
+
+class Refusal(_message.Message):
+    __slots__ = ("reason", "message", "operands", "retry_after_ms")
+    class OperandsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    OPERANDS_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_MS_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    message: str
+    operands: _containers.ScalarMap[str, str]
+    retry_after_ms: int
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., operands: _Optional[_Mapping[str, str]] = ..., retry_after_ms: _Optional[int] = ...) -> None: ...
+
+class SubmitRequest(_message.Message):
+    __slots__ = ("submission",)
+    SUBMISSION_FIELD_NUMBER: _ClassVar[int]
+    submission: Submission
+    def __init__(self, submission: _Optional[_Union[Submission, _Mapping]] = ...) -> None: ...
+
+class SubmitResponse(_message.Message):
+    __slots__ = ("outcomes",)
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    outcomes: Outcomes
+    def __init__(self, outcomes: _Optional[_Union[Outcomes, _Mapping]] = ...) -> None: ...
+
+class SubmitStreamRequest(_message.Message):
+    __slots__ = ("client_sequence", "submission")
+    CLIENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    SUBMISSION_FIELD_NUMBER: _ClassVar[int]
+    client_sequence: int
+    submission: Submission
+    def __init__(self, client_sequence: _Optional[int] = ..., submission: _Optional[_Union[Submission, _Mapping]] = ...) -> None: ...
+
+class SubmitStreamResponse(_message.Message):
+    __slots__ = ("client_sequence", "outcomes", "refusal")
+    CLIENT_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    client_sequence: int
+    outcomes: Outcomes
+    refusal: Refusal
+    def __init__(self, client_sequence: _Optional[int] = ..., outcomes: _Optional[_Union[Outcomes, _Mapping]] = ..., refusal: _Optional[_Union[Refusal, _Mapping]] = ...) -> None: ...
+
+class GetActionRequest(_message.Message):
+    __slots__ = ("action_hash",)
+    ACTION_HASH_FIELD_NUMBER: _ClassVar[int]
+    action_hash: bytes
+    def __init__(self, action_hash: _Optional[bytes] = ...) -> None: ...
+
+class GetActionResponse(_message.Message):
+    __slots__ = ("sequence", "code", "name", "token", "receipt")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    code: int
+    name: str
+    token: int
+    receipt: FrameReceipt
+    def __init__(self, sequence: _Optional[int] = ..., code: _Optional[int] = ..., name: _Optional[str] = ..., token: _Optional[int] = ..., receipt: _Optional[_Union[FrameReceipt, _Mapping]] = ...) -> None: ...
+
+class Point(_message.Message):
+    __slots__ = ("sequence", "token", "time_ms", "state_root")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    STATE_ROOT_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    token: int
+    time_ms: int
+    state_root: bytes
+    def __init__(self, sequence: _Optional[int] = ..., token: _Optional[int] = ..., time_ms: _Optional[int] = ..., state_root: _Optional[bytes] = ...) -> None: ...
+
+class GetInfoRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetInfoResponse(_message.Message):
+    __slots__ = ("node_version", "law_version", "chain_id", "settlement", "domain_separator", "genesis_root", "sequencer", "actions_max", "bytes_max", "action_bytes_max", "actions_per_step")
+    NODE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    LAW_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_SEPARATOR_FIELD_NUMBER: _ClassVar[int]
+    GENESIS_ROOT_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCER_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_MAX_FIELD_NUMBER: _ClassVar[int]
+    BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
+    ACTION_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_PER_STEP_FIELD_NUMBER: _ClassVar[int]
+    node_version: str
+    law_version: int
+    chain_id: int
+    settlement: bytes
+    domain_separator: bytes
+    genesis_root: bytes
+    sequencer: bytes
+    actions_max: int
+    bytes_max: int
+    action_bytes_max: int
+    actions_per_step: int
+    def __init__(self, node_version: _Optional[str] = ..., law_version: _Optional[int] = ..., chain_id: _Optional[int] = ..., settlement: _Optional[bytes] = ..., domain_separator: _Optional[bytes] = ..., genesis_root: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., actions_max: _Optional[int] = ..., bytes_max: _Optional[int] = ..., action_bytes_max: _Optional[int] = ..., actions_per_step: _Optional[int] = ...) -> None: ...
+
+class GetHeadsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Head(_message.Message):
+    __slots__ = ("number", "sequence", "state_root")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    STATE_ROOT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    sequence: int
+    state_root: bytes
+    def __init__(self, number: _Optional[int] = ..., sequence: _Optional[int] = ..., state_root: _Optional[bytes] = ...) -> None: ...
+
+class GetHeadsResponse(_message.Message):
+    __slots__ = ("status", "sequenced", "sealed", "posted", "safe", "finalised", "withdrawable", "generation", "base_block", "inbox_consumed", "inbox_available", "foreign_batch", "posting_error")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCED_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    POSTED_FIELD_NUMBER: _ClassVar[int]
+    SAFE_FIELD_NUMBER: _ClassVar[int]
+    FINALISED_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWABLE_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    BASE_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    INBOX_CONSUMED_FIELD_NUMBER: _ClassVar[int]
+    INBOX_AVAILABLE_FIELD_NUMBER: _ClassVar[int]
+    FOREIGN_BATCH_FIELD_NUMBER: _ClassVar[int]
+    POSTING_ERROR_FIELD_NUMBER: _ClassVar[int]
+    status: NodeStatus
+    sequenced: Point
+    sealed: Head
+    posted: Head
+    safe: Head
+    finalised: Head
+    withdrawable: Head
+    generation: int
+    base_block: int
+    inbox_consumed: int
+    inbox_available: int
+    foreign_batch: bool
+    posting_error: str
+    def __init__(self, status: _Optional[_Union[NodeStatus, str]] = ..., sequenced: _Optional[_Union[Point, _Mapping]] = ..., sealed: _Optional[_Union[Head, _Mapping]] = ..., posted: _Optional[_Union[Head, _Mapping]] = ..., safe: _Optional[_Union[Head, _Mapping]] = ..., finalised: _Optional[_Union[Head, _Mapping]] = ..., withdrawable: _Optional[_Union[Head, _Mapping]] = ..., generation: _Optional[int] = ..., base_block: _Optional[int] = ..., inbox_consumed: _Optional[int] = ..., inbox_available: _Optional[int] = ..., foreign_batch: _Optional[bool] = ..., posting_error: _Optional[str] = ...) -> None: ...
+
+class Tier(_message.Message):
+    __slots__ = ("initial_ppm", "maintenance_ppm", "open_interest_lower_micro", "open_interest_upper_micro")
+    INITIAL_PPM_FIELD_NUMBER: _ClassVar[int]
+    MAINTENANCE_PPM_FIELD_NUMBER: _ClassVar[int]
+    OPEN_INTEREST_LOWER_MICRO_FIELD_NUMBER: _ClassVar[int]
+    OPEN_INTEREST_UPPER_MICRO_FIELD_NUMBER: _ClassVar[int]
+    initial_ppm: int
+    maintenance_ppm: int
+    open_interest_lower_micro: int
+    open_interest_upper_micro: int
+    def __init__(self, initial_ppm: _Optional[int] = ..., maintenance_ppm: _Optional[int] = ..., open_interest_lower_micro: _Optional[int] = ..., open_interest_upper_micro: _Optional[int] = ...) -> None: ...
+
+class GetParamsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetParamsResponse(_message.Message):
+    __slots__ = ("version", "price_quorum", "price_band_ppm", "price_stale_open_ms", "price_stale_margin_ms", "price_jump_ppm", "price_drift_ms", "funding_interval_ms", "funding_cap_ppm", "liquidation_buffer_ppm", "liquidation_penalty_ppm", "insurance_fee_ppm", "transfer_margin_ppm", "tiers", "publishers", "funds_micro")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PRICE_QUORUM_FIELD_NUMBER: _ClassVar[int]
+    PRICE_BAND_PPM_FIELD_NUMBER: _ClassVar[int]
+    PRICE_STALE_OPEN_MS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_STALE_MARGIN_MS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_JUMP_PPM_FIELD_NUMBER: _ClassVar[int]
+    PRICE_DRIFT_MS_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_CAP_PPM_FIELD_NUMBER: _ClassVar[int]
+    LIQUIDATION_BUFFER_PPM_FIELD_NUMBER: _ClassVar[int]
+    LIQUIDATION_PENALTY_PPM_FIELD_NUMBER: _ClassVar[int]
+    INSURANCE_FEE_PPM_FIELD_NUMBER: _ClassVar[int]
+    TRANSFER_MARGIN_PPM_FIELD_NUMBER: _ClassVar[int]
+    TIERS_FIELD_NUMBER: _ClassVar[int]
+    PUBLISHERS_FIELD_NUMBER: _ClassVar[int]
+    FUNDS_MICRO_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    price_quorum: int
+    price_band_ppm: int
+    price_stale_open_ms: int
+    price_stale_margin_ms: int
+    price_jump_ppm: int
+    price_drift_ms: int
+    funding_interval_ms: int
+    funding_cap_ppm: int
+    liquidation_buffer_ppm: int
+    liquidation_penalty_ppm: int
+    insurance_fee_ppm: int
+    transfer_margin_ppm: int
+    tiers: _containers.RepeatedCompositeFieldContainer[Tier]
+    publishers: _containers.RepeatedScalarFieldContainer[bytes]
+    funds_micro: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, version: _Optional[int] = ..., price_quorum: _Optional[int] = ..., price_band_ppm: _Optional[int] = ..., price_stale_open_ms: _Optional[int] = ..., price_stale_margin_ms: _Optional[int] = ..., price_jump_ppm: _Optional[int] = ..., price_drift_ms: _Optional[int] = ..., funding_interval_ms: _Optional[int] = ..., funding_cap_ppm: _Optional[int] = ..., liquidation_buffer_ppm: _Optional[int] = ..., liquidation_penalty_ppm: _Optional[int] = ..., insurance_fee_ppm: _Optional[int] = ..., transfer_margin_ppm: _Optional[int] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., publishers: _Optional[_Iterable[bytes]] = ..., funds_micro: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Instrument(_message.Message):
+    __slots__ = ("id", "symbol", "kind", "status", "tier", "tick_micro", "lot_size_nano", "open_interest_lots", "mark_price_micro", "index_price_micro", "price_time_ms", "funding_index", "funding_time_ms", "pot_micro", "open_interest_cap_lots", "position_cap_lots", "underlying", "strike_micro", "expiry_ms")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
+    TICK_MICRO_FIELD_NUMBER: _ClassVar[int]
+    LOT_SIZE_NANO_FIELD_NUMBER: _ClassVar[int]
+    OPEN_INTEREST_LOTS_FIELD_NUMBER: _ClassVar[int]
+    MARK_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    INDEX_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_INDEX_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    POT_MICRO_FIELD_NUMBER: _ClassVar[int]
+    OPEN_INTEREST_CAP_LOTS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_CAP_LOTS_FIELD_NUMBER: _ClassVar[int]
+    UNDERLYING_FIELD_NUMBER: _ClassVar[int]
+    STRIKE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    EXPIRY_MS_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    symbol: str
+    kind: int
+    status: int
+    tier: int
+    tick_micro: int
+    lot_size_nano: int
+    open_interest_lots: int
+    mark_price_micro: int
+    index_price_micro: int
+    price_time_ms: int
+    funding_index: str
+    funding_time_ms: int
+    pot_micro: int
+    open_interest_cap_lots: int
+    position_cap_lots: int
+    underlying: int
+    strike_micro: int
+    expiry_ms: int
+    def __init__(self, id: _Optional[int] = ..., symbol: _Optional[str] = ..., kind: _Optional[int] = ..., status: _Optional[int] = ..., tier: _Optional[int] = ..., tick_micro: _Optional[int] = ..., lot_size_nano: _Optional[int] = ..., open_interest_lots: _Optional[int] = ..., mark_price_micro: _Optional[int] = ..., index_price_micro: _Optional[int] = ..., price_time_ms: _Optional[int] = ..., funding_index: _Optional[str] = ..., funding_time_ms: _Optional[int] = ..., pot_micro: _Optional[int] = ..., open_interest_cap_lots: _Optional[int] = ..., position_cap_lots: _Optional[int] = ..., underlying: _Optional[int] = ..., strike_micro: _Optional[int] = ..., expiry_ms: _Optional[int] = ...) -> None: ...
+
+class GetInstrumentRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
+
+class GetInstrumentResponse(_message.Message):
+    __slots__ = ("instrument", "point")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    instrument: Instrument
+    point: Point
+    def __init__(self, instrument: _Optional[_Union[Instrument, _Mapping]] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+
+class ListInstrumentsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListInstrumentsResponse(_message.Message):
+    __slots__ = ("instruments", "next_page_token", "point")
+    INSTRUMENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    instruments: _containers.RepeatedCompositeFieldContainer[Instrument]
+    next_page_token: str
+    point: Point
+    def __init__(self, instruments: _Optional[_Iterable[_Union[Instrument, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+
+class Position(_message.Message):
+    __slots__ = ("instrument", "lots", "entry_cost_micro", "value_micro", "funding_micro")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_COST_MICRO_FIELD_NUMBER: _ClassVar[int]
+    VALUE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_MICRO_FIELD_NUMBER: _ClassVar[int]
+    instrument: int
+    lots: int
+    entry_cost_micro: int
+    value_micro: int
+    funding_micro: int
+    def __init__(self, instrument: _Optional[int] = ..., lots: _Optional[int] = ..., entry_cost_micro: _Optional[int] = ..., value_micro: _Optional[int] = ..., funding_micro: _Optional[int] = ...) -> None: ...
+
+class Margin(_message.Message):
+    __slots__ = ("equity_micro", "initial_micro", "maintenance_micro", "notional_micro")
+    EQUITY_MICRO_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_MICRO_FIELD_NUMBER: _ClassVar[int]
+    MAINTENANCE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    NOTIONAL_MICRO_FIELD_NUMBER: _ClassVar[int]
+    equity_micro: int
+    initial_micro: int
+    maintenance_micro: int
+    notional_micro: int
+    def __init__(self, equity_micro: _Optional[int] = ..., initial_micro: _Optional[int] = ..., maintenance_micro: _Optional[int] = ..., notional_micro: _Optional[int] = ...) -> None: ...
+
+class Account(_message.Message):
+    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    SUBACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    CASH_MICRO_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FLOOR_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    owner: bytes
+    subaccount: int
+    cash_micro: int
+    order_floor: int
+    request_sequence: int
+    positions: _containers.RepeatedCompositeFieldContainer[Position]
+    margin: Margin
+    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ...) -> None: ...
+
+class GetAccountRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
+
+class GetAccountResponse(_message.Message):
+    __slots__ = ("account", "point")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    account: Account
+    point: Point
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+
+class ListAccountsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "owner")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    owner: bytes
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., owner: _Optional[bytes] = ...) -> None: ...
+
+class ListAccountsResponse(_message.Message):
+    __slots__ = ("accounts", "next_page_token", "point")
+    ACCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    accounts: _containers.RepeatedCompositeFieldContainer[Account]
+    next_page_token: str
+    point: Point
+    def __init__(self, accounts: _Optional[_Iterable[_Union[Account, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+
+class HypotheticalFill(_message.Message):
+    __slots__ = ("instrument", "lots", "price_micro", "fee_ppm")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    FEE_PPM_FIELD_NUMBER: _ClassVar[int]
+    instrument: int
+    lots: int
+    price_micro: int
+    fee_ppm: int
+    def __init__(self, instrument: _Optional[int] = ..., lots: _Optional[int] = ..., price_micro: _Optional[int] = ..., fee_ppm: _Optional[int] = ...) -> None: ...
+
+class WhatIfMarginRequest(_message.Message):
+    __slots__ = ("account", "fills")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    FILLS_FIELD_NUMBER: _ClassVar[int]
+    account: int
+    fills: _containers.RepeatedCompositeFieldContainer[HypotheticalFill]
+    def __init__(self, account: _Optional[int] = ..., fills: _Optional[_Iterable[_Union[HypotheticalFill, _Mapping]]] = ...) -> None: ...
+
+class WhatIfMarginResponse(_message.Message):
+    __slots__ = ("before", "after", "legal", "point")
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LEGAL_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    before: Margin
+    after: Margin
+    legal: bool
+    point: Point
+    def __init__(self, before: _Optional[_Union[Margin, _Mapping]] = ..., after: _Optional[_Union[Margin, _Mapping]] = ..., legal: _Optional[bool] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+
+class Batch(_message.Message):
+    __slots__ = ("number", "status", "id", "header", "step_count", "data_bytes", "sequence_before", "sequence", "pre_root", "post_root", "sealed_time_ms", "postings")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    HEADER_FIELD_NUMBER: _ClassVar[int]
+    STEP_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DATA_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    PRE_ROOT_FIELD_NUMBER: _ClassVar[int]
+    POST_ROOT_FIELD_NUMBER: _ClassVar[int]
+    SEALED_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    POSTINGS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    status: BatchStatus
+    id: bytes
+    header: bytes
+    step_count: int
+    data_bytes: int
+    sequence_before: int
+    sequence: int
+    pre_root: bytes
+    post_root: bytes
+    sealed_time_ms: int
+    postings: int
+    def __init__(self, number: _Optional[int] = ..., status: _Optional[_Union[BatchStatus, str]] = ..., id: _Optional[bytes] = ..., header: _Optional[bytes] = ..., step_count: _Optional[int] = ..., data_bytes: _Optional[int] = ..., sequence_before: _Optional[int] = ..., sequence: _Optional[int] = ..., pre_root: _Optional[bytes] = ..., post_root: _Optional[bytes] = ..., sealed_time_ms: _Optional[int] = ..., postings: _Optional[int] = ...) -> None: ...
+
+class ListBatchesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListBatchesResponse(_message.Message):
+    __slots__ = ("batches", "next_page_token")
+    BATCHES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    batches: _containers.RepeatedCompositeFieldContainer[Batch]
+    next_page_token: str
+    def __init__(self, batches: _Optional[_Iterable[_Union[Batch, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GetBatchRequest(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
+
+class GetBatchResponse(_message.Message):
+    __slots__ = ("batch", "opening")
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    OPENING_FIELD_NUMBER: _ClassVar[int]
+    batch: Batch
+    opening: bytes
+    def __init__(self, batch: _Optional[_Union[Batch, _Mapping]] = ..., opening: _Optional[bytes] = ...) -> None: ...
+
+class GetBatchDataRequest(_message.Message):
+    __slots__ = ("number",)
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    def __init__(self, number: _Optional[int] = ...) -> None: ...
+
+class GetBatchDataResponse(_message.Message):
+    __slots__ = ("piece", "total_bytes")
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    piece: bytes
+    total_bytes: int
+    def __init__(self, piece: _Optional[bytes] = ..., total_bytes: _Optional[int] = ...) -> None: ...
+
+class GetAccountProofRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
+
+class GetAccountProofResponse(_message.Message):
+    __slots__ = ("leaf", "account_count", "siblings", "opening", "point")
+    LEAF_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SIBLINGS_FIELD_NUMBER: _ClassVar[int]
+    OPENING_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    leaf: bytes
+    account_count: int
+    siblings: bytes
+    opening: bytes
+    point: Point
+    def __init__(self, leaf: _Optional[bytes] = ..., account_count: _Optional[int] = ..., siblings: _Optional[bytes] = ..., opening: _Optional[bytes] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+
+class GetWithdrawalProofRequest(_message.Message):
+    __slots__ = ("index", "batch_number")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    BATCH_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    batch_number: int
+    def __init__(self, index: _Optional[int] = ..., batch_number: _Optional[int] = ...) -> None: ...
+
+class GetWithdrawalProofResponse(_message.Message):
+    __slots__ = ("leaf", "withdrawal_count", "siblings", "batch_number", "batch_id", "amount_micro", "recipient", "account")
+    LEAF_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAWAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SIBLINGS_FIELD_NUMBER: _ClassVar[int]
+    BATCH_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_MICRO_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    leaf: bytes
+    withdrawal_count: int
+    siblings: bytes
+    batch_number: int
+    batch_id: bytes
+    amount_micro: int
+    recipient: bytes
+    account: int
+    def __init__(self, leaf: _Optional[bytes] = ..., withdrawal_count: _Optional[int] = ..., siblings: _Optional[bytes] = ..., batch_number: _Optional[int] = ..., batch_id: _Optional[bytes] = ..., amount_micro: _Optional[int] = ..., recipient: _Optional[bytes] = ..., account: _Optional[int] = ...) -> None: ...
+
+class TailRequest(_message.Message):
+    __slots__ = ("token", "heartbeat_ms", "omit_actions")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
+    OMIT_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    token: int
+    heartbeat_ms: int
+    omit_actions: bool
+    def __init__(self, token: _Optional[int] = ..., heartbeat_ms: _Optional[int] = ..., omit_actions: _Optional[bool] = ...) -> None: ...
+
+class TailResponse(_message.Message):
+    __slots__ = ("next_token", "frame", "batch", "heartbeat")
+    NEXT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
+    next_token: int
+    frame: Frame
+    batch: Batch
+    heartbeat: Heartbeat
+    def __init__(self, next_token: _Optional[int] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+
+class Frame(_message.Message):
+    __slots__ = ("token", "time_ms", "sequence_before", "inbox_count", "actions", "lengths", "codes", "step_counts", "post_roots")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    INBOX_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    LENGTHS_FIELD_NUMBER: _ClassVar[int]
+    CODES_FIELD_NUMBER: _ClassVar[int]
+    STEP_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    POST_ROOTS_FIELD_NUMBER: _ClassVar[int]
+    token: int
+    time_ms: int
+    sequence_before: int
+    inbox_count: int
+    actions: bytes
+    lengths: _containers.RepeatedScalarFieldContainer[int]
+    codes: _containers.RepeatedScalarFieldContainer[int]
+    step_counts: _containers.RepeatedScalarFieldContainer[int]
+    post_roots: bytes
+    def __init__(self, token: _Optional[int] = ..., time_ms: _Optional[int] = ..., sequence_before: _Optional[int] = ..., inbox_count: _Optional[int] = ..., actions: _Optional[bytes] = ..., lengths: _Optional[_Iterable[int]] = ..., codes: _Optional[_Iterable[int]] = ..., step_counts: _Optional[_Iterable[int]] = ..., post_roots: _Optional[bytes] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ("point",)
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    point: Point
+    def __init__(self, point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
