@@ -29,6 +29,9 @@ def overload(function: F) -> Callable[[F], F]:
     return cast(Callable[[F], F], register)
 
 
-def intrinsic(function: F) -> F:
-    """Register a function that answers numba with (signature, code generator)."""
-    return cast(F, extending.intrinsic(function))
+def intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Register a function that answers numba with (signature, code generator).
+
+    Compiled callers pass every argument but the first, numba's typing context.
+    """
+    return cast(Callable[..., Any], extending.intrinsic(function))

@@ -28,7 +28,7 @@ import llvmlite
 import numpy as np
 
 from clearing._arithmetic import LawCompiler
-from clearing._backend import INTERPRETED, llvm, numba
+from clearing._backend import INTERPRETED, llvm, numba, types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,6 +36,8 @@ KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": True, "_nrt": Fa
 LAW_OPTIONS: dict[str, Any] = {**KERNEL_OPTIONS, "pipeline_class": LawCompiler}
 DIGESTS_KEPT = 16
 PRUNE_AGE_SECONDS = 86_400
+# The owners of registered symbols: freeing one would leave a dangling address.
+_SYMBOLS: list[Any] = []
 
 
 def checked() -> Any:
@@ -88,6 +90,25 @@ def kernel_entry(function: F) -> F:
     if INTERPRETED:
         return function
     return _cached(function, KERNEL_OPTIONS)
+
+
+def kernel_symbol(name: str, result: Any, arguments: tuple[Any, ...]) -> Callable[[F], F]:
+    """Compile a function once, as the machine-code symbol ``name`` that other kernels call.
+
+    Dependants then compile in a fraction of the time. The function may not raise. The symbol is
+    registered on import, so that cached dependants find it when they load.
+    """
+
+    def decorate(function: F) -> F:
+        if INTERPRETED:
+            return function
+        with _cache_of(function):
+            compiled = numba.cfunc(result(*arguments), cache=True, **KERNEL_OPTIONS)(function)
+        _SYMBOLS.append(compiled)
+        llvm.add_symbol(name, compiled.address)
+        return cast(F, types.ExternalFunction(name, result(*arguments)))
+
+    return decorate
 
 
 def warm(
@@ -148,6 +169,12 @@ def cache_directory(source: str) -> Path:
 
 
 def _cached(function: F, options: dict[str, Any]) -> F:
+    with _cache_of(function):
+        return cast(F, numba.njit(cache=True, **options)(function))
+
+
+@contextlib.contextmanager
+def _cache_of(function: Callable[..., Any]) -> Iterator[None]:
     directory = cache_directory(function.__code__.co_filename)
     directory.mkdir(parents=True, exist_ok=True)
     os.utime(directory)
@@ -156,7 +183,7 @@ def _cached(function: F, options: dict[str, Any]) -> F:
     # numba reads the setting only while it decorates, so it is restored at once.
     numba.config.CACHE_DIR = str(directory)
     try:
-        return cast(F, numba.njit(cache=True, **options)(function))
+        yield
     finally:
         numba.config.CACHE_DIR = before
 

@@ -130,10 +130,10 @@ def test_adding_beyond_the_limbs_raises():
 
 
 def test_interpreted_results_are_numpy_integers_so_that_later_overflow_is_seen():
-    assert type(wide.mul_div_floor(3, 5, 7)[0]) is np.int64
-    assert type(wide.mul_div_floor(3, 5, 0)[0]) is np.int64
-    assert all(type(limb) is np.int64 for limb in wide.wide_from(3, 5))
-    assert all(type(limb) is np.int64 for limb in wide.mul_div_floor_wide(3, 5, 7, 2)[:2])
+    assert isinstance(wide.mul_div_floor(3, 5, 7)[0], np.int64)
+    assert isinstance(wide.mul_div_floor(3, 5, 0)[0], np.int64)
+    assert all(isinstance(limb, np.int64) for limb in wide.wide_from(3, 5))
+    assert all(isinstance(limb, np.int64) for limb in wide.mul_div_floor_wide(3, 5, 7, 2)[:2])
 
 
 @given(int64, int64, st.one_of(st.sampled_from([1, 2, 3, 10**6, HIGH]), st.integers(1, HIGH)))
