@@ -70,6 +70,10 @@ _RESTORE = (
     "leave this file as it is, restore it from a backup or a replica, or rebuild the node from the "
     "base layer; nothing was changed or served"
 )
+_RESTORE_SEGMENT = (
+    "restore the missing or exchanged segment from a backup or a replica; nothing was changed or "
+    "served"
+)
 
 
 class Tail(NamedTuple):
@@ -464,7 +468,7 @@ def _verify(disk: Disk) -> _Opening:
                 f"with hash {opening.tail.hash.hex()}",
                 f"one that follows record {segment.previous.sequence} "
                 f"with hash {segment.previous.hash.hex()}",
-                "restore the missing or exchanged segment from a backup or a replica",
+                _RESTORE_SEGMENT,
             )
         is_last = index + 1 == len(opening.segments)
         successor = None if is_last else opening.segments[index + 1].previous
@@ -476,6 +480,10 @@ def _read_segment_blocks(disk: Disk, name: str, damaged: list[DamagedMark]) -> _
     """Read the head and the marks of one segment; note at most one damaged mark."""
     size = disk.size(name)
     blocks = disk.read(name, 0, RECORDS_OFFSET)
+    if len(blocks) < RECORDS_OFFSET:
+        # Segments come into being whole, so no crash explains this.
+        expected = f"a segment of at least {RECORDS_OFFSET} bytes"
+        raise LogCorrupt(name, len(blocks), expected, "the end of the file", _RESTORE)
     head = blocks[:BLOCK_BYTES]
     if not _block_is_whole(head):
         raise LogCorrupt(name, 0, "a segment head with a right CRC", "a damaged one", _RESTORE)
@@ -543,14 +551,14 @@ def _verify_mark(segment: _Segment, successor: Tail | None) -> None:
     """A mark lies within its segment, and a sealed one is followed by exactly its successor."""
     mark = segment.mark
     offset = MARK_OFFSETS[mark.slot]
-    was = f"{'sealed' if mark.sealed else 'open'} at record {mark.tail.sequence}"
+    was = f"record {mark.tail.sequence}"
     if mark.sealed and successor is None:
         raise LogCorrupt(
             segment.name,
             offset,
             f"the file {_segment_name(mark.tail.sequence + 1)} after this sealed segment",
             "no such file",
-            "restore the missing segment from a backup or a replica",
+            _RESTORE_SEGMENT,
         )
     if mark.tail.sequence < segment.previous.sequence:
         expected = f"a mark not before record {segment.previous.sequence}"
@@ -558,8 +566,9 @@ def _verify_mark(segment: _Segment, successor: Tail | None) -> None:
     if successor is not None and (
         mark.tail.sequence > successor.sequence or (mark.sealed and mark.tail != successor)
     ):
-        expected = f"a mark not after record {successor.sequence}"
-        raise LogCorrupt(segment.name, offset, expected, was, _RESTORE)
+        expected = f"the next segment to follow {was} with hash {mark.tail.hash.hex()}"
+        claimed = f"one that follows record {successor.sequence}, hash {successor.hash.hex()}"
+        raise LogCorrupt(segment.name, offset, expected, claimed, _RESTORE_SEGMENT)
 
 
 def _require_hash(name: str, offset: int, tail: Tail, synced: Tail) -> None:

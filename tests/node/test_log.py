@@ -277,7 +277,7 @@ def place_of(records: list[Record], name: str, offset: int) -> int:
 
 
 def test_every_flipped_bit_of_a_synced_log_is_detected_and_named() -> None:
-    disk = closed_log([1, 1, 2, 1, 1])
+    disk = closed_log([1, 1, 2, 1, 1, 1, 1])
     records = list(open_log(disk).records())
     assert len(disk.names()) == 2
     for name in disk.names():
@@ -294,7 +294,7 @@ def test_every_flipped_bit_of_a_synced_log_is_detected_and_named() -> None:
                     open_log(disk, read_only=True)
                 assert (caught.value.segment, caught.value.offset) == (name, place)
             disk.flip_bit(name, offset, bit)
-    assert served(open_log(disk)) == written(6)
+    assert served(open_log(disk)) == written(8)
 
 
 def test_a_bit_that_flips_under_an_open_log_is_not_served() -> None:
@@ -305,7 +305,7 @@ def test_a_bit_that_flips_under_an_open_log_is_not_served() -> None:
     seen: list[int] = []
     with pytest.raises(LogCorrupt) as caught:
         seen.extend(record.sequence for record in log.records())
-    assert seen == []
+    assert seen == [1, 2]
     reader = log.records()
     assert [next(reader).sequence, next(reader).sequence] == [1, 2]
     with pytest.raises(LogCorrupt, match="expected CRC"):
@@ -326,16 +326,25 @@ def test_the_error_says_where_what_was_expected_what_it_was_and_what_to_do() -> 
 
 @pytest.mark.parametrize("name_index", [0, 1, 2])
 def test_every_truncation_of_a_closed_log_is_detected(name_index: int) -> None:
-    disk = closed_log([1] * 15)
+    disk = closed_log([1] * 13)
     name = disk.names()[name_index]
     assert len(disk.names()) == 3
-    for length in range(disk.size(name) - 1, RECORDS_OFFSET - 1, -1):
+    lengths = [*range(0, RECORDS_OFFSET, 97), *range(RECORDS_OFFSET, disk.size(name))]
+    for length in lengths:
         twin = disk.copy()
         twin.cut(name, length)
         with pytest.raises(LogCorrupt) as caught:
             open_log(twin)
         assert caught.value.segment == name
         assert caught.value.offset <= length
+
+
+def test_a_new_segment_that_lost_part_of_its_blocks_is_refused() -> None:
+    disk = new_disk()
+    open_log(disk).close()
+    disk.cut(FIRST, RECORDS_OFFSET - 1)
+    with pytest.raises(LogCorrupt, match="a segment of at least 12288 bytes"):
+        open_log(disk)
 
 
 def test_truncation_after_the_process_died_is_detected_without_a_close() -> None:
@@ -362,7 +371,7 @@ def test_after_a_loss_of_power_only_the_last_sync_can_vanish_unseen() -> None:
 
 @pytest.mark.parametrize("name_index", [0, 1, 2])
 def test_a_missing_segment_is_detected(name_index: int) -> None:
-    disk = closed_log([1] * 15)
+    disk = closed_log([1] * 13)
     assert len(disk.names()) == 3
     disk.delete(disk.names()[name_index])
     with pytest.raises(LogCorrupt, match="restore the missing"):
@@ -380,7 +389,7 @@ def test_a_segment_of_another_log_is_refused() -> None:
     assert other.names() == disk.names()
     name = disk.names()[1]
     disk.replace(name, other.read(name, 0, other.size(name)))
-    with pytest.raises(LogCorrupt, match="a segment that follows record"):
+    with pytest.raises(LogCorrupt, match="expected the next segment to follow record 7 with hash"):
         open_log(disk)
 
 
@@ -460,7 +469,9 @@ def test_a_crash_at_any_operation_loses_nothing_that_was_synced(power_loss: bool
 
 
 def test_a_second_crash_during_recovery_loses_nothing_either() -> None:
-    for operation in range(8, 40):
+    whole = new_disk()
+    run_script(whole, [])
+    for operation in range(1, whole.operations + 1):
         for again in range(1, 8):
             disk = new_disk(operation * 100 + again)
             disk.crash_at(operation)
@@ -473,6 +484,7 @@ def test_a_second_crash_during_recovery_loses_nothing_either() -> None:
                 seen.append(open_log(disk).durable_tail)
             except SimulatedCrash:
                 disk.restart(power_loss=True)
+            disk.crash_at(None)
             require_recovered(disk, seen[-1].sequence if seen else 0)
 
 
