@@ -19,7 +19,7 @@ import numpy as np
 
 from clearing.codes import Tag
 from clearing.compiler import kernel, kernel_entry
-from clearing.keccak import hash_rows, to_bytes
+from clearing.keccak import hash_nodes, to_bytes
 from verifier.multiproof import ARITY, ARITY_BITS, ProofError, siblings_needed
 
 TREE_SHIFT = 40  # keys of one tree sort together; every tree is far shallower than 20 levels
@@ -76,14 +76,12 @@ def sweep(
     keys: Pieces,
     count: int,
     groups: Pieces,
-    lengths: Pieces,
     digests: Pieces,
 ) -> None:
     """Rehash everything above the leaves ``keys[:count]``, whose digests are stored already.
 
     nodes int64[n, 4], offsets int64[trees, levels], depths int64[trees]. Keys may repeat, in any
-    order; they are used up. Scratch for ``count`` rows: groups int64[:, 16], lengths int64[:] (each
-    16), digests int64[:, 4].
+    order; they are used up. Scratch for ``count`` rows: groups int64[:, 16], digests int64[:, 4].
     """
     pending = sort_distinct(keys, count)
     level = 0
@@ -103,7 +101,7 @@ def sweep(
                 for piece in range(HASH_PIECES):
                     groups[parents, child * HASH_PIECES + piece] = nodes[first + child, piece]
             parents += 1
-        hash_rows(groups, lengths, parents, NODE_TAG, digests)
+        hash_nodes(groups, parents, NODE_TAG, digests)
         pending = parents
         level += 1
         for place in range(pending):
@@ -132,13 +130,12 @@ def put_leaves(
     leaves: Pieces,
     count: int,
     groups: Pieces,
-    lengths: Pieces,
     digests: Pieces,
 ) -> None:
-    """Store ``leaves[:count]`` under ``keys[:count]`` and rehash; of a repeated key the last wins."""
+    """Store ``leaves[:count]`` under ``keys[:count]`` and rehash; the last of a repeated key wins."""
     for place in range(count):
         store_leaf(nodes, offsets, keys[place], leaves[place])
-    sweep(nodes, offsets, depths, keys, count, groups, lengths, digests)
+    sweep(nodes, offsets, depths, keys, count, groups, digests)
 
 
 class Forest:
@@ -208,7 +205,6 @@ class Forest:
             leaves,
             count,
             np.zeros((count, NODE_PIECES), np.int64),
-            np.full(count, NODE_PIECES, np.int64),
             np.zeros((count, HASH_PIECES), np.int64),
         )
 
@@ -235,7 +231,7 @@ def _checked_capacity(depth: int, capacity: int) -> int:
 
 
 def _level_rows(capacity: int, level: int) -> int:
-    nodes = -(-capacity // ARITY**level)
+    nodes: int = -(-capacity // ARITY**level)
     return -(-nodes // ARITY) * ARITY
 
 
