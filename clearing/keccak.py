@@ -39,6 +39,11 @@ def tagged_hash(tag: int, data: bytes) -> bytes:
     return keccak256(data + bytes([tag]))
 
 
+def pad(data: bytes) -> bytes:
+    """Return the length of ``data`` as u64, then ``data``, then zeros to a multiple of 8 bytes."""
+    return len(data).to_bytes(8, "big") + data + bytes(-len(data) % 8)
+
+
 def pieces(data: bytes) -> Pieces:
     """Return the big-endian 8-byte pieces of ``data`` as a new int64 array.
 

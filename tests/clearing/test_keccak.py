@@ -42,6 +42,12 @@ def test_a_tag_beyond_one_byte_is_refused(tag):
         keccak.tagged_hash(tag, b"")
 
 
+def test_padding_states_the_length_and_fills_the_last_piece():
+    assert keccak.pad(b"") == bytes(8)
+    assert keccak.pad(b"abc") == b"\0\0\0\0\0\0\0\x03abc\0\0\0\0\0"
+    assert keccak.pad(b"12345678") == b"\0\0\0\0\0\0\0\x0812345678"
+
+
 def test_pieces_are_big_endian_and_come_back():
     assert list(keccak.pieces(b"\0" * 7 + b"\x02" + b"\xff" * 8)) == [2, -1]
     assert keccak.to_bytes(np.array([2, -1])) == b"\0" * 7 + b"\x02" + b"\xff" * 8
