@@ -1,0 +1,72 @@
+"""Withdraw: cash leaves an account and becomes a claim against the base-layer escrow.
+
+A withdrawal is legal if its owner signed it, unexpired, with a request sequence above the last;
+and if the equity left covers max(initial margin, transfer margin). It also runs when halted.
+"""
+
+from clearing.codes import Code
+from clearing.compiler import law
+from clearing.drafts import FIRST, commit_account, draft_account
+from clearing.layout import Rows
+from clearing.lookup import ABSENT, find_account, signed_by
+from clearing.margin import check_outflow
+from clearing.records import Account, Action, State
+from clearing.units import SETTLEMENT_ASSET
+
+
+@law
+def withdraw(state: State, action: Action, signers: Rows[Rows[int]]) -> int:
+    """Judge one withdrawal and apply it."""
+    row = find_account(state, action.account)
+    if row == ABSENT:
+        return Code.NO_ACCOUNT
+    if row < 0:
+        return Code.INVARIANT
+    code = check_request(state, state.accounts[row], action, signers)
+    if code != Code.APPLIED:
+        return code
+    draft_account(state, FIRST, row)
+    account = state.account_drafts[FIRST]
+    account.request_sequence = action.sequence
+    account.cash -= action.amount
+    code = check_outflow(state, account)
+    if code != Code.APPLIED:
+        return code
+    code = commit_account(state, row, -action.amount)
+    if code != Code.APPLIED:
+        return code
+    append_withdrawal(state, action.asset, action.amount, action.account, account.owner)
+    return Code.APPLIED
+
+
+@law
+def check_request(
+    state: State, account: Account, action: Action, signers: Rows[Rows[int]]
+) -> int:
+    """A signed request on the settlement asset: asset, expiry, signature, sequence."""
+    if action.asset != SETTLEMENT_ASSET:
+        return Code.NO_ASSET
+    if state.globals[0].clock > action.expiry:
+        return Code.EXPIRED
+    if not signed_by(signers, action.signature_first, account.owner):
+        return Code.BAD_SIGNATURE
+    if action.sequence <= account.request_sequence:
+        return Code.STALE_SEQUENCE
+    return Code.APPLIED
+
+
+@law
+def append_withdrawal(
+    state: State, asset: int, amount: int, account: int, recipient: Rows[int]
+) -> None:
+    """Append a withdrawal leaf; custody was settled by the caller."""
+    totals = state.globals[0]
+    index = totals.withdrawal_count
+    withdrawal = state.withdrawals[index - state.scratch[0].withdrawal_base]
+    withdrawal.index = index
+    withdrawal.asset = asset
+    withdrawal.amount = amount
+    withdrawal.account = account
+    for i in range(4):
+        withdrawal.recipient[i] = recipient[i]
+    totals.withdrawal_count += 1

@@ -1,0 +1,134 @@
+"""Orders and their fills: an order is (account, slot, sequence).
+
+It is live if its sequence is above the account's order floor and not below the slot's. A slot
+remembers the last sequence and its cumulative fill, in a fill page that is allocated on use, so
+replay and overfill are impossible and storage is bounded.
+"""
+
+from clearing.codes import Code, OrderFlag, Side
+from clearing.compiler import law
+from clearing.layout import Rows
+from clearing.lookup import ABSENT, find_page, is_zero, lots_of, signed_by
+from clearing.margin import grows
+from clearing.records import Account, Action, Order, State
+from clearing.units import PAGE_SLOTS, PPM
+from clearing.wide import mul_div_ceil
+
+KNOWN_FLAGS = OrderFlag.REDUCE_ONLY | OrderFlag.MAKER_ONLY
+
+
+@law
+def check_authorised(
+    state: State,
+    action: Action,
+    signers: Rows[Rows[int]],
+    maker: Account,
+    taker: Account,
+) -> int:
+    """Both owners signed, the venue too unless it is zero, and neither order has expired."""
+    clock = state.globals[0].clock
+    if clock > action.maker.expiry or clock > action.taker.expiry:
+        return Code.EXPIRED
+    first = action.signature_first
+    if not signed_by(signers, first, maker.owner) or not signed_by(signers, first + 1, taker.owner):
+        return Code.BAD_SIGNATURE
+    if not is_zero(action.address) and not signed_by(signers, first + 2, action.address):
+        return Code.BAD_SIGNATURE
+    return Code.APPLIED
+
+
+@law
+def filled_before(state: State, account: Account, order: Order) -> int:
+    """Return the lots already filled of a live order, or a negative number: -1 dead, -2 missing."""
+    if order.sequence <= account.order_floor:
+        return -1
+    page = find_page(state, account, order.slot)
+    if page == ABSENT:
+        return 0
+    if page < 0:
+        return -2
+    slot = state.pages[page].slots[order.slot % PAGE_SLOTS]
+    if order.sequence < slot.sequence:
+        return -1
+    return slot.filled if order.sequence == slot.sequence else 0
+
+
+@law
+def check_fill(state: State, account: Account, order: Order, lots: int) -> int:
+    """The order is live and has room for `lots` more."""
+    filled = filled_before(state, account, order)
+    if filled == -1:
+        return Code.ORDER_DEAD
+    if filled < 0:
+        return Code.INVARIANT
+    if filled + lots > order.lots:
+        return Code.OVERFILL
+    return Code.APPLIED
+
+
+@law
+def within_limit(side: int, limit_price: int, price: int) -> bool:
+    """A buyer pays no more, a seller gets no less, than the limit."""
+    return price <= limit_price if side == Side.BUY else price >= limit_price
+
+
+@law
+def check_fees(action: Action) -> int:
+    """Neither rate exceeds its signed maximum, and the clearing house pays nobody."""
+    if action.maker_fee > action.maker.max_fee or action.taker_fee > action.taker.max_fee:
+        return Code.FEE_ABOVE_MAXIMUM
+    if action.maker_fee + action.taker_fee < 0:
+        return Code.FEE_NEGATIVE
+    return Code.APPLIED
+
+
+@law
+def check_reduce_only(account: Account, order: Order, instrument: int, signed_lots: int) -> bool:
+    """A reduce-only order neither grows nor flips the position."""
+    if order.order_flags & OrderFlag.REDUCE_ONLY == 0:
+        return True
+    held = lots_of(account, instrument)
+    return not grows(held, held + signed_lots)
+
+
+@law
+def fee_micro(value: int, rate_ppm: int) -> int:
+    """Return the fee on `value` (>= 0 micro-quote): debits round up, rebates round down."""
+    fee, _ = mul_div_ceil(value, rate_ppm, PPM)
+    return fee
+
+
+@law
+def record_fill(state: State, draft: int, order: Order, lots: int) -> None:
+    """Add a fill to the order's slot, allocating its page on first use."""
+    slot = open_slot(state, draft, order.slot)
+    if slot.sequence != order.sequence:
+        slot.sequence = order.sequence
+        slot.filled = 0
+    slot.filled += lots
+
+
+@law
+def open_slot(state: State, draft: int, slot: int):  # type: ignore[no-untyped-def]
+    """Return the slot's row; a new page is zeroed, marked known, and noted in the account draft."""
+    account = state.account_drafts[draft]
+    scratch = state.scratch[0]
+    number = slot // PAGE_SLOTS
+    row = account.page_rows[number]
+    if row == ABSENT:
+        row = scratch.page_count
+        scratch.page_count += 1
+        account.page_rows[number] = row
+        account.page_mask |= 1 << number
+        page = state.pages[row]
+        page.account = account.id
+        page.number = number
+        page.known = 1
+        for i in range(PAGE_SLOTS):
+            page.slots[i].sequence = 0
+            page.slots[i].filled = 0
+    state.touched_pages[scratch.touched_pages] = row
+    scratch.touched_pages += 1
+    return state.pages[row].slots[slot % PAGE_SLOTS]
+
+

@@ -1,0 +1,49 @@
+"""Units and bounds of the law (docs/protocol.md, section 1).
+
+Every quantity is an integer in a fixed unit. The bounds leave head-room of 2^8 between where risk
+may be opened and where 64-bit arithmetic would end, so that a price move never meets a bound.
+"""
+
+LAW_VERSION = 1
+
+PPM = 1_000_000  # parts in one: rates, margin fractions, haircuts
+MICRO = 1_000_000  # micro-quote in one unit of the settlement asset
+
+AMOUNT_MAX = 1 << 61  # micro-quote that one action may move, and cash that it may leave behind
+LOTS_MAX = 1 << 48  # lots of one order or position
+PRICE_MAX = 1 << 48  # micro-quote per lot
+VALUE_MAX = 1 << 49  # micro-quote of one position when its risk is opened
+TIME_MAX = 1 << 62  # milliseconds since 1970
+SEQUENCE_MAX = 1 << 62  # order and request sequences
+FEE_PPM_MAX = PPM  # magnitude of a fee rate
+INDEX_SCALE = 10**12  # funding index units in one micro-quote per lot
+FUNDING_PERIOD_MS = 28_800_000  # eight hours: the period that a funding rate is quoted for
+FUNDING_ELAPSED_MS_MAX = FUNDING_PERIOD_MS
+
+SETTLEMENT_ASSET = 0
+ALL_SLOTS = 0xFFFF  # the slot that means "every order of the account" in a cancel
+
+POSITIONS_MAX = 32
+PAGES_MAX = 16  # fill pages of one account
+PAGE_SLOTS = 16  # order slots of one page
+SLOTS_MAX = PAGES_MAX * PAGE_SLOTS
+PUBLISHERS_MAX = 16
+OBSERVATIONS_MAX = 16
+TIERS_MAX = 8
+FUNDS_MAX = 8
+ACTION_ACCOUNTS_MAX = 8
+
+ACTIONS_PER_STEP = 8  # K
+ACTION_BYTES_MAX = 2_048
+STEP_WORDS = 2_048  # leaf words that one step may touch
+STEP_CELLS = 512  # positions that one step may value
+STEP_RECOVERIES = 64  # signatures that one step may recover
+
+BULK_DEPTH_MAX = 12
+SIGNATURE_BYTES = 65
+
+ACCOUNTS_DEPTH = 12  # quaternary levels: 4^12 accounts
+INSTRUMENTS_DEPTH = 5
+FUNDS_DEPTH = 3
+WITHDRAWALS_DEPTH = 12
+STEPS_DEPTH = 8
