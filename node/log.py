@@ -36,8 +36,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-import sha3
-
+from clearing.keccak import tagged_hash
 from node.disk import Disk
 from node.errors import LogCorrupt
 
@@ -247,7 +246,7 @@ class Log:
             )
             crc = zlib.crc32(payload, zlib.crc32(unchecked))
             header = unchecked + crc.to_bytes(4, "big")
-            self._tail = Tail(sequence, _record_hash(header, payload))
+            self._tail = Tail(sequence, tagged_hash(_RECORD_TAG, header + payload))
             self._pending += (header, payload)
             self._pending_bytes += HEADER_BYTES + len(payload)
         return sequence
@@ -338,8 +337,7 @@ class Log:
         """
         full = self._segments[-1]
         fresh = _create_segment(self._disk, self._durable_tail)
-        _write_mark(self._disk, full, self._durable_tail, sealed=True)
-        self._disk.sync(full.name)
+        _seal(self._disk, full, self._durable_tail)
         with self._state_lock:
             self._segments.append(fresh)
 
@@ -352,14 +350,6 @@ class Log:
             or active.end - last.offset >= _WAYPOINT_BYTES
         ):
             self._waypoints.append(_Waypoint(index, active.end, self._durable_tail))
-
-
-def _record_hash(header: bytes, payload: bytes) -> bytes:
-    """`H(19, header || payload)`."""
-    digest = sha3.keccak_256(header)
-    digest.update(payload)
-    digest.update(bytes([_RECORD_TAG]))
-    return bytes(digest.digest())
 
 
 def _segment_name(first_sequence: int) -> str:
@@ -393,6 +383,14 @@ def _write_mark(disk: Disk, segment: _Segment, tail: Tail, *, sealed: bool) -> N
     slot = 1 - segment.mark.slot
     disk.overwrite(segment.name, MARK_OFFSETS[slot], _mark_block(tail, sealed=sealed))
     segment.mark = _Mark(tail, sealed, slot)
+
+
+def _seal(disk: Disk, segment: _Segment, tail: Tail) -> None:
+    """Mark a full segment as sealed, durably. Its last mark is synced before, so that a crash never
+    finds both marks on their way."""
+    disk.sync(segment.name)
+    _write_mark(disk, segment, tail, sealed=True)
+    disk.sync(segment.name)
 
 
 class _Window:
@@ -446,7 +444,7 @@ def _parse(window: _Window, name: str, offset: int, previous: Tail) -> Record:
     computed = zlib.crc32(payload, zlib.crc32(header[:-4]))
     if computed != crc:
         raise _Damage(offset, f"CRC {crc:08x}", f"CRC {computed:08x}")
-    return Record(sequence, kind, payload, _record_hash(header, payload), name, offset)
+    return Record(sequence, kind, payload, tagged_hash(_RECORD_TAG, header + payload), name, offset)
 
 
 def _corrupt(name: str, damage: _Damage) -> LogCorrupt:
@@ -586,12 +584,10 @@ def _repair(disk: Disk, opening: _Opening) -> None:
     damaged = {mark.segment for mark in opening.damaged}
     for segment, successor in pairwise(opening.segments):
         if segment.name in damaged or not segment.mark.sealed:
-            _write_mark(disk, segment, successor.previous, sealed=True)
-            disk.sync(segment.name)
+            _seal(disk, segment, successor.previous)
     last = opening.segments[-1]
     if opening.torn_bytes:
         disk.truncate(last.name, last.end)
-        disk.sync(last.name)
     _rewrite(disk, last.name, opening.unmarked_offset, last.end)
     disk.sync(last.name)
     if last.name in damaged or last.mark.tail != opening.tail:
