@@ -11,6 +11,8 @@ import importlib
 import operator
 from typing import Any, ClassVar
 
+import numpy as np
+
 from clearing._backend import extending, types
 
 errors: Any = importlib.import_module("numba.core.errors")
@@ -68,7 +70,23 @@ IN_PLACE = {
 # NumPy wraps these silently in the interpreted run, so trapping them here would make the two
 # runs disagree; the law does without them.
 REFUSED_BINARY = {operator.pow: "**", operator.ipow: "**"}
-REFUSED_CALLS = {pow: "pow", divmod: "divmod", sum: "sum", round: "round"}
+REFUSED_CALLS = {
+    pow: "pow",
+    divmod: "divmod",
+    sum: "sum",
+    round: "round",
+    np.sum: "np.sum",
+    np.prod: "np.prod",
+    np.cumsum: "np.cumsum",
+    np.cumprod: "np.cumprod",
+    "array.sum": "sum",
+    "array.prod": "prod",
+    "array.cumsum": "cumsum",
+    "array.cumprod": "cumprod",
+}
+
+
+INT64_BINARY = templates.signature(types.int64, types.int64, types.int64)
 
 
 @templates.infer_global(checked_add)
@@ -76,7 +94,7 @@ REFUSED_CALLS = {pow: "pow", divmod: "divmod", sum: "sum", round: "round"}
 @templates.infer_global(checked_multiply)
 @templates.infer_global(checked_floor_divide)
 class _BinaryTemplate(templates.ConcreteTemplate):  # type: ignore[misc]
-    cases: ClassVar[list[Any]] = [templates.signature(types.int64, types.int64, types.int64)]
+    cases: ClassVar[list[Any]] = [INT64_BINARY]
 
 
 @templates.infer_global(checked_negate)
@@ -201,9 +219,10 @@ class CheckArithmetic(machinery.FunctionPass):  # type: ignore[misc]
             self._check_call(state, statement, value)
 
     def _check_binary(self, state: Any, statement: Any, value: Any) -> None:
-        operands = (state.typemap[value.lhs.name], state.typemap[value.rhs.name])
-        if not all(isinstance(kind, (types.Integer, types.Boolean)) for kind in operands):
+        call = state.calltypes[value]
+        if not all(isinstance(kind, (types.Integer, types.Boolean)) for kind in call.args):
             return
+        operands = (state.typemap[value.lhs.name], state.typemap[value.rhs.name])
         integers = [kind for kind in operands if isinstance(kind, types.Integer)]
         if any(kind.signed for kind in integers) and types.uint64 in integers:
             _refuse(state, statement.loc, "int64 meets uint64; convert with np.int64 first")
@@ -216,9 +235,12 @@ class CheckArithmetic(machinery.FunctionPass):  # type: ignore[misc]
             _refuse(state, statement.loc, f"{REFUSED_BINARY[function]} wraps; multiply instead")
         if function not in BINARY:
             return
-        call = state.calltypes[value]
-        if call.args != (types.int64, types.int64) or call.return_type != types.int64:
-            _refuse(state, statement.loc, f"arithmetic must be on int64, not {call}")
+        # NumPy adds two booleans to a boolean and narrow integers to narrow ones; numba widens.
+        narrow = any(kind != types.int64 for kind in map(types.unliteral, integers))
+        booleans = all(isinstance(kind, types.Boolean) for kind in operands)
+        if narrow or booleans or call != INT64_BINARY:
+            kinds = " and ".join(str(kind) for kind in operands)
+            _refuse(state, statement.loc, f"arithmetic on {kinds}; convert with np.int64 first")
         if value.op == "binop":
             value.fn = BINARY[function]
         else:
@@ -235,9 +257,9 @@ class CheckArithmetic(machinery.FunctionPass):  # type: ignore[misc]
 
     def _check_call(self, state: Any, statement: Any, value: Any) -> None:
         function = state.typemap[value.func.name]
-        key = getattr(function, "typing_key", None)
-        if not isinstance(function, types.Function):
+        if not isinstance(function, (types.Function, types.BoundFunction)):
             return
+        key = function.typing_key
         if key in REFUSED_CALLS:
             _refuse(state, statement.loc, f"{REFUSED_CALLS[key]}() is outside the law")
         if key is abs:

@@ -34,6 +34,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": True, "_nrt": False}
 LAW_OPTIONS: dict[str, Any] = {**KERNEL_OPTIONS, "pipeline_class": LawCompiler}
+# Packages that may stand beside ``clearing``; anything else is a library, known by its version.
+LAYERS = frozenset({"clearing", "verifier", "prover", "node", "risk", "novatio"})
 DIGESTS_KEPT = 16
 PRUNE_AGE_SECONDS = 86_400
 # The owners of registered symbols: freeing one would leave a dangling address.
@@ -231,8 +233,7 @@ def _reachable(roots: set[Path]) -> set[Path]:
         found.add(package)
         for path in _sources(package):
             names = re.findall(r"^\s*(?:from|import) (\w+)", path.read_text("utf-8"), re.M)
-            siblings = {home / name for name in names}
-            pending |= {p for p in siblings if (p / "__init__.py").exists()} - found
+            pending |= {home / name for name in LAYERS.intersection(names)} - found
     return found
 
 
