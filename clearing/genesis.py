@@ -1,14 +1,14 @@
 """Genesis: the state before the first action, as a pure function of a few declared values."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 import numpy as np
 
 from clearing.codes import Fund as FundId
 from clearing.codes import InstrumentKind
+from clearing.eip712 import domain_separator
 from clearing.keccak import pieces
-from clearing.messages import domain_separator
 from clearing.records import (
     ACCOUNT,
     FUND,
@@ -85,7 +85,7 @@ class Genesis:
     liquidation_penalty_ppm: int = 10_000
     insurance_fee_ppm: int = 5_000
     transfer_margin_ppm: int = 100_000
-    version: int = field(default=1)
+    version: int = 1
 
     def check(self) -> None:
         """Raise GenesisError naming every value that is out of its bound, all at once."""
@@ -228,7 +228,12 @@ def _write_params(genesis: Genesis, params: Any) -> None:
         params[name] = getattr(genesis, name)
     params.publisher_count = len(genesis.publishers)
     for i, tier in enumerate(genesis.tiers):
-        for name in ("initial_ppm", "maintenance_ppm", "open_interest_lower", "open_interest_upper"):
+        for name in (
+            "initial_ppm",
+            "maintenance_ppm",
+            "open_interest_lower",
+            "open_interest_upper",
+        ):
             params.tiers[i][name] = getattr(tier, name)
     for i, publisher in enumerate(genesis.publishers):
         params.publishers[i].address = word(publisher)

@@ -39,6 +39,15 @@ class Rows(Protocol[T]):
         """Length in rows, as a tuple of one."""
 
 
+class Grid(Protocol):
+    """A two-dimensional int64 array as the law sees it: a row of pieces, or one piece."""
+
+    @typing_overload
+    def __getitem__(self, index: int, /) -> Rows[int]: ...
+    @typing_overload
+    def __getitem__(self, index: tuple[int, int], /) -> int: ...
+
+
 @functools.cache
 def dtype_of(cls: type) -> np.dtype[Any]:
     """Return the aligned record dtype of ``cls``, fields in the order they are written.

@@ -377,4 +377,3 @@ def load_params(row: Rows[int], length: int, params: Params) -> bool:
         load_word(row, place, params.publishers[i].address)
         place += 4
     return True
-

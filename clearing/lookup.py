@@ -1,7 +1,7 @@
 """Finding rows by id, in the whole state of a node and in the partial state of a witness alike."""
 
 from clearing.compiler import law
-from clearing.layout import Rows
+from clearing.layout import Grid, Rows
 from clearing.records import Account, State
 from clearing.units import PAGE_SLOTS
 
@@ -100,7 +100,7 @@ def lots_of(account: Account, instrument: int) -> int:
 
 
 @law
-def signed_by(signers: Rows[Rows[int]], row: int, address: Rows[int]) -> bool:
+def signed_by(signers: Grid, row: int, address: Rows[int]) -> bool:
     """Tell whether signature `row` recovered to `address`. The null address signs nothing."""
     if signers[row, 1] == 0 and signers[row, 2] == 0 and signers[row, 3] == 0:
         return False
@@ -111,10 +111,7 @@ def signed_by(signers: Rows[Rows[int]], row: int, address: Rows[int]) -> bool:
 def same_word(left: Rows[int], right: Rows[int]) -> bool:
     """Tell whether two words (four pieces each) are equal."""
     return (
-        left[0] == right[0]
-        and left[1] == right[1]
-        and left[2] == right[2]
-        and left[3] == right[3]
+        left[0] == right[0] and left[1] == right[1] and left[2] == right[2] and left[3] == right[3]
     )
 
 

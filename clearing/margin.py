@@ -35,9 +35,7 @@ def initial_fraction_ppm(tier: Tier, open_interest: int, mark_price: int) -> int
 
 
 @law
-def measure(
-    state: State, account: Account, drafted: int
-) -> tuple[int, int, int, int, bool]:
+def measure(state: State, account: Account, drafted: int) -> tuple[int, int, int, int, bool]:
     """Return (equity, initial margin, maintenance margin, gross notional, valid) in micro-quote.
 
     Equity holds pending funding. `drafted` is the id of the instrument whose draft stands in

@@ -7,7 +7,7 @@ replay and overfill are impossible and storage is bounded.
 
 from clearing.codes import Code, OrderFlag, Side
 from clearing.compiler import law
-from clearing.layout import Rows
+from clearing.layout import Grid
 from clearing.lookup import ABSENT, find_page, is_zero, lots_of, signed_by
 from clearing.margin import grows
 from clearing.records import Account, Action, Order, State
@@ -21,7 +21,7 @@ KNOWN_FLAGS = OrderFlag.REDUCE_ONLY | OrderFlag.MAKER_ONLY
 def check_authorised(
     state: State,
     action: Action,
-    signers: Rows[Rows[int]],
+    signers: Grid,
     maker: Account,
     taker: Account,
 ) -> int:
@@ -130,5 +130,3 @@ def open_slot(state: State, draft: int, slot: int):  # type: ignore[no-untyped-d
     state.touched_pages[scratch.touched_pages] = row
     scratch.touched_pages += 1
     return state.pages[row].slots[slot % PAGE_SLOTS]
-
-

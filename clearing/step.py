@@ -5,6 +5,8 @@ the same functions on a witness. `apply_action` is total but for arithmetic over
 raises with nothing committed: the caller then calls `halt` and records INVARIANT.
 """
 
+from typing import Any, cast
+
 from clearing.accumulators import extend_sequence
 from clearing.actions.cancel import cancel
 from clearing.actions.funding import funding
@@ -15,8 +17,8 @@ from clearing.actions.trade import trade
 from clearing.actions.transfer import transfer
 from clearing.actions.withdraw import withdraw
 from clearing.codes import Code, Kind, Status
-from clearing.compiler import law
-from clearing.layout import Rows
+from clearing.compiler import law, law_entry
+from clearing.layout import Grid, Rows
 from clearing.lookup import find_account
 from clearing.records import Action, Observation, State
 from clearing.units import PAGES_MAX, STEP_CELLS, STEP_RECOVERIES, STEP_WORDS
@@ -94,7 +96,7 @@ def apply_action(
     state: State,
     actions: Rows[Action],
     observations: Rows[Observation],
-    signers: Rows[Rows[int]],
+    signers: Grid,
     k: int,
 ) -> int:
     """Apply action `k` and return its Code. Only APPLIED changes the state (see the module)."""
@@ -121,9 +123,7 @@ def apply_action(
 
 
 @law
-def dispatch(
-    state: State, action: Action, observations: Rows[Observation], signers: Rows[Rows[int]]
-) -> int:
+def dispatch(state: State, action: Action, observations: Rows[Observation], signers: Grid) -> int:
     """Call the rule of the action's kind."""
     kind = action.kind
     if kind == Kind.TRADE:
@@ -155,3 +155,58 @@ def halt(state: State) -> None:
 def end_step(state: State, actions: Rows[Action], first: int, stop: int) -> None:
     """Close the step over actions `first .. stop`: fold their hashes into the accumulator."""
     extend_sequence(state, actions, first, stop)
+
+
+@law_entry
+def run_actions(
+    state: State,
+    actions: Rows[Action],
+    observations: Rows[Observation],
+    signers: Grid,
+    first: int,
+    stop: int,
+    codes: Rows[int],
+) -> None:
+    """Apply actions `first .. stop` within the open step, writing a Code each."""
+    for k in range(first, stop):
+        codes[k] = apply_action(state, actions, observations, signers, k)
+
+
+@law_entry
+def open_step(state: State, time: int) -> None:
+    """`begin_step`, to be called from Python."""
+    begin_step(state, time)
+
+
+@law_entry
+def close_step(state: State, actions: Rows[Action], first: int, stop: int) -> None:
+    """`end_step`, to be called from Python."""
+    end_step(state, actions, first, stop)
+
+
+def transition(state: State, columns: Any, first: int, stop: int, time: int, codes: Any) -> None:
+    """Run exactly one step over actions `first .. stop` of `columns`, writing `codes[first:stop]`.
+
+    Total: an overflow undoes its action, which becomes INVARIANT, halts the law, and the rest of
+    the step goes on. `columns` holds actions, observations and recovered signers.
+    """
+    open_step(state, time)
+    opened = first
+    while first < stop:
+        try:
+            run_actions(
+                state,
+                columns.actions,
+                columns.observations,
+                columns.signers,
+                first,
+                stop,
+                codes,
+            )
+            break
+        except ArithmeticError:
+            culprit = int(cast(Any, state.scratch)[0].cursor)
+            codes[culprit] = Code.INVARIANT
+            cast(Any, state.globals)[0].status = Status.HALTED
+            first = culprit + 1
+    close_step(state, columns.actions, opened, stop)

@@ -6,7 +6,7 @@ Raising is monotone, so a replayed cancel changes nothing and needs no sequence 
 from clearing.codes import Code
 from clearing.compiler import law
 from clearing.drafts import FIRST, draft_account, store_account
-from clearing.layout import Rows
+from clearing.layout import Grid
 from clearing.lookup import ABSENT, find_account, find_page, signed_by
 from clearing.orders import open_slot
 from clearing.records import Action, State
@@ -14,7 +14,7 @@ from clearing.units import ALL_SLOTS, PAGE_SLOTS
 
 
 @law
-def cancel(state: State, action: Action, signers: Rows[Rows[int]]) -> int:
+def cancel(state: State, action: Action, signers: Grid) -> int:
     """Judge one cancel and apply it: orders with sequence <= `action.sequence` are dead."""
     row = find_account(state, action.account)
     if row == ABSENT:

@@ -22,7 +22,7 @@ from clearing.drafts import (
     draft_funds,
     draft_instrument,
 )
-from clearing.layout import Rows
+from clearing.layout import Grid
 from clearing.lookup import ABSENT, find_account, find_instrument, lots_of
 from clearing.margin import NO_DRAFT, check_transition, liquidation_lots, measure
 from clearing.positions import move_lots
@@ -35,7 +35,7 @@ FAILING = SECOND
 
 
 @law
-def liquidate(state: State, action: Action, signers: Rows[Rows[int]]) -> int:
+def liquidate(state: State, action: Action, signers: Grid) -> int:
     """Judge one liquidation and apply it."""
     keeper_row = find_account(state, action.account)
     failing_row = find_account(state, action.counterparty)

@@ -7,7 +7,7 @@ median time is newer than the last price, and neither index nor mark jumps beyon
 from clearing.codes import Code
 from clearing.compiler import law
 from clearing.drafts import draft_instrument, store_instrument
-from clearing.layout import Rows
+from clearing.layout import Grid, Rows
 from clearing.lookup import ABSENT, find_instrument, signed_by
 from clearing.records import Action, Observation, State
 from clearing.units import OBSERVATIONS_MAX, PPM
@@ -19,9 +19,7 @@ TIME = 2
 
 
 @law
-def price(
-    state: State, action: Action, observations: Rows[Observation], signers: Rows[Rows[int]]
-) -> int:
+def price(state: State, action: Action, observations: Rows[Observation], signers: Grid) -> int:
     """Judge one price action and apply it."""
     row = find_instrument(state, action.instrument)
     if row == ABSENT:
@@ -64,9 +62,7 @@ def price(
 
 
 @law
-def are_distinct_publishers(
-    state: State, signers: Rows[Rows[int]], first: int, count: int
-) -> bool:
+def are_distinct_publishers(state: State, signers: Grid, first: int, count: int) -> bool:
     """Every signer is a publisher and none signs twice."""
     params = state.params[0]
     seen = 0

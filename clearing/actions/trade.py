@@ -22,7 +22,7 @@ from clearing.drafts import (
     draft_funds,
     draft_instrument,
 )
-from clearing.layout import Rows
+from clearing.layout import Grid
 from clearing.lookup import ABSENT, find_account, find_instrument, lots_of, same_word
 from clearing.margin import check_transition, grows
 from clearing.orders import (
@@ -45,7 +45,7 @@ TRADE_VALUE_MAX = VALUE_MAX << 9
 
 
 @law
-def trade(state: State, action: Action, signers: Rows[Rows[int]]) -> int:
+def trade(state: State, action: Action, signers: Grid) -> int:
     """Judge one trade and apply it. Returns a Code; nothing changes unless it is APPLIED."""
     maker_row = find_account(state, action.maker.account)
     taker_row = find_account(state, action.taker.account)
@@ -185,15 +185,11 @@ def novate(
     taker.cash -= taker_fee
     state.fund_drafts[Fund.FEES].balance += maker_fee + taker_fee
     before = state.accounts[maker_row]
-    code = check_transition(
-        state, before, maker, instrument, maker_lots, maker_lots + signed_lots
-    )
+    code = check_transition(state, before, maker, instrument, maker_lots, maker_lots + signed_lots)
     if code != Code.APPLIED:
         return code
     before = state.accounts[taker_row]
-    code = check_transition(
-        state, before, taker, instrument, taker_lots, taker_lots - signed_lots
-    )
+    code = check_transition(state, before, taker, instrument, taker_lots, taker_lots - signed_lots)
     if code != Code.APPLIED:
         return code
     return commit_fills(state, action, maker_row, taker_row, instrument_row)

@@ -7,7 +7,7 @@ from clearing.actions.withdraw import check_request
 from clearing.codes import Code
 from clearing.compiler import law
 from clearing.drafts import FIRST, SECOND, commit_pair, draft_account
-from clearing.layout import Rows
+from clearing.layout import Grid
 from clearing.lookup import ABSENT, find_account
 from clearing.margin import check_outflow
 from clearing.records import Action, State
@@ -15,7 +15,7 @@ from clearing.units import AMOUNT_MAX
 
 
 @law
-def transfer(state: State, action: Action, signers: Rows[Rows[int]]) -> int:
+def transfer(state: State, action: Action, signers: Grid) -> int:
     """Judge one transfer and apply it."""
     sender_row = find_account(state, action.account)
     recipient_row = find_account(state, action.counterparty)

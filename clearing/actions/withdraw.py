@@ -7,7 +7,7 @@ and if the equity left covers max(initial margin, transfer margin). It also runs
 from clearing.codes import Code
 from clearing.compiler import law
 from clearing.drafts import FIRST, commit_account, draft_account
-from clearing.layout import Rows
+from clearing.layout import Grid, Rows
 from clearing.lookup import ABSENT, find_account, signed_by
 from clearing.margin import check_outflow
 from clearing.records import Account, Action, State
@@ -15,7 +15,7 @@ from clearing.units import SETTLEMENT_ASSET
 
 
 @law
-def withdraw(state: State, action: Action, signers: Rows[Rows[int]]) -> int:
+def withdraw(state: State, action: Action, signers: Grid) -> int:
     """Judge one withdrawal and apply it."""
     row = find_account(state, action.account)
     if row == ABSENT:
@@ -40,9 +40,7 @@ def withdraw(state: State, action: Action, signers: Rows[Rows[int]]) -> int:
 
 
 @law
-def check_request(
-    state: State, account: Account, action: Action, signers: Rows[Rows[int]]
-) -> int:
+def check_request(state: State, account: Account, action: Action, signers: Grid) -> int:
     """A signed request on the settlement asset: asset, expiry, signature, sequence."""
     if action.asset != SETTLEMENT_ASSET:
         return Code.NO_ASSET
