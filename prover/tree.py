@@ -32,7 +32,7 @@ Pieces = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @kernel
-def sort_keys(keys: Pieces, count: int) -> None:
+def sort_keys(keys: Any, count: int) -> None:
     """Sort ``keys[:count]`` in place: Shell's method, which is insertion sort for a step's few."""
     gap = 1
     while gap < count // 3:
@@ -49,7 +49,7 @@ def sort_keys(keys: Pieces, count: int) -> None:
 
 
 @kernel
-def sort_distinct(keys: Pieces, count: int) -> int:
+def sort_distinct(keys: Any, count: int) -> int:
     """Sort ``keys[:count]`` in place without repetitions; return how many remain."""
     sort_keys(keys, count)
     kept = 0
@@ -132,7 +132,7 @@ def put_leaves(
     groups: Pieces,
     digests: Pieces,
 ) -> None:
-    """Store ``leaves[:count]`` under ``keys[:count]`` and rehash; the last of a repeated key wins."""
+    """Store ``leaves[:count]`` under ``keys[:count]`` and rehash; repeated keys: the last wins."""
     for place in range(count):
         store_leaf(nodes, offsets, keys[place], leaves[place])
     sweep(nodes, offsets, depths, keys, count, groups, digests)

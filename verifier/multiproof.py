@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from clearing.codes import Tag
 from clearing.keccak import tagged_hash
+from verifier.errors import VerifierError
 
 HASH_BYTES = 32
 ABSENT = bytes(HASH_BYTES)
@@ -21,7 +22,7 @@ ARITY_BITS = 2
 _NO_CHILDREN = ABSENT * ARITY
 
 
-class ProofError(ValueError):
+class ProofError(VerifierError):
     """A proof is not the canonical one for its targets; the text says what was expected."""
 
 

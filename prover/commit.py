@@ -1,0 +1,227 @@
+"""From the rows that a step touched to the step's root: leaves, hash sweep, trees, state root.
+
+Everything here runs inside one kernel after each step, on working memory that the caller owns.
+Formats: docs/protocol.md, sections 2 and 3; ``clearing.leaves`` writes the leaves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clearing.codes import Tag
+from clearing.compiler import kernel, kernel_entry
+from clearing.keccak import hash_pieces, hash_rows
+from clearing.leaves import (
+    encode_account,
+    encode_fund,
+    encode_globals,
+    encode_instrument,
+    encode_page,
+    encode_params,
+    encode_withdrawal,
+)
+from clearing.records import State
+from clearing.units import (
+    ACCOUNTS_DEPTH,
+    FUNDS_DEPTH,
+    INSTRUMENTS_DEPTH,
+    WITHDRAWALS_DEPTH,
+)
+from prover.tree import (
+    HASH_PIECES,
+    NODE_PIECES,
+    TREE_SHIFT,
+    Forest,
+    Pieces,
+    sort_distinct,
+    store_leaf,
+    sweep,
+)
+
+ACCOUNTS = 0
+INSTRUMENTS = 1
+FUNDS = 2
+WITHDRAWALS = 3
+DEPTHS = (ACCOUNTS_DEPTH, INSTRUMENTS_DEPTH, FUNDS_DEPTH, WITHDRAWALS_DEPTH)
+
+LEAF_PIECES = 256  # the longest leaf has 204
+ROOT_PIECES = 9 * HASH_PIECES  # globals hash and eight sub-roots
+# Places of the words under the state root.
+ACCOUNTS_WORD = 1
+INSTRUMENTS_WORD = 2
+FUNDS_WORD = 5
+PARAMS_WORD = 8
+
+TAG_ACCOUNT = int(Tag.ACCOUNT)
+TAG_INSTRUMENT = int(Tag.INSTRUMENT)
+TAG_FUND = int(Tag.FUND)
+TAG_WITHDRAWAL = int(Tag.WITHDRAWAL)
+TAG_PAGE = int(Tag.PAGE)
+TAG_GLOBALS = int(Tag.GLOBALS)
+TAG_PARAMS = int(Tag.PARAMS)
+TAG_STATE = int(Tag.STATE)
+
+
+class Book(NamedTuple):
+    """The state's trees and the working memory of a commit.
+
+    nodes int64[n, 4], offsets int64[4, levels], depths int64[4]: a ``Forest`` of accounts,
+    instruments, funds and withdrawals. For ``rows`` leaves in flight: keys int64[rows], groups
+    int64[rows, 16], digests int64[rows, 4], leaves int64[rows, 256], lengths int64[rows].
+    ``words`` int64[36], nine words, stands under the state root; ``root`` int64[4] is it.
+    ``withdrawals`` int64[1] counts the withdrawals that are in the tree.
+    """
+
+    nodes: Pieces
+    offsets: Pieces
+    depths: Pieces
+    keys: Pieces
+    groups: Pieces
+    digests: Pieces
+    leaves: Pieces
+    lengths: Pieces
+    words: Pieces
+    root: Pieces
+    withdrawals: Pieces
+
+
+def new_book(forest: Forest, rows: int) -> Book:
+    """Return a book over ``forest`` with room for ``rows`` leaves a commit."""
+    return Book(
+        nodes=forest.nodes,
+        offsets=forest.offsets,
+        depths=forest.depths,
+        keys=np.zeros(rows, np.int64),
+        groups=np.zeros((rows, NODE_PIECES), np.int64),
+        digests=np.zeros((rows, HASH_PIECES), np.int64),
+        leaves=np.zeros((rows, LEAF_PIECES), np.int64),
+        lengths=np.zeros(rows, np.int64),
+        words=np.zeros(ROOT_PIECES, np.int64),
+        root=np.zeros(HASH_PIECES, np.int64),
+        withdrawals=np.zeros(1, np.int64),
+    )
+
+
+@kernel
+def commit_step(state: State, book: Book) -> None:
+    """Bring the trees and ``book.root`` up to the state, from the touched lists of the step.
+
+    The lists are sorted in place. Also writes the withdrawals root into the globals, which the
+    state root covers.
+    """
+    hash_touched_pages(state, book)
+    count = put_accounts(state, book)
+    count = put_instruments(state, book, count)
+    if state.scratch[0].touched_funds > 0:
+        count = put_funds(state, book, count)
+    count = put_withdrawals(state, book, count)
+    sweep(book.nodes, book.offsets, book.depths, book.keys, count, book.groups, book.digests)
+    seal(state, book)
+
+
+@kernel
+def hash_touched_pages(state: State, book: Book) -> None:
+    """Refresh the digests of fill pages; their accounts' leaves carry them."""
+    count = sort_distinct(state.touched_pages, state.scratch[0].touched_pages)
+    for place in range(count):
+        page = state.pages[state.touched_pages[place]]
+        book.lengths[place] = encode_page(page, book.leaves[place])
+    hash_rows(book.leaves, book.lengths, count, TAG_PAGE, book.digests)
+    for place in range(count):
+        page = state.pages[state.touched_pages[place]]
+        for piece in range(HASH_PIECES):
+            page.digest[piece] = book.digests[place, piece]
+
+
+@kernel
+def put_accounts(state: State, book: Book) -> int:
+    """Store the touched accounts' leaves; return how many keys now wait for the sweep."""
+    count = sort_distinct(state.touched_accounts, state.scratch[0].touched_accounts)
+    for place in range(count):
+        account = state.accounts[state.touched_accounts[place]]
+        book.lengths[place] = encode_account(account, state.pages, book.leaves[place])
+        book.keys[place] = state.touched_accounts[place]
+    store_leaves(book, 0, count, TAG_ACCOUNT)
+    return count
+
+
+@kernel
+def put_instruments(state: State, book: Book, first: int) -> int:
+    """Store the touched instruments' leaves behind ``first`` keys; return the new number."""
+    count = sort_distinct(state.touched_instruments, state.scratch[0].touched_instruments)
+    for place in range(count):
+        instrument = state.instruments[state.touched_instruments[place]]
+        book.lengths[place] = encode_instrument(instrument, book.leaves[place])
+        book.keys[first + place] = (INSTRUMENTS << TREE_SHIFT) | state.touched_instruments[place]
+    store_leaves(book, first, count, TAG_INSTRUMENT)
+    return first + count
+
+
+@kernel
+def put_funds(state: State, book: Book, first: int) -> int:
+    """Store every fund's leaf behind ``first`` keys; return the new number."""
+    count = state.globals[0].fund_count
+    for place in range(count):
+        book.lengths[place] = encode_fund(state.funds[place], book.leaves[place])
+        book.keys[first + place] = (FUNDS << TREE_SHIFT) | place
+    store_leaves(book, first, count, TAG_FUND)
+    return first + count
+
+
+@kernel
+def put_withdrawals(state: State, book: Book, first: int) -> int:
+    """Store the withdrawals that are not in the tree yet; return the new number of keys."""
+    start: int = book.withdrawals[0]
+    count = state.globals[0].withdrawal_count - start
+    base = state.scratch[0].withdrawal_base
+    for place in range(count):
+        withdrawal = state.withdrawals[start + place - base]
+        book.lengths[place] = encode_withdrawal(withdrawal, book.leaves[place])
+        book.keys[first + place] = (WITHDRAWALS << TREE_SHIFT) | (start + place)
+    store_leaves(book, first, count, TAG_WITHDRAWAL)
+    book.withdrawals[0] = start + count
+    return first + count
+
+
+@kernel
+def store_leaves(book: Book, first: int, count: int, tag: int) -> None:
+    """Hash the encoded rows 0 .. count and store them under the keys behind ``first``."""
+    hash_rows(book.leaves, book.lengths, count, tag, book.digests)
+    for place in range(count):
+        store_leaf(book.nodes, book.offsets, book.keys[first + place], book.digests[place])
+
+
+@kernel
+def seal(state: State, book: Book) -> None:
+    """Write the withdrawals root into the globals and make the state root of sub-roots."""
+    copy_root(book, WITHDRAWALS, state.globals[0].withdrawals_root, 0)
+    copy_root(book, ACCOUNTS, book.words, ACCOUNTS_WORD)
+    copy_root(book, INSTRUMENTS, book.words, INSTRUMENTS_WORD)
+    copy_root(book, FUNDS, book.words, FUNDS_WORD)
+    length = encode_globals(state.globals[0], book.leaves[0])
+    hash_pieces(book.leaves[0], length, TAG_GLOBALS, book.words[:HASH_PIECES])
+    hash_pieces(book.words, ROOT_PIECES, TAG_STATE, book.root)
+
+
+@kernel
+def copy_root(book: Book, tree: int, words: Any, place: int) -> None:
+    """Copy a tree's root to word ``place`` of ``words``."""
+    row = book.offsets[tree, book.depths[tree]]
+    for piece in range(HASH_PIECES):
+        words[HASH_PIECES * place + piece] = book.nodes[row, piece]
+
+
+@kernel_entry
+def commit_touched(state: State, book: Book) -> None:
+    """``commit_step`` on its own: for states that were loaded, restored or edited."""
+    commit_step(state, book)
+
+
+@kernel_entry
+def reseal(state: State, book: Book) -> None:
+    """Recompute the params leaf and the state root from trees that stand."""
+    length = encode_params(state.params[0], book.leaves[0])
+    hash_pieces(book.leaves[0], length, TAG_PARAMS, book.words[HASH_PIECES * PARAMS_WORD :])
+    seal(state, book)

@@ -1,0 +1,141 @@
+"""The one loop of the hot path: many actions, step by step, each step committed to its root.
+
+It stops between two actions only, so that an overflow, which leaves the kernel as an exception,
+loses nothing: ``progress`` says where to go on.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from clearing.codes import Tag
+from clearing.compiler import law, law_entry
+from clearing.keccak import hash_pieces
+from clearing.layout import Grid, Rows
+from clearing.records import Action, Observation, State
+from clearing.step import apply_action, begin_step, end_step, fits
+from clearing.units import ACTIONS_PER_STEP
+from prover.commit import Book, commit_step
+from prover.tree import HASH_PIECES, Pieces
+
+TAG_STEP = int(Tag.STEP)
+STEP_ROW_PIECES = 2 + HASH_PIECES * ACTIONS_PER_STEP
+
+# Places in ``Run.progress``.
+NEXT = 0  # the action to apply next
+STEPS = 1  # steps that are closed
+PHASE = 2
+OPENING, APPLYING, CLOSING = 0, 1, 2
+
+
+class Run(NamedTuple):
+    """What one call of ``run_steps`` works on, and fills.
+
+    ``times`` int64[s]: the law time of each step, or one for all. ``bounds`` int64[s + 1]: the
+    first action of each step and the end of the last; empty if the run decides where steps end.
+    ``hashes`` int64[n, 4]: action hashes. Results: codes int64[n], firsts int64[steps + 1],
+    step_hashes and roots int64[steps, 4].
+    """
+
+    times: Pieces
+    bounds: Pieces
+    hashes: Pieces
+    codes: Pieces
+    firsts: Pieces
+    step_hashes: Pieces
+    roots: Pieces
+    progress: Pieces
+    row: Pieces
+
+
+def new_run(times: Pieces, bounds: Pieces, hashes: Pieces, count: int) -> Run:
+    """Return a run over ``count`` actions that has not begun."""
+    steps = max(bounds.shape[0] - 1, 0) if bounds.shape[0] else count
+    return Run(
+        times=times,
+        bounds=bounds,
+        hashes=hashes,
+        codes=np.zeros(count, np.int64),
+        firsts=np.zeros(steps + 1, np.int64),
+        step_hashes=np.zeros((steps, HASH_PIECES), np.int64),
+        roots=np.zeros((steps, HASH_PIECES), np.int64),
+        progress=np.array([bounds[0] if bounds.shape[0] else 0, 0, OPENING], np.int64),
+        row=np.zeros(STEP_ROW_PIECES, np.int64),
+    )
+
+
+@law_entry
+def run_steps(
+    state: State,
+    book: Book,
+    run: Run,
+    actions: Rows[Action],
+    observations: Rows[Observation],
+    signers: Grid,
+) -> None:
+    """Run from ``run.progress`` to the end of the actions (of the bounds).
+
+    Raises ArithmeticError out of an action, with nothing of that action committed and
+    ``progress[NEXT]`` naming it; calling again goes on there.
+    """
+    progress = run.progress
+    while True:
+        step = progress[STEPS]
+        if progress[PHASE] == OPENING:
+            if is_finished(run, step):
+                return
+            begin_step(state, run.times[min(step, run.times.shape[0] - 1)])
+            run.firsts[step] = progress[NEXT]
+            progress[PHASE] = APPLYING
+        while not is_step_full(state, run, actions, step):
+            k = progress[NEXT]
+            run.codes[k] = apply_action(state, actions, observations, signers, k)
+            progress[NEXT] = k + 1
+        progress[PHASE] = CLOSING
+        first = run.firsts[step]
+        stop = progress[NEXT]
+        end_step(state, actions, first, stop)
+        hash_step(run, step, first, stop)
+        commit_step(state, book)
+        for piece in range(HASH_PIECES):
+            run.roots[step, piece] = book.root[piece]
+        run.firsts[step + 1] = stop
+        progress[STEPS] = step + 1
+        progress[PHASE] = OPENING
+
+
+@law
+def is_finished(run: Run, step: int) -> bool:
+    """Tell whether no step is left."""
+    if run.bounds.shape[0] > 0:
+        return bool(step == run.bounds.shape[0] - 1)
+    return bool(run.progress[NEXT] == run.codes.shape[0])
+
+
+@law
+def is_step_full(state: State, run: Run, actions: Rows[Action], step: int) -> bool:
+    """Tell whether the open step ends before the next action."""
+    k: int = run.progress[NEXT]
+    if run.bounds.shape[0] > 0:
+        return bool(k == run.bounds[step + 1])
+    if k == run.codes.shape[0]:
+        return True
+    taken: int = k - run.firsts[step]
+    if taken == ACTIONS_PER_STEP:
+        return True
+    # An action that does not fit an empty step never will: the law rejects it there.
+    return taken > 0 and not fits(state, actions[k])
+
+
+@law
+def hash_step(run: Run, step: int, first: int, stop: int) -> None:
+    """Set the step's hash: H(STEP, time || count || action hashes)."""
+    run.row[0] = run.times[min(step, run.times.shape[0] - 1)]
+    run.row[1] = stop - first
+    for k in range(first, stop):
+        for piece in range(HASH_PIECES):
+            run.row[2 + HASH_PIECES * (k - first) + piece] = run.hashes[k, piece]
+    length = 2 + HASH_PIECES * (stop - first)
+    hash_pieces(run.row, length, TAG_STEP, run.step_hashes[step])
