@@ -1,0 +1,560 @@
+"""Parsing of action bytes in compiled code: fields into records, signed words into hashing rows.
+
+Every field is narrowed to its declared bound here, so that the law's arithmetic meets none beyond.
+An action that does not decode exactly leaves its record zero but for ``kind`` and ``code`` and
+adds no signature. ``clearing.messages`` is the readable twin; tests hold the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from clearing import eip712
+from clearing._load import load_integer, load_piece
+from clearing.codes import Code, Kind
+from clearing.compiler import kernel
+from clearing.keccak import pieces
+from clearing.layout import Rows
+from clearing.records import Action, Observation, Order
+from clearing.units import (
+    ACTION_BYTES_MAX,
+    ALL_SLOTS,
+    AMOUNT_MAX,
+    BULK_DEPTH_MAX,
+    FEE_PPM_MAX,
+    LOTS_MAX,
+    OBSERVATIONS_MAX,
+    PRICE_MAX,
+    SEQUENCE_MAX,
+    SIGNATURE_BYTES,
+    SLOTS_MAX,
+    TIME_MAX,
+)
+
+Bytes = npt.NDArray[np.uint8]
+Pieces = npt.NDArray[np.int64]
+
+ID_MAX = 1 << 62
+
+CHUNK = 64  # actions that are parsed and hashed together: their rows stay in the second cache
+LONG_PIECES = 48  # an order's struct: its type and eleven words
+SHORT_PIECES = 28  # the longest other struct: its type and six words
+ACTION_PIECES = 1 + ACTION_BYTES_MAX // 8
+MESSAGE_PIECES = 8
+
+_TYPES = np.stack(
+    [
+        pieces(eip712.type_hash(name))
+        for name in (
+            eip712.ORDER_TYPE,
+            eip712.TRADE_TYPE,
+            eip712.WITHDRAW_TYPE,
+            eip712.TRANSFER_TYPE,
+            eip712.CANCEL_TYPE,
+            eip712.PRICE_TYPE,
+            eip712.LIQUIDATE_TYPE,
+            eip712.BULK_TYPE,
+        )
+    ]
+)
+_ORDER, TRADE_STRUCT, _WITHDRAW, _TRANSFER, _CANCEL, _PRICE, _LIQUIDATE, BULK_STRUCT = range(8)
+
+_INBOX_BYTES = 54
+_WITHDRAW_BYTES = 37 + SIGNATURE_BYTES
+_TRANSFER_BYTES = 45 + SIGNATURE_BYTES
+_CANCEL_BYTES = 19 + SIGNATURE_BYTES
+_FUNDING_BYTES = 5
+_LIQUIDATE_BYTES = 45 + SIGNATURE_BYTES
+_PRICE_HEAD_BYTES = 6
+_OBSERVATION_BYTES = 24 + SIGNATURE_BYTES
+_ORDER_BYTES = 47
+_MAKER = 50  # where a trade's maker order stands
+_TAKER = _MAKER + _ORDER_BYTES
+_AUTHORISATIONS = _TAKER + _ORDER_BYTES
+
+
+class Columns(NamedTuple):
+    """Decoded actions side by side; n actions, m signatures, all arrays contiguous.
+
+    A price's observation stands in the row of its signature; other signatures' rows are zero.
+    ``signers`` are zero until recovered.
+    """
+
+    actions: Rows[Action]
+    action_digests: Pieces  # (n, 4) H(17, pad(action)) of every action, inbox ones too
+    observations: Rows[Observation]  # (m,)
+    signatures: Bytes  # (m, 65)
+    digests: Pieces  # (m, 4): what each signature signs
+    signers: Pieces  # (m, 4): addresses as words
+    action_count: int
+    signature_count: int
+
+
+class Workspace(NamedTuple):
+    """Rows of one chunk on their way through the hash, and how many of each are in use."""
+
+    long_rows: Pieces  # orders
+    long_owners: Pieces  # signature of each row, from the chunk's first
+    short_rows: Pieces  # every other struct; later the nodes of bulk trees
+    short_owners: Pieces
+    short_types: Pieces
+    short_lengths: Pieces
+    lengths: Pieces
+    structs: Pieces  # struct hash of each signature of the chunk
+    places: Pieces  # of each signature: bulk depth, index, offset of the path in the blob
+    hashes: Pieces
+    action_rows: Pieces
+    action_lengths: Pieces
+    message_rows: Pieces
+    message_owners: Pieces  # action of each row
+    used: Pieces  # see the indices below
+
+
+LONG, SHORT, MESSAGES, SIGNATURES, FIRST = range(5)
+
+
+def new_workspace() -> Workspace:
+    """Return room for one chunk, whatever its actions are."""
+    wide = CHUNK * OBSERVATIONS_MAX
+
+    def rows(*shape: int) -> Pieces:
+        return np.zeros(shape, np.int64)
+
+    return Workspace(
+        long_rows=rows(CHUNK * 2, LONG_PIECES),
+        long_owners=rows(CHUNK * 2),
+        short_rows=rows(wide, SHORT_PIECES),
+        short_owners=rows(wide),
+        short_types=rows(wide),
+        short_lengths=rows(wide),
+        lengths=rows(wide),
+        structs=rows(wide, 4),
+        places=rows(wide, 3),
+        hashes=rows(wide, 4),
+        action_rows=rows(CHUNK, ACTION_PIECES),
+        action_lengths=rows(CHUNK),
+        message_rows=rows(CHUNK, MESSAGE_PIECES),
+        message_owners=rows(CHUNK),
+        used=rows(5),
+    )
+
+
+@kernel
+def parse_action(
+    blob: Bytes, start: int, end: int, k: int, columns: Columns, work: Workspace
+) -> int:
+    """Parse blob[start:end] into action k; return its code, APPLIED if the law may judge it."""
+    size = end - start
+    if size < 1:
+        return np.int64(Code.MALFORMED)
+    kind = np.int64(blob[start])
+    columns.actions[k].kind = kind
+    if size > ACTION_BYTES_MAX:
+        return np.int64(Code.MALFORMED)
+    if kind == Kind.TRADE:
+        return _parse_trade(blob, start, end, k, columns, work)
+    if kind == Kind.PRICE:
+        return _parse_price(blob, start, size, k, columns, work)
+    if kind == Kind.INBOX:
+        valid = size == _INBOX_BYTES and _parse_inbox(blob, start, k, columns, work)
+    elif kind == Kind.WITHDRAW:
+        valid = size == _WITHDRAW_BYTES and _parse_withdraw(blob, start, k, columns, work)
+    elif kind == Kind.TRANSFER:
+        valid = size == _TRANSFER_BYTES and _parse_transfer(blob, start, k, columns, work)
+    elif kind == Kind.CANCEL:
+        valid = size == _CANCEL_BYTES and _parse_cancel(blob, start, k, columns, work)
+    elif kind == Kind.FUNDING:
+        valid = size == _FUNDING_BYTES
+        if valid:
+            columns.actions[k].instrument = load_integer(blob, start + 1, 4)
+    elif kind == Kind.LIQUIDATE:
+        valid = size == _LIQUIDATE_BYTES and _parse_liquidate(blob, start, k, columns, work)
+    else:
+        return np.int64(Code.UNKNOWN_KIND)
+    return np.int64(Code.APPLIED) if valid else np.int64(Code.MALFORMED)
+
+
+@kernel
+def put_type(row: Pieces, number: int) -> None:
+    """Begin a struct's row with the type hash of this number."""
+    for i in range(4):
+        row[i] = _TYPES[number, i]
+
+
+@kernel
+def load_pieces(blob: Bytes, start: int, size: int, row: Pieces) -> int:
+    """Write ``pad(blob[start:start + size])`` to ``row`` as pieces; return how many."""
+    row[0] = size
+    whole = size // 8
+    for i in range(whole):
+        row[1 + i] = load_piece(blob, start + 8 * i)
+    left = size - 8 * whole
+    if left == 0:
+        return 1 + whole
+    row[1 + whole] = load_integer(blob, start + 8 * whole, left) << (64 - 8 * left)
+    return 2 + whole
+
+
+@kernel
+def load_word(blob: Bytes, offset: int, row: Pieces, place: int) -> None:
+    """Write the word of ``blob`` at ``offset`` to four pieces of ``row`` from ``place``."""
+    for i in range(4):
+        row[place + i] = load_piece(blob, offset + 8 * i)
+
+
+@kernel
+def _put(row: Pieces, word: int, value: int) -> None:
+    """Write a sign-extended integer as the word of this number."""
+    sign = value >> 63
+    row[4 * word] = sign
+    row[4 * word + 1] = sign
+    row[4 * word + 2] = sign
+    row[4 * word + 3] = value
+
+
+@kernel
+def _put_address(row: Pieces, word: int, blob: Bytes, offset: int) -> None:
+    row[4 * word] = 0
+    row[4 * word + 1] = load_integer(blob, offset, 4)
+    row[4 * word + 2] = load_piece(blob, offset + 4)
+    row[4 * word + 3] = load_piece(blob, offset + 12)
+
+
+@kernel
+def _within(value: int, low: int, high: int) -> bool:
+    # An unsigned field of 2^63 or more has been read as negative, which is below every bound.
+    return low <= value <= high
+
+
+@kernel
+def _add_signature(blob: Bytes, offset: int, columns: Columns, work: Workspace) -> int:
+    """Copy the signature at ``offset``; return its row, counted from the chunk's first."""
+    owner = work.used[SIGNATURES]
+    work.used[SIGNATURES] = owner + 1
+    row = work.used[FIRST] + owner
+    for i in range(SIGNATURE_BYTES):
+        columns.signatures[row, i] = blob[offset + i]
+    work.places[owner, 0] = 0
+    return owner
+
+
+@kernel
+def _add_struct(work: Workspace, owner: int, number: int, words: int) -> int:
+    """Begin a short row for the struct that signature ``owner`` signs; return which."""
+    short = work.used[SHORT]
+    work.used[SHORT] = short + 1
+    work.short_owners[short] = owner
+    work.short_types[short] = number
+    work.short_lengths[short] = 4 * words
+    put_type(work.short_rows[short], number)
+    return short
+
+
+@kernel
+def _parse_inbox(blob: Bytes, start: int, k: int, columns: Columns, work: Workspace) -> bool:
+    index, account = load_piece(blob, start + 2), load_piece(blob, start + 10)
+    amount = load_piece(blob, start + 46)
+    if not (
+        _within(index, 0, ID_MAX) and _within(account, 0, ID_MAX) and _within(amount, 1, AMOUNT_MAX)
+    ):
+        return False
+    action = columns.actions[k]
+    action.kind_of_message = np.int64(blob[start + 1])
+    action.inbox_index = index
+    action.account = account
+    _put_address(action.address, 0, blob, start + 18)
+    action.subaccount = load_integer(blob, start + 38, 4)
+    action.asset = load_integer(blob, start + 42, 4)
+    action.amount = amount
+    message = work.used[MESSAGES]
+    work.used[MESSAGES] = message + 1
+    work.message_owners[message] = k
+    load_pieces(blob, start + 1, _INBOX_BYTES - 1, work.message_rows[message])
+    return True
+
+
+@kernel
+def _parse_withdraw(blob: Bytes, start: int, k: int, columns: Columns, work: Workspace) -> bool:
+    account, amount = load_piece(blob, start + 1), load_piece(blob, start + 13)
+    sequence, expiry = load_piece(blob, start + 21), load_piece(blob, start + 29)
+    if not (
+        _within(account, 0, ID_MAX)
+        and _within(amount, 1, AMOUNT_MAX)
+        and _within(sequence, 1, SEQUENCE_MAX)
+        and _within(expiry, 0, TIME_MAX)
+    ):
+        return False
+    action = columns.actions[k]
+    action.account = account
+    action.asset = load_integer(blob, start + 9, 4)
+    action.amount = amount
+    action.sequence = sequence
+    action.expiry = expiry
+    owner = _add_signature(blob, start + 37, columns, work)
+    row = work.short_rows[_add_struct(work, owner, _WITHDRAW, 6)]
+    _put(row, 1, account)
+    _put(row, 2, action.asset)
+    _put(row, 3, amount)
+    _put(row, 4, sequence)
+    _put(row, 5, expiry)
+    return True
+
+
+@kernel
+def _parse_transfer(blob: Bytes, start: int, k: int, columns: Columns, work: Workspace) -> bool:
+    sender, recipient = load_piece(blob, start + 1), load_piece(blob, start + 9)
+    amount = load_piece(blob, start + 21)
+    sequence, expiry = load_piece(blob, start + 29), load_piece(blob, start + 37)
+    if not (
+        _within(sender, 0, ID_MAX)
+        and _within(recipient, 0, ID_MAX)
+        and _within(amount, 1, AMOUNT_MAX)
+        and _within(sequence, 1, SEQUENCE_MAX)
+        and _within(expiry, 0, TIME_MAX)
+    ):
+        return False
+    action = columns.actions[k]
+    action.account = sender
+    action.counterparty = recipient
+    action.asset = load_integer(blob, start + 17, 4)
+    action.amount = amount
+    action.sequence = sequence
+    action.expiry = expiry
+    owner = _add_signature(blob, start + 45, columns, work)
+    row = work.short_rows[_add_struct(work, owner, _TRANSFER, 7)]
+    _put(row, 1, sender)
+    _put(row, 2, recipient)
+    _put(row, 3, action.asset)
+    _put(row, 4, amount)
+    _put(row, 5, sequence)
+    _put(row, 6, expiry)
+    return True
+
+
+@kernel
+def _parse_cancel(blob: Bytes, start: int, k: int, columns: Columns, work: Workspace) -> bool:
+    account, slot = load_piece(blob, start + 1), load_integer(blob, start + 9, 2)
+    sequence = load_piece(blob, start + 11)
+    if not (
+        _within(account, 0, ID_MAX)
+        and (slot < SLOTS_MAX or slot == ALL_SLOTS)
+        and _within(sequence, 1, SEQUENCE_MAX)
+    ):
+        return False
+    action = columns.actions[k]
+    action.account = account
+    action.slot = slot
+    action.sequence = sequence
+    owner = _add_signature(blob, start + 19, columns, work)
+    row = work.short_rows[_add_struct(work, owner, _CANCEL, 4)]
+    _put(row, 1, account)
+    _put(row, 2, slot)
+    _put(row, 3, sequence)
+    return True
+
+
+@kernel
+def _parse_liquidate(blob: Bytes, start: int, k: int, columns: Columns, work: Workspace) -> bool:
+    keeper, account = load_piece(blob, start + 1), load_piece(blob, start + 9)
+    lots = load_piece(blob, start + 21)
+    sequence, expiry = load_piece(blob, start + 29), load_piece(blob, start + 37)
+    if not (
+        _within(keeper, 0, ID_MAX)
+        and _within(account, 0, ID_MAX)
+        and _within(lots, 1, LOTS_MAX)
+        and _within(sequence, 1, SEQUENCE_MAX)
+        and _within(expiry, 0, TIME_MAX)
+    ):
+        return False
+    action = columns.actions[k]
+    action.account = keeper
+    action.counterparty = account
+    action.instrument = load_integer(blob, start + 17, 4)
+    action.lots = lots
+    action.sequence = sequence
+    action.expiry = expiry
+    owner = _add_signature(blob, start + 45, columns, work)
+    row = work.short_rows[_add_struct(work, owner, _LIQUIDATE, 7)]
+    _put(row, 1, keeper)
+    _put(row, 2, account)
+    _put(row, 3, action.instrument)
+    _put(row, 4, lots)
+    _put(row, 5, sequence)
+    _put(row, 6, expiry)
+    return True
+
+
+@kernel
+def _parse_price(
+    blob: Bytes, start: int, size: int, k: int, columns: Columns, work: Workspace
+) -> int:
+    if size < _PRICE_HEAD_BYTES:
+        return np.int64(Code.MALFORMED)
+    count = np.int64(blob[start + 5])
+    if size != _PRICE_HEAD_BYTES + count * _OBSERVATION_BYTES:
+        return np.int64(Code.MALFORMED)
+    for i in range(count):
+        place = start + _PRICE_HEAD_BYTES + i * _OBSERVATION_BYTES
+        if not (
+            _within(load_piece(blob, place), 1, PRICE_MAX)
+            and _within(load_piece(blob, place + 8), 1, PRICE_MAX)
+            and _within(load_piece(blob, place + 16), 0, TIME_MAX)
+        ):
+            return np.int64(Code.MALFORMED)
+    columns.actions[k].instrument = load_integer(blob, start + 1, 4)
+    if count < 1 or count > OBSERVATIONS_MAX:
+        return np.int64(Code.QUORUM)
+    for i in range(count):
+        place = start + _PRICE_HEAD_BYTES + i * _OBSERVATION_BYTES
+        owner = _add_signature(blob, place + 24, columns, work)
+        observation = columns.observations[work.used[FIRST] + owner]
+        observation.index_price = load_piece(blob, place)
+        observation.mark_price = load_piece(blob, place + 8)
+        observation.time = load_piece(blob, place + 16)
+        row = work.short_rows[_add_struct(work, owner, _PRICE, 5)]
+        _put(row, 1, columns.actions[k].instrument)
+        _put(row, 2, observation.index_price)
+        _put(row, 3, observation.mark_price)
+        _put(row, 4, observation.time)
+    return np.int64(Code.APPLIED)
+
+
+@kernel
+def _authorisation_end(blob: Bytes, offset: int, end: int) -> int:
+    """Return where the authorisation at ``offset`` ends, or -1 if it is malformed."""
+    body = offset + SIGNATURE_BYTES + 1
+    if offset < 0 or body > end:
+        return np.int64(-1)
+    depth = np.int64(blob[body - 1])
+    if depth == 0:
+        return body
+    if depth > BULK_DEPTH_MAX or body + 2 + 32 * depth > end:
+        return np.int64(-1)
+    if load_integer(blob, body, 2) >> depth != 0:
+        return np.int64(-1)
+    return body + 2 + 32 * depth
+
+
+@kernel
+def _add_authorisation(blob: Bytes, offset: int, columns: Columns, work: Workspace) -> int:
+    """Copy the well-formed authorisation at ``offset``; return its signature's row."""
+    owner = _add_signature(blob, offset, columns, work)
+    body = offset + SIGNATURE_BYTES + 1
+    depth = np.int64(blob[body - 1])
+    if depth > 0:
+        work.places[owner, 0] = depth
+        work.places[owner, 1] = load_integer(blob, body, 2)
+        work.places[owner, 2] = body + 2
+    return owner
+
+
+@kernel
+def _order_valid(blob: Bytes, place: int) -> bool:
+    return (
+        _within(load_piece(blob, place), 0, ID_MAX)
+        and _within(load_piece(blob, place + 8), 1, LOTS_MAX)
+        and _within(load_piece(blob, place + 16), 1, PRICE_MAX)
+        and load_integer(blob, place + 24, 2) < SLOTS_MAX
+        and _within(load_piece(blob, place + 26), 1, SEQUENCE_MAX)
+        and _within(load_piece(blob, place + 34), 0, TIME_MAX)
+        and load_integer(blob, place + 42, 4) <= FEE_PPM_MAX
+    )
+
+
+@kernel
+def _load_order(blob: Bytes, place: int, order: Order) -> None:
+    order.account = load_piece(blob, place)
+    order.lots = load_piece(blob, place + 8)
+    order.limit_price = load_piece(blob, place + 16)
+    order.slot = load_integer(blob, place + 24, 2)
+    order.sequence = load_piece(blob, place + 26)
+    order.expiry = load_piece(blob, place + 34)
+    order.max_fee = load_integer(blob, place + 42, 4)
+    order.order_flags = np.int64(blob[place + 46])
+
+
+@kernel
+def _add_order(order: Order, action: Action, side: int, owner: int, work: Workspace) -> None:
+    """Write the order's struct, which signature ``owner`` signs, to a long row."""
+    long = work.used[LONG]
+    work.used[LONG] = long + 1
+    work.long_owners[long] = owner
+    row = work.long_rows[long]
+    put_type(row, _ORDER)
+    _put(row, 1, order.account)
+    for i in range(4):
+        row[8 + i] = action.address[i]
+    _put(row, 3, action.instrument)
+    _put(row, 4, side)
+    _put(row, 5, order.lots)
+    _put(row, 6, order.limit_price)
+    _put(row, 7, order.slot)
+    _put(row, 8, order.sequence)
+    _put(row, 9, order.expiry)
+    _put(row, 10, order.max_fee)
+    _put(row, 11, order.order_flags)
+
+
+@kernel
+def _load_fee(blob: Bytes, offset: int) -> int:
+    value = load_integer(blob, offset, 4)
+    return value - (value >> 31 << 32)
+
+
+@kernel
+def _terms_valid(blob: Bytes, start: int) -> bool:
+    return (
+        _within(load_piece(blob, start + 5), 1, LOTS_MAX)
+        and _within(load_piece(blob, start + 13), 1, PRICE_MAX)
+        and _within(_load_fee(blob, start + 21), -FEE_PPM_MAX, FEE_PPM_MAX)
+        and _within(_load_fee(blob, start + 25), -FEE_PPM_MAX, FEE_PPM_MAX)
+        and _within(np.int64(blob[start + 49]), 1, 2)
+        and _order_valid(blob, start + _MAKER)
+        and _order_valid(blob, start + _TAKER)
+    )
+
+
+@kernel
+def _has_venue(blob: Bytes, offset: int) -> bool:
+    first = load_integer(blob, offset, 4)
+    return first | load_piece(blob, offset + 4) | load_piece(blob, offset + 12) != 0
+
+
+@kernel
+def _parse_trade(
+    blob: Bytes, start: int, end: int, k: int, columns: Columns, work: Workspace
+) -> int:
+    if end - start < _AUTHORISATIONS or not _terms_valid(blob, start):
+        return np.int64(Code.MALFORMED)
+    venue = _has_venue(blob, start + 29)
+    maker = start + _AUTHORISATIONS
+    taker = _authorisation_end(blob, maker, end)
+    third = _authorisation_end(blob, taker, end)
+    last = _authorisation_end(blob, third, end) if venue else third
+    if last != end:
+        return np.int64(Code.MALFORMED)
+    action = columns.actions[k]
+    action.instrument = load_integer(blob, start + 1, 4)
+    action.lots = load_piece(blob, start + 5)
+    action.price = load_piece(blob, start + 13)
+    action.maker_fee = _load_fee(blob, start + 21)
+    action.taker_fee = _load_fee(blob, start + 25)
+    _put_address(action.address, 0, blob, start + 29)
+    action.maker_side = np.int64(blob[start + 49])
+    _load_order(blob, start + _MAKER, action.maker)
+    _load_order(blob, start + _TAKER, action.taker)
+    side = action.maker_side
+    _add_order(action.maker, action, side, _add_authorisation(blob, maker, columns, work), work)
+    _add_order(action.taker, action, 3 - side, _add_authorisation(blob, taker, columns, work), work)
+    if venue:
+        owner = _add_authorisation(blob, third, columns, work)
+        # Words one and two are the orders' struct hashes, which are not known yet.
+        row = work.short_rows[_add_struct(work, owner, TRADE_STRUCT, 7)]
+        _put(row, 3, action.lots)
+        _put(row, 4, action.price)
+        _put(row, 5, action.maker_fee)
+        _put(row, 6, action.taker_fee)
+    return np.int64(Code.APPLIED)
