@@ -235,6 +235,8 @@ class Log:
         """
         if self.read_only:
             raise ValueError("append: expected a writable log, was opened for reading only")
+        if not 0 <= kind <= 255:
+            raise ValueError(f"kind: expected one byte (0..255), was {kind}")
         if len(payload) > PAYLOAD_BYTES_MAX:
             raise ValueError(
                 f"payload: expected at most {PAYLOAD_BYTES_MAX} bytes, was {len(payload)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import threading
 import zlib
 
 import pytest
@@ -157,9 +158,34 @@ def test_limits_are_refused_before_anything_is_written() -> None:
     log = open_log(disk)
     with pytest.raises(ValueError, match="payload: expected at most 67108864 bytes"):
         log.append(1, bytes(64 * 2**20 + 1))
+    with pytest.raises(ValueError, match="kind: expected one byte"):
+        log.append(256, b"")
     with pytest.raises(ValueError, match="from_sequence: expected at least 1"):
         next(log.records(0))
     assert log.tail == EMPTY_TAIL
+
+
+def test_one_thread_may_append_and_read_while_another_syncs() -> None:
+    disk = new_disk()
+    log = open_log(disk)
+    done = threading.Event()
+
+    def keep_syncing() -> None:
+        while not done.is_set():
+            log.sync()
+
+    syncer = threading.Thread(target=keep_syncing)
+    syncer.start()
+    for sequence in range(1, 301):
+        log.append(sequence % 256, payload_of(sequence))
+        durable = log.durable_tail.sequence
+        assert served(log, max(1, durable - 2))[: min(durable, 3)] == written(
+            durable, max(1, durable - 2)
+        )
+    done.set()
+    syncer.join()
+    log.close()
+    assert served(open_log(disk)) == written(300)
 
 
 # Segments.
@@ -380,6 +406,35 @@ def test_a_missing_segment_is_detected(name_index: int) -> None:
         open_log(disk)
 
 
+def test_the_last_segment_cannot_vanish_even_right_after_it_was_begun() -> None:
+    for count in range(8, 17):
+        for seed in range(6):
+            disk = new_disk(seed)
+            fill(open_log(disk), [1] * count)
+            assert len(disk.names()) >= 2
+            disk.restart(power_loss=True)
+            disk.delete(disk.names()[-1])
+            with pytest.raises(LogCorrupt, match="after this sealed segment, was: no such file"):
+                open_log(disk)
+
+
+def test_a_record_behind_the_end_of_a_full_segment_is_refused() -> None:
+    disk = closed_log([1] * 13)
+    size = disk.size(FIRST)
+    seventh = list(open_log(disk).records())[6]
+    disk.append(FIRST, [record_bytes(8, seventh.hash, b"stray")])
+    with pytest.raises(LogCorrupt, match="expected the end of a full segment") as caught:
+        open_log(disk)
+    assert (caught.value.segment, caught.value.offset) == (FIRST, size)
+
+
+def test_a_payload_length_beyond_the_limit_is_not_even_read() -> None:
+    disk = closed_log([1])
+    disk.overwrite(FIRST, RECORDS_OFFSET + 13, b"\xff" * 4)
+    with pytest.raises(LogCorrupt, match="expected a payload of at most 67108864 bytes"):
+        open_log(disk)
+
+
 def test_a_segment_of_another_log_is_refused() -> None:
     disk = closed_log([1] * 15)
     other = new_disk()
@@ -442,7 +497,8 @@ def test_a_tail_that_is_exchanged_under_an_open_log_is_not_served() -> None:
 def test_marks_of_another_segment_are_refused() -> None:
     disk = closed_log([1] * 13)
     first, second, last = disk.names()
-    old = disk.read(first, MARK_OFFSETS[0], 2 * BLOCK_BYTES)
+    assert first == FIRST
+    old = closed_log([1] * 3).read(FIRST, MARK_OFFSETS[0], 2 * BLOCK_BYTES)
     for name in (second, last):
         twin = disk.copy()
         twin.overwrite(name, MARK_OFFSETS[0], old)
