@@ -79,10 +79,10 @@ REFUSED_CALLS = {
     np.prod: "np.prod",
     np.cumsum: "np.cumsum",
     np.cumprod: "np.cumprod",
-    "array.sum": "sum",
-    "array.prod": "prod",
-    "array.cumsum": "cumsum",
-    "array.cumprod": "cumprod",
+    (types.Array, "sum"): "array.sum",
+    (types.Array, "prod"): "array.prod",
+    (types.Array, "cumsum"): "array.cumsum",
+    (types.Array, "cumprod"): "array.cumprod",
 }
 
 
@@ -220,12 +220,12 @@ class CheckArithmetic(machinery.FunctionPass):  # type: ignore[misc]
 
     def _check_binary(self, state: Any, statement: Any, value: Any) -> None:
         call = state.calltypes[value]
-        if not all(isinstance(kind, (types.Integer, types.Boolean)) for kind in call.args):
-            return
         operands = (state.typemap[value.lhs.name], state.typemap[value.rhs.name])
         integers = [kind for kind in operands if isinstance(kind, types.Integer)]
         if any(kind.signed for kind in integers) and types.uint64 in integers:
             _refuse(state, statement.loc, "int64 meets uint64; convert with np.int64 first")
+        if not all(isinstance(kind, (types.Integer, types.Boolean)) for kind in call.args):
+            return
         result = state.typemap[statement.target.name]
         if isinstance(result, types.Integer) and not result.signed:
             _refuse(state, statement.loc, f"the result is {result}; convert with np.int64 first")

@@ -142,14 +142,8 @@ def warm_lock() -> Iterator[None]:
 
     Not reentrant. Released by the kernel when the process dies.
     """
-    home = cache_home()
-    home.mkdir(parents=True, exist_ok=True)
-    with open(home / "warm.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
+    with _locked(cache_home() / "warm.lock"):
+        yield
 
 
 def cache_home() -> Path:
@@ -171,12 +165,32 @@ def cache_directory(source: str) -> Path:
 
 
 def _cached(function: F, options: dict[str, Any]) -> F:
-    with _cache_of(function):
-        return cast(F, numba.njit(cache=True, **options)(function))
+    with _cache_of(function) as directory:
+        dispatcher = numba.njit(cache=True, **options)(function)
+    save = dispatcher._cache.save_overload
+
+    def save_alone(signature: Any, code: Any) -> None:
+        # numba picks a file name from an index that another process may be extending.
+        with _locked(directory / "save.lock"):
+            save(signature, code)
+
+    dispatcher._cache.save_overload = save_alone
+    return cast(F, dispatcher)
 
 
 @contextlib.contextmanager
-def _cache_of(function: Callable[..., Any]) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+@contextlib.contextmanager
+def _cache_of(function: Callable[..., Any]) -> Iterator[Path]:
     directory = cache_directory(function.__code__.co_filename)
     directory.mkdir(parents=True, exist_ok=True)
     os.utime(directory)
@@ -185,7 +199,7 @@ def _cache_of(function: Callable[..., Any]) -> Iterator[None]:
     # numba reads the setting only while it decorates, so it is restored at once.
     numba.config.CACHE_DIR = str(directory)
     try:
-        yield
+        yield directory
     finally:
         numba.config.CACHE_DIR = before
 
