@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,16 +17,17 @@ def load_piece(blob: Any, offset: int) -> int:
     """
     if offset < 0 or offset + 8 > blob.shape[0]:
         raise IndexError("expected eight bytes inside the blob")
-    value: int = np.int64(int.from_bytes(blob[offset : offset + 8].tobytes(), "big", signed=True))
-    return value
+    value = int.from_bytes(blob[offset : offset + 8].tobytes(), "big", signed=True)
+    return cast(int, np.int64(value))
 
 
 @kernel
 def load_integer(blob: Any, offset: int, size: int) -> int:
     """Return the unsigned integer of ``size`` <= 7 bytes of ``blob`` at ``offset``."""
-    value = np.int64(0)
+    value = 0
     for i in range(size):
-        value = value << 8 | np.int64(blob[offset + i])
+        byte: Any = np.int64(blob[offset + i])
+        value = value << 8 | byte
     return value
 
 

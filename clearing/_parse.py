@@ -7,7 +7,7 @@ adds no signature. ``clearing.messages`` is the readable twin; tests hold the tw
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,12 @@ Bytes = npt.NDArray[np.uint8]
 Pieces = npt.NDArray[np.int64]
 
 ID_MAX = 1 << 62
+
+# Plain integers, because numba joins no enumeration with the codes that helpers return.
+_APPLIED = int(Code.APPLIED)
+_MALFORMED = int(Code.MALFORMED)
+_UNKNOWN_KIND = int(Code.UNKNOWN_KIND)
+_QUORUM = int(Code.QUORUM)
 
 CHUNK = 64  # actions that are parsed and hashed together: their rows stay in the second cache
 LONG_PIECES = 48  # an order's struct: its type and eleven words
@@ -116,28 +122,29 @@ class Workspace(NamedTuple):
 LONG, SHORT, MESSAGES, SIGNATURES, FIRST = range(5)
 
 
-def new_workspace() -> Workspace:
-    """Return room for one chunk, whatever its actions are."""
-    wide = CHUNK * OBSERVATIONS_MAX
+def new_workspace(actions: int, signatures: int) -> Workspace:
+    """Return room for a chunk of a batch that has at most so many actions and signatures."""
+    chunk = min(CHUNK, actions)
+    wide = min(CHUNK * OBSERVATIONS_MAX, signatures)
 
     def rows(*shape: int) -> Pieces:
         return np.zeros(shape, np.int64)
 
     return Workspace(
-        long_rows=rows(CHUNK * 2, LONG_PIECES),
-        long_owners=rows(CHUNK * 2),
+        long_rows=rows(chunk * 2, LONG_PIECES),
+        long_owners=rows(chunk * 2),
         short_rows=rows(wide, SHORT_PIECES),
         short_owners=rows(wide),
         short_types=rows(wide),
         short_lengths=rows(wide),
-        lengths=rows(wide),
+        lengths=rows(max(chunk, wide)),
         structs=rows(wide, 4),
         places=rows(wide, 3),
-        hashes=rows(wide, 4),
-        action_rows=rows(CHUNK, ACTION_PIECES),
-        action_lengths=rows(CHUNK),
-        message_rows=rows(CHUNK, MESSAGE_PIECES),
-        message_owners=rows(CHUNK),
+        hashes=rows(max(chunk, wide), 4),
+        action_rows=rows(chunk, ACTION_PIECES),
+        action_lengths=rows(chunk),
+        message_rows=rows(chunk, MESSAGE_PIECES),
+        message_owners=rows(chunk),
         used=rows(5),
     )
 
@@ -149,11 +156,11 @@ def parse_action(
     """Parse blob[start:end] into action k; return its code, APPLIED if the law may judge it."""
     size = end - start
     if size < 1:
-        return np.int64(Code.MALFORMED)
-    kind = np.int64(blob[start])
+        return _MALFORMED
+    kind = load_integer(blob, start, 1)
     columns.actions[k].kind = kind
     if size > ACTION_BYTES_MAX:
-        return np.int64(Code.MALFORMED)
+        return _MALFORMED
     if kind == Kind.TRADE:
         return _parse_trade(blob, start, end, k, columns, work)
     if kind == Kind.PRICE:
@@ -173,8 +180,8 @@ def parse_action(
     elif kind == Kind.LIQUIDATE:
         valid = size == _LIQUIDATE_BYTES and _parse_liquidate(blob, start, k, columns, work)
     else:
-        return np.int64(Code.UNKNOWN_KIND)
-    return np.int64(Code.APPLIED) if valid else np.int64(Code.MALFORMED)
+        return _UNKNOWN_KIND
+    return _APPLIED if valid else _MALFORMED
 
 
 @kernel
@@ -216,7 +223,7 @@ def _put(row: Pieces, word: int, value: int) -> None:
 
 
 @kernel
-def _put_address(row: Pieces, word: int, blob: Bytes, offset: int) -> None:
+def _put_address(row: Rows[int], word: int, blob: Bytes, offset: int) -> None:
     row[4 * word] = 0
     row[4 * word + 1] = load_integer(blob, offset, 4)
     row[4 * word + 2] = load_piece(blob, offset + 4)
@@ -232,7 +239,7 @@ def _within(value: int, low: int, high: int) -> bool:
 @kernel
 def _add_signature(blob: Bytes, offset: int, columns: Columns, work: Workspace) -> int:
     """Copy the signature at ``offset``; return its row, counted from the chunk's first."""
-    owner = work.used[SIGNATURES]
+    owner: int = work.used[SIGNATURES]
     work.used[SIGNATURES] = owner + 1
     row = work.used[FIRST] + owner
     for i in range(SIGNATURE_BYTES):
@@ -244,7 +251,7 @@ def _add_signature(blob: Bytes, offset: int, columns: Columns, work: Workspace) 
 @kernel
 def _add_struct(work: Workspace, owner: int, number: int, words: int) -> int:
     """Begin a short row for the struct that signature ``owner`` signs; return which."""
-    short = work.used[SHORT]
+    short: int = work.used[SHORT]
     work.used[SHORT] = short + 1
     work.short_owners[short] = owner
     work.short_types[short] = number
@@ -262,7 +269,7 @@ def _parse_inbox(blob: Bytes, start: int, k: int, columns: Columns, work: Worksp
     ):
         return False
     action = columns.actions[k]
-    action.kind_of_message = np.int64(blob[start + 1])
+    action.kind_of_message = load_integer(blob, start + 1, 1)
     action.inbox_index = index
     action.account = account
     _put_address(action.address, 0, blob, start + 18)
@@ -392,10 +399,10 @@ def _parse_price(
     blob: Bytes, start: int, size: int, k: int, columns: Columns, work: Workspace
 ) -> int:
     if size < _PRICE_HEAD_BYTES:
-        return np.int64(Code.MALFORMED)
-    count = np.int64(blob[start + 5])
+        return _MALFORMED
+    count = load_integer(blob, start + 5, 1)
     if size != _PRICE_HEAD_BYTES + count * _OBSERVATION_BYTES:
-        return np.int64(Code.MALFORMED)
+        return _MALFORMED
     for i in range(count):
         place = start + _PRICE_HEAD_BYTES + i * _OBSERVATION_BYTES
         if not (
@@ -403,10 +410,10 @@ def _parse_price(
             and _within(load_piece(blob, place + 8), 1, PRICE_MAX)
             and _within(load_piece(blob, place + 16), 0, TIME_MAX)
         ):
-            return np.int64(Code.MALFORMED)
+            return _MALFORMED
     columns.actions[k].instrument = load_integer(blob, start + 1, 4)
     if count < 1 or count > OBSERVATIONS_MAX:
-        return np.int64(Code.QUORUM)
+        return _QUORUM
     for i in range(count):
         place = start + _PRICE_HEAD_BYTES + i * _OBSERVATION_BYTES
         owner = _add_signature(blob, place + 24, columns, work)
@@ -419,7 +426,7 @@ def _parse_price(
         _put(row, 2, observation.index_price)
         _put(row, 3, observation.mark_price)
         _put(row, 4, observation.time)
-    return np.int64(Code.APPLIED)
+    return _APPLIED
 
 
 @kernel
@@ -427,14 +434,14 @@ def _authorisation_end(blob: Bytes, offset: int, end: int) -> int:
     """Return where the authorisation at ``offset`` ends, or -1 if it is malformed."""
     body = offset + SIGNATURE_BYTES + 1
     if offset < 0 or body > end:
-        return np.int64(-1)
-    depth = np.int64(blob[body - 1])
+        return -1
+    depth = load_integer(blob, body - 1, 1)
     if depth == 0:
         return body
     if depth > BULK_DEPTH_MAX or body + 2 + 32 * depth > end:
-        return np.int64(-1)
+        return -1
     if load_integer(blob, body, 2) >> depth != 0:
-        return np.int64(-1)
+        return -1
     return body + 2 + 32 * depth
 
 
@@ -443,7 +450,7 @@ def _add_authorisation(blob: Bytes, offset: int, columns: Columns, work: Workspa
     """Copy the well-formed authorisation at ``offset``; return its signature's row."""
     owner = _add_signature(blob, offset, columns, work)
     body = offset + SIGNATURE_BYTES + 1
-    depth = np.int64(blob[body - 1])
+    depth = load_integer(blob, body - 1, 1)
     if depth > 0:
         work.places[owner, 0] = depth
         work.places[owner, 1] = load_integer(blob, body, 2)
@@ -473,7 +480,7 @@ def _load_order(blob: Bytes, place: int, order: Order) -> None:
     order.sequence = load_piece(blob, place + 26)
     order.expiry = load_piece(blob, place + 34)
     order.max_fee = load_integer(blob, place + 42, 4)
-    order.order_flags = np.int64(blob[place + 46])
+    order.order_flags = load_integer(blob, place + 46, 1)
 
 
 @kernel
@@ -511,7 +518,7 @@ def _terms_valid(blob: Bytes, start: int) -> bool:
         and _within(load_piece(blob, start + 13), 1, PRICE_MAX)
         and _within(_load_fee(blob, start + 21), -FEE_PPM_MAX, FEE_PPM_MAX)
         and _within(_load_fee(blob, start + 25), -FEE_PPM_MAX, FEE_PPM_MAX)
-        and _within(np.int64(blob[start + 49]), 1, 2)
+        and _within(load_integer(blob, start + 49, 1), 1, 2)
         and _order_valid(blob, start + _MAKER)
         and _order_valid(blob, start + _TAKER)
     )
@@ -528,14 +535,14 @@ def _parse_trade(
     blob: Bytes, start: int, end: int, k: int, columns: Columns, work: Workspace
 ) -> int:
     if end - start < _AUTHORISATIONS or not _terms_valid(blob, start):
-        return np.int64(Code.MALFORMED)
+        return _MALFORMED
     venue = _has_venue(blob, start + 29)
     maker = start + _AUTHORISATIONS
     taker = _authorisation_end(blob, maker, end)
     third = _authorisation_end(blob, taker, end)
     last = _authorisation_end(blob, third, end) if venue else third
     if last != end:
-        return np.int64(Code.MALFORMED)
+        return _MALFORMED
     action = columns.actions[k]
     action.instrument = load_integer(blob, start + 1, 4)
     action.lots = load_piece(blob, start + 5)
@@ -543,7 +550,7 @@ def _parse_trade(
     action.maker_fee = _load_fee(blob, start + 21)
     action.taker_fee = _load_fee(blob, start + 25)
     _put_address(action.address, 0, blob, start + 29)
-    action.maker_side = np.int64(blob[start + 49])
+    action.maker_side = load_integer(blob, start + 49, 1)
     _load_order(blob, start + _MAKER, action.maker)
     _load_order(blob, start + _TAKER, action.taker)
     side = action.maker_side
@@ -557,4 +564,4 @@ def _parse_trade(
         _put(row, 4, action.price)
         _put(row, 5, action.maker_fee)
         _put(row, 6, action.taker_fee)
-    return np.int64(Code.APPLIED)
+    return _APPLIED

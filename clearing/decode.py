@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from typing import Any
 
 import numpy as np
 
+from clearing._load import load_integer
 from clearing._parse import (
     BULK_STRUCT,
     CHUNK,
@@ -63,13 +65,12 @@ def decode(blob: Bytes, offsets: Pieces, domain: Pieces) -> Columns:
     Only these and APPLIED (which means: not judged yet) appear. Raises ValueError for arrays of
     other shapes.
     """
-    blob = np.require(blob, np.uint8, ["C", "W"])
-    offsets = np.require(offsets, np.int64, ["C", "W"])
-    domain = np.require(domain, np.int64, ["C", "W"])
-    if blob.ndim != 1 or offsets.ndim != 1 or offsets.shape[0] < 1 or domain.shape != (4,):
+    blob = _contiguous("blob", blob, np.uint8)
+    offsets = _contiguous("offsets", offsets, np.int64)
+    domain = _contiguous("domain", domain, np.int64)
+    if offsets.shape[0] < 1 or domain.shape[0] != 4:
         raise ValueError(
-            "expected blob (bytes,), offsets (n + 1,) and domain (4,), "
-            f"was {blob.shape}, {offsets.shape} and {domain.shape}"
+            f"expected offsets (n + 1,) and domain (4,), was {offsets.shape} and {domain.shape}"
         )
     room = int(signatures_bound(blob, offsets))
     if room < 0:
@@ -85,12 +86,13 @@ def decode(blob: Bytes, offsets: Pieces, domain: Pieces) -> Columns:
         action_count=count,
         signature_count=room,
     )
-    used = int(decode_rows(blob, offsets, domain, columns, new_workspace()))
-    for k in np.flatnonzero(np.diff(offsets) > ACTION_BYTES_MAX):
+    used = int(decode_rows(blob, offsets, domain, columns, new_workspace(count, room)))
+    for k in np.flatnonzero(np.diff(offsets) > ACTION_BYTES_MAX).tolist():
         # No step can hold these and no row of the workspace does, but they too have a hash.
         digest = pieces(action_hash(blob[offsets[k] : offsets[k + 1]].tobytes()))
         columns.action_digests[k] = digest
-        columns.actions[k].digest[:] = digest
+        for i in range(4):
+            columns.actions[k].digest[i] = int(digest[i])
     return columns._replace(
         observations=columns.observations[:used],
         signatures=columns.signatures[:used],
@@ -123,25 +125,34 @@ def recover_signers(
     np.take(signers, places, axis=0, out=columns.signers)
 
 
+def _contiguous(name: str, array: Any, kind: Any) -> Any:
+    """Return ``array`` or a copy, of the one array type that the kernels are compiled for."""
+    if array.dtype != kind or array.ndim != 1:
+        raise ValueError(
+            f"{name}: expected one axis of {np.dtype(kind)}, was {array.dtype} {array.shape}"
+        )
+    return np.require(array, requirements=["C", "W", "A"])
+
+
 @kernel_entry
 def signatures_bound(blob: Bytes, offsets: Pieces) -> int:
     """Return how many signatures the actions can have at most, or -1 if an offset is out of place.
     """
-    bound = np.int64(0)
+    bound = 0
     if offsets[0] < 0 or offsets[offsets.shape[0] - 1] > blob.shape[0]:
-        return np.int64(-1)
+        return -1
     for k in range(offsets.shape[0] - 1):
         start = offsets[k]
         size = offsets[k + 1] - start
         if size < 0:
-            return np.int64(-1)
+            return -1
         if size == 0 or start + size > blob.shape[0]:
             continue
-        kind = np.int64(blob[start])
+        kind = load_integer(blob, start, 1)
         if kind == Kind.TRADE:
             bound += 3
         elif kind == Kind.PRICE:
-            bound += min(np.int64(OBSERVATIONS_MAX), size // SIGNATURE_BYTES)
+            bound += min(OBSERVATIONS_MAX, size // SIGNATURE_BYTES)
         else:
             bound += 1
     return bound
@@ -153,7 +164,7 @@ def decode_rows(
 ) -> int:
     """Fill all columns but the signers; return how many signatures there are."""
     count = offsets.shape[0] - 1
-    signatures = np.int64(0)
+    signatures = 0
     for first in range(0, count, CHUNK):
         last = min(count, first + CHUNK)
         work.used[:] = 0
@@ -167,7 +178,7 @@ def decode_rows(
             columns.actions[k].signature_count = work.used[SIGNATURES] - before
         _hash_structs(work)
         _climb_bulk_trees(blob, work)
-        found = work.used[SIGNATURES]
+        found: int = work.used[SIGNATURES]
         signed = columns.digests[signatures : signatures + found]
         eip712_digests(domain, work.structs, found, signed)
         _hash_actions(blob, offsets, first, last, columns, work)
@@ -205,7 +216,7 @@ def _scatter(hashes: Pieces, owners: Pieces, count: int, structs: Pieces) -> Non
 def _climb_bulk_trees(blob: Bytes, work: Workspace) -> None:
     """Replace the struct hashes that bulk signatures cover by those of their trees' roots."""
     for level in range(BULK_DEPTH_MAX):
-        count = np.int64(0)
+        count = 0
         for owner in range(work.used[SIGNATURES]):
             if work.places[owner, 0] > level:
                 work.short_owners[count] = owner
@@ -218,7 +229,7 @@ def _climb_bulk_trees(blob: Bytes, work: Workspace) -> None:
         if count == 0:
             break
         _hash_pairs(count, work)
-    roots = np.int64(0)
+    roots = 0
     for owner in range(work.used[SIGNATURES]):
         if work.places[owner, 0] > 0:
             work.short_owners[roots] = owner
@@ -248,7 +259,7 @@ def _hash_actions(
         start = offsets[first + i]
         size = offsets[first + i + 1] - start
         if size > ACTION_BYTES_MAX:
-            size = np.int64(0)
+            size = 0
         work.action_lengths[i] = load_pieces(blob, start, size, work.action_rows[i])
     digests = columns.action_digests[first:last]
     hash_rows(work.action_rows, work.action_lengths, count, Tag.ACTION, digests)
@@ -275,7 +286,7 @@ def find_unique(
     new: a flood of chosen collisions then costs recoveries, not quadratic time.
     """
     mask = table.shape[0] - 1
-    unique = np.int64(0)
+    unique = 0
     for i in range(signatures.shape[0]):
         entry = digests[i, 3] & mask
         places[i] = -1
@@ -299,7 +310,7 @@ def _same_pair(signatures: Bytes, digests: Pieces, left: int, right: int) -> boo
     for j in range(4):
         if digests[left, j] != digests[right, j]:
             return False
+    same = True
     for j in range(SIGNATURE_BYTES):
-        if signatures[left, j] != signatures[right, j]:
-            return False
-    return True
+        same &= signatures[left, j] == signatures[right, j]
+    return same
