@@ -128,9 +128,7 @@ def _lower_negate(context: Any, builder: Any, _signature: Any, arguments: Any) -
 def _lower_absolute(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     (value,) = arguments
     negative = builder.icmp_signed("<", value, value.type(0))
-    _raise_if(
-        context, builder, builder.icmp_signed("==", value, value.type(INT64_MIN)), "abs"
-    )
+    _raise_if(context, builder, builder.icmp_signed("==", value, value.type(INT64_MIN)), "abs")
     return builder.select(negative, builder.sub(value.type(0), value), value)
 
 
@@ -279,5 +277,3 @@ class LawCompiler(compiler.CompilerBase):  # type: ignore[misc]
         manager.add_pass_after(CheckArithmetic, passes.NopythonTypeInference)
         manager.finalize()
         return [manager]
-
-

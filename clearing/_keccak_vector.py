@@ -90,9 +90,7 @@ class _Emitter:
         """Load consecutive pieces where the mask is set, zero elsewhere."""
         pointer = self.builder.inttoptr(address, _POINTER)
         align = llvm_ir.IntType(32)(8)
-        return self.call(
-            "llvm.masked.load.v8i64.p0", _VECTOR, pointer, align, mask, self.splat(0)
-        )
+        return self.call("llvm.masked.load.v8i64.p0", _VECTOR, pointer, align, mask, self.splat(0))
 
     def gather(self, addresses: Any, mask: Any) -> Any:
         """Load one piece from each address where the mask is set, zero elsewhere."""

@@ -93,9 +93,7 @@ def hash_nodes(children: Pieces, count: int, tag: int, digests: Pieces) -> None:
 
 
 @kernel_entry
-def hash_nodes_at(
-    children: Pieces, indices: Pieces, count: int, tag: int, digests: Pieces
-) -> None:
+def hash_nodes_at(children: Pieces, indices: Pieces, count: int, tag: int, digests: Pieces) -> None:
     """Set digests[k] to H(tag, children[k]) for k in indices[:count]; other rows stay.
 
     The update of scattered nodes of a dense tree: ``children`` is the level below seen as

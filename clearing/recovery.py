@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from concurrent.futures import Executor, wait
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +30,7 @@ from clearing.keys import (
 
 __all__ = [
     "NULL_ADDRESS",
+    "Executor",
     "address_of",
     "recover",
     "recover_rows",
@@ -41,6 +41,21 @@ __all__ = [
 
 Bytes = npt.NDArray[np.uint8]
 
+
+class Pending(Protocol):
+    """What ``Executor.submit`` answers: a future of the standard library."""
+
+    def exception(self) -> BaseException | None:
+        """Wait for the end; return what was raised, if anything."""
+
+
+class Executor(Protocol):
+    """What runs a part of the rows elsewhere: a thread pool of the standard library."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Pending:
+        """Start ``function(*arguments)``."""
+
+
 _NAMES = (
     "secp256k1_ecdsa_recoverable_signature_parse_compact",
     "secp256k1_ecdsa_recover",
@@ -48,9 +63,7 @@ _NAMES = (
 )
 _UNCOMPRESSED = 2
 _ADDRESS = types.intp
-_parse = types.ExternalFunction(
-    _NAMES[0], types.int32(_ADDRESS, _ADDRESS, _ADDRESS, types.int32)
-)
+_parse = types.ExternalFunction(_NAMES[0], types.int32(_ADDRESS, _ADDRESS, _ADDRESS, types.int32))
 _recover = types.ExternalFunction(_NAMES[1], types.int32(_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS))
 _serialize = types.ExternalFunction(
     _NAMES[2], types.int32(_ADDRESS, _ADDRESS, _ADDRESS, _ADDRESS, types.uint32)
@@ -139,18 +152,18 @@ def recover_rows_threaded(
     if threads < 1:
         raise ValueError(f"expected at least one thread, was {threads}")
     edges = [count * part // threads for part in range(threads + 1)]
-    run: Callable[..., None] = recover_rows
-    futures = [
-        executor.submit(run, signatures, digests, edges[part], edges[part + 1], signers)
+    parts = [
+        executor.submit(recover_rows, signatures, digests, edges[part], edges[part + 1], signers)
         for part in range(threads - 1)
     ]
     try:
-        run(signatures, digests, edges[-2], edges[-1], signers)
+        recover_rows(signatures, digests, edges[-2], edges[-1], signers)
     finally:
-        # The arrays are the caller's: nobody may write to them after the return.
-        wait(futures)
-    for future in futures:
-        future.result()
+        # The arrays are the caller's: every part has ended before the return, whatever happened.
+        faults = [part.exception() for part in parts]
+    for fault in faults:
+        if fault is not None:
+            raise fault
 
 
 def recover_one_by_one(

@@ -283,9 +283,7 @@ def test_a_frozen_entry_refuses_another_type(tmp_path):
             """
         )
     )
-    assert run(script, tmp_path / "cache") == (
-        "['compiling __main__.first'] 3 1\nTypeError\n"
-    )
+    assert run(script, tmp_path / "cache") == ("['compiling __main__.first'] 3 1\nTypeError\n")
 
 
 def test_the_warm_lock_keeps_a_second_holder_out(tmp_path, monkeypatch):

@@ -150,6 +150,19 @@ def test_threads_share_the_rows_without_gap_or_overlap(threads):
     assert (signers[count] == 77).all()
 
 
+def test_a_fault_in_another_thread_reaches_the_caller():
+    signatures = np.zeros((8, 65), np.uint8)
+    signers = np.zeros((4, 4), np.int64)
+    with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match="signers"):
+        recovery.recover_rows_threaded(
+            signatures, np.zeros((8, 4), np.int64), 8, signers, executor, 2
+        )
+    with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match="one thread"):
+        recovery.recover_rows_threaded(
+            signatures, np.zeros((8, 4), np.int64), 8, signers, executor, 0
+        )
+
+
 def test_only_the_asked_rows_are_written():
     signatures = np.frombuffer(SIGNATURE * 5, np.uint8).reshape(5, 65).copy()
     hashes = np.stack([pieces(DIGEST)] * 5)
