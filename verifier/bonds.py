@@ -1,0 +1,74 @@
+"""The money of the court's own game: bonds, rewards, what is burned, and who may pull what.
+
+Always: paid + burned + held = deposited, in gwei.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from verifier.errors import CourtError, Refused
+from verifier.undo import Cell, Table, UndoLog
+
+
+class BondTotals(NamedTuple):
+    """Sums since genesis in gwei; `held` is locked bonds and credits that nobody pulled yet."""
+
+    deposited: int
+    paid: int
+    burned: int
+    held: int
+
+
+class Bonds:
+    """Bonds of one flat size, locked, released or slashed; payouts are credits to be pulled."""
+
+    def __init__(self, log: UndoLog, bond: int) -> None:
+        self.bond = bond
+        self._credits: Table[bytes, int] = Table(log)
+        self._totals: Cell[BondTotals] = Cell(log, BondTotals(0, 0, 0, 0))
+
+    @property
+    def totals(self) -> BondTotals:
+        """The four sums."""
+        return self._totals.value
+
+    def credit(self, address: bytes) -> int:
+        """Return what `address` may pull."""
+        return self._credits.get(address) or 0
+
+    def lock(self) -> None:
+        """Take in the bond of one more batch."""
+        deposited, paid, burned, held = self.totals
+        self._totals.value = BondTotals(deposited + self.bond, paid, burned, held + self.bond)
+
+    def release(self, proposer: bytes) -> None:
+        """Turn one bond into its proposer's credit."""
+        self._credits[proposer] = self.credit(proposer) + self.bond
+
+    def slash(self, prover: bytes, batches: int) -> tuple[int, int]:
+        """Take the bonds of a wrong batch and of its descendants, `batches` in all; O(1).
+
+        Half of one bond goes to the prover and everything else is burned, so whoever proves his own
+        batch wrong loses half of it. Returns (rewarded, burned) in gwei.
+        """
+        rewarded = self.bond // 2
+        lost = self.bond * batches - rewarded
+        self._credits[prover] = self.credit(prover) + rewarded
+        deposited, paid, burned, held = self.totals
+        self._totals.value = BondTotals(deposited, paid, burned + lost, held - lost)
+        return rewarded, lost
+
+    def pull(self, address: bytes) -> int:
+        """Empty the credit of `address` and return it. Raises Refused(NO_CREDIT)."""
+        amount = self.credit(address)
+        if amount == 0:
+            raise Refused(
+                CourtError.NO_CREDIT,
+                f"expected a credit of {address.hex()}, was none; it was pulled already, or what "
+                "earns it has not happened yet",
+            )
+        self._credits[address] = 0
+        deposited, paid, burned, held = self.totals
+        self._totals.value = BondTotals(deposited, paid + amount, burned, held - amount)
+        return amount

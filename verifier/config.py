@@ -1,0 +1,193 @@
+"""The one immutable configuration of a court and of the chain that it stands on.
+
+Windows and ages are in base-layer blocks, times in milliseconds, money in gwei of the base layer's
+own currency, data in bytes. A configuration that contradicts itself cannot be constructed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+from clearing.units import LAW_VERSION
+from verifier import gas
+from verifier.errors import ConfigError
+
+ADDRESS_BYTES = 20
+INTEGER_MAX = (1 << 62) - 1
+BATCH_STEPS_MAX = 4_096  # docs/protocol.md, section 9
+REFERENCE_AGE_MAX = 256  # how far back a contract can see block hashes
+FINALITY_EPOCHS = 3  # a block is final at most this many epochs after it was made
+# A prover has to profit even if the base layer is this many times dearer than assumed.
+PROOF_FEE_MARGIN = 4
+GIGA = 10**9
+
+
+@dataclass(frozen=True, kw_only=True)
+class CourtConfig:
+    """Everything about a court that is decided when it is deployed.
+
+    `sequencer` is the only address that may post, `settlement` the court's own. `batch_gap_blocks`
+    is the pace that the poster keeps on average: with it `max_unfinalised` never holds up an honest
+    sequencer, which is checked. `proof_fee_per_gas` is the fee that half a bond must pay a worst
+    proof at, four times over. Raises ConfigError with every contradiction found.
+    """
+
+    chain_id: int
+    settlement: bytes
+    sequencer: bytes
+    law_version: int = LAW_VERSION
+
+    challenge_window_blocks: int
+    max_unfinalised: int
+    batch_gap_blocks: int
+    bond: int
+    proof_fee_per_gas: int
+
+    batch_bytes_max: int
+    batch_steps_max: int
+    evidence_bytes_max: int
+
+    drift_ms: int
+    forced_delay_ms: int
+    reference_age_blocks: int
+
+    block_time_ms: int
+    epoch_blocks: int
+    block_gas_limit: int
+    fee_per_gas_min: int
+    mempool_max: int
+    faucet: bool
+
+    def __post_init__(self) -> None:
+        """Refuse every contradiction at once."""
+        problems = list(_shape_problems(self)) or list(_problems(self))
+        if problems:
+            raise ConfigError(problems)
+
+    @classmethod
+    def production(cls, *, chain_id: int, settlement: bytes, sequencer: bytes) -> CourtConfig:
+        """A week's window on blocks of twelve seconds; a batch every twenty minutes."""
+        return cls(
+            chain_id=chain_id,
+            settlement=settlement,
+            sequencer=sequencer,
+            challenge_window_blocks=50_400,
+            max_unfinalised=512,
+            batch_gap_blocks=100,
+            bond=16 * GIGA,
+            proof_fee_per_gas=200,
+            batch_bytes_max=1 << 20,
+            batch_steps_max=BATCH_STEPS_MAX,
+            evidence_bytes_max=192 * 1024,
+            drift_ms=120_000,
+            forced_delay_ms=86_400_000,
+            reference_age_blocks=REFERENCE_AGE_MAX,
+            block_time_ms=12_000,
+            epoch_blocks=32,
+            block_gas_limit=60_000_000,
+            fee_per_gas_min=1,
+            mempool_max=4_096,
+            faucet=False,
+        )
+
+    @classmethod
+    def devnet(cls, *, chain_id: int, settlement: bytes, sequencer: bytes) -> CourtConfig:
+        """A window of a hundred one-second blocks, roomy blocks, and a faucet."""
+        return cls(
+            chain_id=chain_id,
+            settlement=settlement,
+            sequencer=sequencer,
+            challenge_window_blocks=100,
+            max_unfinalised=256,
+            batch_gap_blocks=1,
+            bond=GIGA,
+            proof_fee_per_gas=10,
+            batch_bytes_max=16 << 20,
+            batch_steps_max=BATCH_STEPS_MAX,
+            evidence_bytes_max=192 * 1024,
+            drift_ms=10_000,
+            forced_delay_ms=600_000,
+            reference_age_blocks=64,
+            block_time_ms=1_000,
+            epoch_blocks=8,
+            block_gas_limit=1_000_000_000,
+            fee_per_gas_min=1,
+            mempool_max=4_096,
+            faucet=True,
+        )
+
+    @classmethod
+    def test(cls, *, chain_id: int, settlement: bytes, sequencer: bytes) -> CourtConfig:
+        """The shortest windows that are consistent, for simulations without a wall clock."""
+        return cls(
+            chain_id=chain_id,
+            settlement=settlement,
+            sequencer=sequencer,
+            challenge_window_blocks=10,
+            max_unfinalised=12,
+            batch_gap_blocks=1,
+            bond=GIGA,
+            proof_fee_per_gas=10,
+            batch_bytes_max=1 << 20,
+            batch_steps_max=BATCH_STEPS_MAX,
+            evidence_bytes_max=192 * 1024,
+            drift_ms=10_000,
+            forced_delay_ms=60_000,
+            reference_age_blocks=16,
+            block_time_ms=1_000,
+            epoch_blocks=2,
+            block_gas_limit=60_000_000,
+            fee_per_gas_min=1,
+            mempool_max=1_024,
+            faucet=True,
+        )
+
+
+def _shape_problems(config: CourtConfig) -> Iterator[str]:
+    """Types and ranges of single fields; what follows may rely on them."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name in ("settlement", "sequencer"):
+            if not isinstance(value, bytes) or len(value) != ADDRESS_BYTES or not any(value):
+                yield f"expected {field.name} to be an address of 20 bytes, was {value!r}"
+        elif field.name == "faucet":
+            if not isinstance(value, bool):
+                yield f"expected faucet to be true or false, was {value!r}"
+        elif type(value) is not int or not 1 <= value <= INTEGER_MAX:
+            yield f"expected {field.name} to be an integer of 1 to 2^62 - 1, was {value!r}"
+
+
+def _problems(config: CourtConfig) -> Iterator[str]:
+    """Contradictions between fields."""
+    finality = FINALITY_EPOCHS * config.epoch_blocks
+    if config.law_version != LAW_VERSION:
+        yield f"expected law_version {LAW_VERSION}, was {config.law_version}"
+    if config.batch_steps_max > BATCH_STEPS_MAX:
+        yield f"expected batch_steps_max of at most {BATCH_STEPS_MAX}, was {config.batch_steps_max}"
+    if config.max_unfinalised * config.batch_gap_blocks < config.challenge_window_blocks:
+        yield (
+            f"expected max_unfinalised {config.max_unfinalised} * batch_gap_blocks "
+            f"{config.batch_gap_blocks} to be at least challenge_window_blocks "
+            f"{config.challenge_window_blocks}"
+        )
+    if config.challenge_window_blocks <= finality:
+        # Otherwise a batch could become final in the court before its block is on the base layer.
+        yield (
+            f"expected challenge_window_blocks above {FINALITY_EPOCHS} epochs ({finality}), "
+            f"was {config.challenge_window_blocks}"
+        )
+    if not finality < config.reference_age_blocks <= REFERENCE_AGE_MAX:
+        # A poster that refers to final blocks alone must never find them too old.
+        yield (
+            f"expected reference_age_blocks in {finality + 1}..{REFERENCE_AGE_MAX}, "
+            f"was {config.reference_age_blocks}"
+        )
+    worst_post = gas.posting_max(config.batch_bytes_max, config.batch_steps_max)
+    worst_proof = gas.proving_max(config.evidence_bytes_max)
+    for name, worst in (("batch", worst_post), ("proof", worst_proof)):
+        if worst > config.block_gas_limit:
+            yield f"expected block_gas_limit of at least {worst}, the largest {name}'s gas"
+    reward_min = PROOF_FEE_MARGIN * worst_proof * config.proof_fee_per_gas
+    if config.bond // 2 < reward_min:
+        yield f"expected bond of at least {2 * reward_min}, twice what a proof must earn"

@@ -1,0 +1,79 @@
+"""What the court announces: with its transactions, everything about it can be told from these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """A deposit took place `index` of the inbox and belongs to account `account`."""
+
+    index: int
+    account: int
+    owner: bytes
+    subaccount: int
+    asset: int
+    amount: int  # micro-quote
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPosted:
+    """A batch is the new tip."""
+
+    batch_id: bytes
+    number: int
+    generation: int
+    proposer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReverted:
+    """A batch was proven wrong; it and all its descendants fell, and generation + 1 began.
+
+    `slashed` is every bond that was lost, `rewarded` the prover's share, `burned` the rest (gwei).
+    """
+
+    batch_id: bytes
+    number: int
+    generation: int
+    step: int
+    prover: bytes
+    slashed: int
+    rewarded: int
+    burned: int
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFinalised:
+    """A batch outlived its challenge window; its bond (gwei) is the proposer's to claim."""
+
+    batch_id: bytes
+    number: int
+    proposer: bytes
+    bond: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalClaimed:
+    """Withdrawal `index` was paid to its recipient."""
+
+    batch_id: bytes
+    index: int
+    recipient: bytes
+    amount: int  # micro-quote
+
+
+@dataclass(frozen=True, slots=True)
+class CreditClaimed:
+    """A credit was paid out."""
+
+    address: bytes
+    amount: int  # gwei
+
+
+Event: TypeAlias = (
+    Deposited | BatchPosted | BatchReverted | BatchFinalised | WithdrawalClaimed | CreditClaimed
+)

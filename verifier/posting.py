@@ -1,0 +1,234 @@
+"""The rules that a batch must meet to be posted, one function each, cheap ones first.
+
+What these rules refuse cannot exist; what they let through and the law would not have done is
+proven wrong by BAD_STEP. Each rule raises Refused with its own PostError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from verifier.batch import BatchData, Opening, OpenedGlobals, check_steps, data_hash
+from verifier.config import CourtConfig
+from verifier.errors import PostError, Refused
+from verifier.header import DATA_INLINE, Header
+from verifier.inbox import Inbox
+
+
+@dataclass(frozen=True, slots=True)
+class BlockContext:
+    """The block that a call runs in. `hash_of(n)` is the hash of canonical block n, or None."""
+
+    number: int
+    time_ms: int
+    hash_of: Callable[[int], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What the next batch has to follow: the tip and the court's counters."""
+
+    batch_id: bytes
+    number: int
+    post_root: bytes
+    generation: int
+    unfinalised: int
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Everything that the rules look at."""
+
+    config: CourtConfig
+    sender: bytes
+    bond: int  # gwei that the sender offers
+    block: BlockContext
+    parent: Parent
+    inbox: Inbox
+    header: Header
+    opening: Opening
+    opened: OpenedGlobals
+    data: bytes
+
+
+def _equal(code: PostError, what: str, expected: object, was: object, advice: str) -> None:
+    if expected != was:
+        raise Refused(code, f"expected {what} {_show(expected)}, was {_show(was)}; {advice}")
+
+
+def _show(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _law_version(p: Posting) -> None:
+    """A batch is judged by the law that it names, so only a law that the court has."""
+    was = p.header.law_version
+    _equal(PostError.WRONG_LAW_VERSION, "law version", p.config.law_version, was, "upgrade")
+
+
+def _deployment(p: Posting) -> None:
+    """A batch of one deployment means nothing in another."""
+    advice = "post to the chain that the batch was made for"
+    _equal(PostError.WRONG_CHAIN, "chain id", p.config.chain_id, p.header.chain_id, advice)
+    was = p.header.settlement
+    _equal(PostError.WRONG_SETTLEMENT, "settlement address", p.config.settlement, was, advice)
+
+
+def _proposer(p: Posting) -> None:
+    """Only the sequencer posts, and the bond is owned by whom the header names: the same."""
+    advice = "only the registered sequencer posts, in its own name"
+    _equal(PostError.WRONG_PROPOSER, "sender", p.config.sequencer, p.sender, advice)
+    _equal(PostError.WRONG_PROPOSER, "proposer", p.config.sequencer, p.header.proposer, advice)
+
+
+def _bond(p: Posting) -> None:
+    """One flat bond, exactly: sums over bonds are then products, and a rollback is O(1)."""
+    _equal(PostError.WRONG_BOND, "a bond in gwei of", p.config.bond, p.bond, "send the bond")
+
+
+def _place(p: Posting) -> None:
+    """A batch extends the tip of the present generation, named by content."""
+    advice = "build on the court's tip"
+    header, parent = p.header, p.parent
+    expected = parent.generation
+    _equal(PostError.WRONG_GENERATION, "generation", expected, header.generation, advice)
+    _equal(PostError.WRONG_NUMBER, "number", parent.number + 1, header.number, advice)
+    _equal(PostError.WRONG_PARENT, "parent", parent.batch_id, header.parent_id, advice)
+    _equal(PostError.WRONG_PRE_ROOT, "pre root", parent.post_root, header.pre_root, advice)
+
+
+def _backlog(p: Posting) -> None:
+    """Challengers must be able to keep up with what is open."""
+    if p.parent.unfinalised >= p.config.max_unfinalised:
+        raise Refused(
+            PostError.TOO_MANY_UNFINALISED,
+            f"expected fewer than {p.config.max_unfinalised} unfinalised batches, "
+            f"was {p.parent.unfinalised}; finalise what is old enough, then post",
+        )
+
+
+def _base_reference(p: Posting) -> None:
+    """The proposer saw this branch of the base layer, not long ago."""
+    number, age = p.header.base_number, p.block.number - p.header.base_number
+    if age > p.config.reference_age_blocks:
+        raise Refused(
+            PostError.BASE_REFERENCE_OLD,
+            f"expected a base reference of at most {p.config.reference_age_blocks} blocks ago, "
+            f"was {age}; build the batch again on a newer block",
+        )
+    known = p.block.hash_of(number) if age > 0 else None
+    if known != p.header.base_hash:
+        was = "not there yet" if known is None else known.hex()
+        raise Refused(
+            PostError.BASE_REFERENCE_NOT_CANONICAL,
+            f"expected block {number} to be {p.header.base_hash.hex()}, was {was}; "
+            "build the batch again on this branch",
+        )
+
+
+def _sizes(p: Posting) -> None:
+    """Counts and lengths are bounded and true before anything is walked."""
+    kind, advice = p.header.data_kind, "post the data inline"
+    _equal(PostError.UNKNOWN_DATA_KIND, "data kind", DATA_INLINE, kind, advice)
+    if not 1 <= p.header.step_count <= p.config.batch_steps_max:
+        raise Refused(
+            PostError.WRONG_STEP_COUNT,
+            f"expected 1 to {p.config.batch_steps_max} steps, was {p.header.step_count}; "
+            "seal the batch earlier",
+        )
+    if len(p.data) > p.config.batch_bytes_max:
+        raise Refused(
+            PostError.TOO_MANY_BYTES,
+            f"expected at most {p.config.batch_bytes_max} bytes of data, was {len(p.data)}; "
+            "seal the batch earlier",
+        )
+    advice = "send the data that the header was made from"
+    length = p.header.data_length
+    _equal(PostError.WRONG_DATA_LENGTH, "a data length of", length, len(p.data), advice)
+
+
+def _opening(p: Posting) -> None:
+    """The opening is the preimage of the post root, under the law that the header names."""
+    opened = p.opening.state_root()
+    advice = "open the root after the last step"
+    _equal(PostError.WRONG_OPENING, "the opening of root", p.header.post_root, opened, advice)
+    expected, was = p.header.law_version, p.opened.law_version
+    _equal(PostError.OPENED_LAW_VERSION, "opened law version", expected, was, advice)
+
+
+def _clock(p: Posting) -> None:
+    """Law time may lag behind the base layer's (an honest backlog always lands), never lead it."""
+    latest = p.block.time_ms + p.config.drift_ms
+    if p.opened.clock > latest:
+        raise Refused(
+            PostError.CLOCK_AHEAD,
+            f"expected a clock of at most {latest} ms (block time and drift), "
+            f"was {p.opened.clock}; wait {p.opened.clock - latest} ms, then post",
+        )
+
+
+def _inbox(p: Posting) -> None:
+    """What was consumed is what the court has enqueued, in its order."""
+    count = p.opened.inbox_count
+    if not 0 <= count <= p.inbox.count:
+        raise Refused(
+            PostError.INBOX_BEYOND,
+            f"expected at most {p.inbox.count} inbox messages consumed, was {count}; "
+            "consume only what this branch holds",
+        )
+    _equal(
+        PostError.WRONG_INBOX_ACCUMULATOR,
+        "the inbox accumulator",
+        p.inbox.accumulator_at(count),
+        p.opened.inbox_accumulator,
+        "consume the messages of this branch in order",
+    )
+
+
+def _forced_inclusion(p: Posting) -> None:
+    """Nothing enqueued may wait longer than the forced delay, in the batch's own time."""
+    waiting = p.inbox.entry(p.opened.inbox_count)
+    deadline = p.opened.clock - p.config.forced_delay_ms
+    if waiting is not None and waiting.time_ms < deadline:
+        raise Refused(
+            PostError.INBOX_OVERDUE,
+            f"expected inbox message {p.opened.inbox_count} of {waiting.time_ms} ms to be consumed "
+            f"before the clock passes {waiting.time_ms + p.config.forced_delay_ms} ms, "
+            f"was unconsumed at {p.opened.clock}; consume it",
+        )
+
+
+RULES: tuple[Callable[[Posting], None], ...] = (
+    _law_version,
+    _deployment,
+    _proposer,
+    _bond,
+    _place,
+    _backlog,
+    _base_reference,
+    _sizes,
+    _opening,
+    _clock,
+    _inbox,
+    _forced_inclusion,
+)
+
+
+def check_rules(posting: Posting) -> None:
+    """Apply every rule that needs no walk over the data. Raises Refused of the first one broken."""
+    for rule in RULES:
+        rule(posting)
+
+
+def check_data(header: Header, data: BatchData, encoded: bytes) -> None:
+    """Compare the data with all that the header says of them.
+
+    The court hashes every step and builds the steps root itself, so a broken chain, a false count
+    or data that differ from their commitment cannot exist. Raises Refused.
+    """
+    advice = "send the data that the header was made from"
+    _equal(PostError.WRONG_DATA_HASH, "the data hash", header.data_hash, data_hash(encoded), advice)
+    check_steps(data, header.steps_root)
+    last = data.pairs[-1].post_root
+    _equal(PostError.WRONG_POST_ROOT, "the last root", header.post_root, last, advice)

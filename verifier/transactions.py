@@ -1,0 +1,284 @@
+"""Transactions of the simulated base layer: one encoding, signed by their sender.
+
+```
+"NVTX", u8 kind, u64 chain id, address settlement, u64 nonce, u64 gas limit, u64 fee per gas (gwei),
+body of the kind, 65 signature
+```
+The transaction's hash is Keccak-256 of everything before the signature; that is what is signed. The
+sender is whoever the signature recovers to.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar, TypeAlias
+
+from clearing.keccak import keccak256
+from clearing.recovery import NULL_ADDRESS, recover, sign
+from clearing.units import SIGNATURE_BYTES, WITHDRAWALS_DEPTH
+from verifier.batch import OPENING_BYTES
+from verifier.errors import Refused, TransactionError
+from verifier.exits import LEAF_BYTES
+from verifier.gas import SIBLINGS_PER_LEVEL
+from verifier.header import HEADER_BYTES
+
+MAGIC = b"NVTX"
+HASH_BYTES = 32
+ADDRESS_BYTES = 20
+SIBLINGS_MAX = SIBLINGS_PER_LEVEL * WITHDRAWALS_DEPTH
+
+_HEAD = struct.Struct(">4sBQ20sQQQ")
+_FAUCET = struct.Struct(">20sQQ")
+_DEPOSIT = struct.Struct(">20sIIQ")
+_BOND = struct.Struct(">Q")
+_CLAIM = struct.Struct(f">32sQ{LEAF_BYTES}sB")
+
+
+class TransactionKind(IntEnum):
+    """What a transaction asks for."""
+
+    FAUCET = 1
+    DEPOSIT = 2
+    POST_BATCH = 3
+    PROVE_FRAUD = 4
+    FINALISE = 5
+    CLAIM_WITHDRAWAL = 6
+    CLAIM_CREDIT = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Faucet:
+    """Make `native` gwei and `token` micro-quote for `recipient`; free of gas, development only."""
+
+    kind: ClassVar = TransactionKind.FAUCET
+    recipient: bytes
+    native: int
+    token: int
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        return _FAUCET.pack(_exact(self.recipient, ADDRESS_BYTES), self.native, self.token)
+
+    @classmethod
+    def decode(cls, body: bytes) -> Faucet:
+        """Inverse of `encode`."""
+        return cls(*_FAUCET.unpack(body))
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Move `amount` micro-quote of the sender into escrow for (owner, sub-account)."""
+
+    kind: ClassVar = TransactionKind.DEPOSIT
+    owner: bytes
+    subaccount: int
+    asset: int
+    amount: int
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        return _DEPOSIT.pack(
+            _exact(self.owner, ADDRESS_BYTES), self.subaccount, self.asset, self.amount
+        )
+
+    @classmethod
+    def decode(cls, body: bytes) -> Deposit:
+        """Inverse of `encode`."""
+        return cls(*_DEPOSIT.unpack(body))
+
+
+@dataclass(frozen=True, slots=True)
+class PostBatch:
+    """Post a batch for a bond in gwei: header 384 bytes, opening 480 bytes, data the rest."""
+
+    kind: ClassVar = TransactionKind.POST_BATCH
+    bond: int
+    header: bytes
+    opening: bytes
+    data: bytes
+
+    def encode(self) -> bytes:
+        """Return the body's bytes. Raises ValueError for a header or opening of another length."""
+        header, opening = _exact(self.header, HEADER_BYTES), _exact(self.opening, OPENING_BYTES)
+        return _BOND.pack(self.bond) + header + opening + self.data
+
+    @classmethod
+    def decode(cls, body: bytes) -> PostBatch:
+        """Inverse of `encode`."""
+        (bond,) = _BOND.unpack_from(body)
+        opening = _BOND.size + HEADER_BYTES
+        data = opening + OPENING_BYTES
+        if len(body) < data:
+            raise ValueError(f"expected at least {data} bytes")
+        return cls(bond, body[_BOND.size : opening], body[opening:data], body[data:])
+
+
+@dataclass(frozen=True, slots=True)
+class ProveFraud:
+    """Show that a step of the batch is not what the law makes of it."""
+
+    kind: ClassVar = TransactionKind.PROVE_FRAUD
+    batch_id: bytes
+    evidence: bytes
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        return _exact(self.batch_id) + self.evidence
+
+    @classmethod
+    def decode(cls, body: bytes) -> ProveFraud:
+        """Inverse of `encode`."""
+        return cls(_exact(body[:HASH_BYTES]), body[HASH_BYTES:])
+
+
+@dataclass(frozen=True, slots=True)
+class Finalise:
+    """Make the oldest open batch final."""
+
+    kind: ClassVar = TransactionKind.FINALISE
+    batch_id: bytes
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        return _exact(self.batch_id)
+
+    @classmethod
+    def decode(cls, body: bytes) -> Finalise:
+        """Inverse of `encode`."""
+        return cls(_exact(body))
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimWithdrawal:
+    """Have withdrawal `index` of a finalised batch paid; `leaf` is its 64 bytes."""
+
+    kind: ClassVar = TransactionKind.CLAIM_WITHDRAWAL
+    batch_id: bytes
+    index: int
+    leaf: bytes
+    siblings: tuple[bytes, ...]
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        names = _exact(self.batch_id), self.index, _exact(self.leaf, LEAF_BYTES)
+        siblings = b"".join(_exact(sibling) for sibling in self.siblings)
+        return _CLAIM.pack(*names, len(self.siblings)) + siblings
+
+    @classmethod
+    def decode(cls, body: bytes) -> ClaimWithdrawal:
+        """Inverse of `encode`."""
+        batch_id, index, leaf, count = _CLAIM.unpack_from(body)
+        if count > SIBLINGS_MAX or len(body) != _CLAIM.size + HASH_BYTES * count:
+            raise ValueError(f"expected {count} (at most {SIBLINGS_MAX}) siblings to end the body")
+        starts = range(_CLAIM.size, len(body), HASH_BYTES)
+        siblings = tuple(body[start : start + HASH_BYTES] for start in starts)
+        return cls(batch_id, index, leaf, siblings)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCredit:
+    """Have the sender's credit paid out."""
+
+    kind: ClassVar = TransactionKind.CLAIM_CREDIT
+
+    def encode(self) -> bytes:
+        """Return the body's bytes: none."""
+        return b""
+
+    @classmethod
+    def decode(cls, body: bytes) -> ClaimCredit:
+        """Inverse of `encode`."""
+        if body:
+            raise ValueError("expected an empty body")
+        return cls()
+
+
+Body: TypeAlias = (
+    Faucet | Deposit | PostBatch | ProveFraud | Finalise | ClaimWithdrawal | ClaimCredit
+)
+
+_BODIES: dict[int, type[Body]] = {
+    body.kind: body
+    for body in (Faucet, Deposit, PostBatch, ProveFraud, Finalise, ClaimWithdrawal, ClaimCredit)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A body and who may execute it where, once. Fees are in gwei per gas."""
+
+    chain_id: int
+    settlement: bytes
+    nonce: int
+    gas_limit: int
+    fee_per_gas: int
+    body: Body
+
+    def encode(self) -> bytes:
+        """Return the bytes that are signed. Raises ValueError if a field does not fit."""
+        try:
+            head = _HEAD.pack(
+                MAGIC,
+                self.body.kind,
+                self.chain_id,
+                _exact(self.settlement, ADDRESS_BYTES),
+                self.nonce,
+                self.gas_limit,
+                self.fee_per_gas,
+            )
+            return head + self.body.encode()
+        except struct.error as error:
+            raise ValueError(f"expected every field within its width: {error}") from error
+
+    def sign(self, private_key: bytes) -> bytes:
+        """Return the signed transaction, ready to be submitted."""
+        payload = self.encode()
+        return payload + sign(private_key, keccak256(payload))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """A transaction with its sender, its hash and the bytes that came."""
+
+    transaction: Transaction
+    sender: bytes
+    hash: bytes
+    encoded: bytes
+
+    @classmethod
+    def decode(cls, encoded: bytes) -> SignedTransaction:
+        """Decode and recover. Raises Refused(MALFORMED or BAD_SIGNATURE)."""
+        payload, signature = encoded[:-SIGNATURE_BYTES], encoded[-SIGNATURE_BYTES:]
+        if len(payload) < _HEAD.size:
+            raise _malformed(f"at least {_HEAD.size + SIGNATURE_BYTES} bytes", len(encoded))
+        magic, kind, *head = _HEAD.unpack_from(payload)
+        body_type = _BODIES.get(kind)
+        if magic != MAGIC or body_type is None:
+            raise _malformed(f"magic {MAGIC.hex()} and a known kind", f"{magic.hex()}, {kind}")
+        try:
+            body = body_type.decode(payload[_HEAD.size :])
+        except (ValueError, struct.error) as error:
+            raise _malformed(f"the body of {TransactionKind(kind).name}", error) from error
+        digest = keccak256(payload)
+        sender = recover(signature, digest)
+        if sender == NULL_ADDRESS:
+            raise Refused(
+                TransactionError.BAD_SIGNATURE,
+                f"expected a canonical signature, was {signature.hex()}; sign the payload's hash",
+            )
+        return cls(Transaction(*head, body), sender, digest, encoded)
+
+
+def _exact(data: bytes, size: int = HASH_BYTES) -> bytes:
+    """Return `data` if it has `size` bytes; struct would pad or cut it without a word."""
+    if len(data) != size:
+        raise ValueError(f"expected {size} bytes, was {len(data)}")
+    return data
+
+
+def _malformed(expected: str, was: object) -> Refused:
+    return Refused(
+        TransactionError.MALFORMED, f"expected {expected}, was {was}; encode the transaction again"
+    )
