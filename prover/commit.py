@@ -14,6 +14,7 @@ from clearing.codes import Tag
 from clearing.compiler import kernel, kernel_entry
 from clearing.keccak import hash_pieces, hash_rows
 from clearing.leaves import (
+    GLOBALS_PIECES,
     encode_account,
     encode_fund,
     encode_globals,
@@ -71,7 +72,8 @@ class Book(NamedTuple):
     instruments, funds and withdrawals. For ``rows`` leaves in flight: keys int64[rows], groups
     int64[rows, 16], digests int64[rows, 4], leaves int64[rows, 256], lengths int64[rows].
     ``words`` int64[36], nine words, stands under the state root; ``root`` int64[4] is it.
-    ``withdrawals`` int64[1] counts the withdrawals that are in the tree.
+    ``globals_leaf`` int64[28] is the leaf under it; ``withdrawals`` int64[1] counts the withdrawals
+    that are in the tree.
     """
 
     nodes: Pieces
@@ -84,6 +86,7 @@ class Book(NamedTuple):
     lengths: Pieces
     words: Pieces
     root: Pieces
+    globals_leaf: Pieces
     withdrawals: Pieces
 
 
@@ -100,6 +103,7 @@ def new_book(forest: Forest, rows: int) -> Book:
         lengths=np.zeros(rows, np.int64),
         words=np.zeros(ROOT_PIECES, np.int64),
         root=np.zeros(HASH_PIECES, np.int64),
+        globals_leaf=np.zeros(GLOBALS_PIECES, np.int64),
         withdrawals=np.zeros(1, np.int64),
     )
 
@@ -200,8 +204,8 @@ def seal(state: State, book: Book) -> None:
     copy_root(book, ACCOUNTS, book.words, ACCOUNTS_WORD)
     copy_root(book, INSTRUMENTS, book.words, INSTRUMENTS_WORD)
     copy_root(book, FUNDS, book.words, FUNDS_WORD)
-    length = encode_globals(state.globals[0], book.leaves[0])
-    hash_pieces(book.leaves[0], length, TAG_GLOBALS, book.words[:HASH_PIECES])
+    length = encode_globals(state.globals[0], book.globals_leaf)
+    hash_pieces(book.globals_leaf, length, TAG_GLOBALS, book.words[:HASH_PIECES])
     hash_pieces(book.words, ROOT_PIECES, TAG_STATE, book.root)
 
 

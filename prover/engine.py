@@ -12,13 +12,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from clearing.codes import Code, Kind
+from clearing.codes import Code, Kind, Status
 from clearing.decode import Columns, decode
 from clearing.genesis import Genesis, genesis_state
 from clearing.keccak import to_bytes
-from clearing.leaves import GLOBALS_PIECES, encode_globals
 from clearing.records import State
-from clearing.step import halt
 from clearing.units import ACCOUNTS_DEPTH, ACTIONS_PER_STEP, WITHDRAWALS_DEPTH
 from prover.commit import (
     ACCOUNTS,
@@ -107,11 +105,9 @@ class Engine:
 
     def opening(self) -> Opening:
         """Return what the base layer is shown of the root: globals leaf and sub-roots."""
-        row = np.zeros(GLOBALS_PIECES, np.int64)
-        encode_globals(self.state.globals[0], row)
         words = to_bytes(self.book.words)
         roots = tuple(words[start : start + 32] for start in range(32, len(words), 32))
-        return Opening(to_bytes(row), roots)
+        return Opening(to_bytes(self.book.globals_leaf), roots)
 
     def decode(self, blob: Any, offsets: Pieces) -> Columns:
         """Return the columns of actions ``blob[offsets[k]:offsets[k + 1]]``; signers not yet known.
@@ -145,7 +141,7 @@ class Engine:
         run = new_run(times, bounds, columns.action_digests, count)
         arrays = (columns.actions, columns.observations, columns.signers)
         while not _run_until_overflow(self.state, self.book, run, arrays):
-            halt(self.state)
+            self.totals.status = Status.HALTED
             run.codes[run.progress[NEXT]] = Code.INVARIANT
             run.progress[NEXT] += 1
         steps = int(run.progress[STEPS])

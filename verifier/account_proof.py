@@ -1,0 +1,139 @@
+"""Proof that an account stands in a state, for anyone who knows the state's root."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from clearing.codes import Tag
+from clearing.encoding import Field, MalformedBytes, Reader, raw
+from clearing.keccak import tagged_hash
+from clearing.units import ACCOUNTS_DEPTH
+from verifier.batch import HASH_BYTES, OPENING_BYTES, Opening
+from verifier.multiproof import ProofError, root_from
+
+_HEADER = struct.Struct(">BBBBBHBqqq12s20sqqqq")
+_POSITION = struct.Struct(">IiQqq")
+_LEAF_VERSION = 1
+_WORDS = Field("words", 1, 3, 51)
+_SIBLINGS = Field("siblings", 1, 0, 3 * ACCOUNTS_DEPTH)
+
+
+@dataclass(frozen=True)
+class ProvenPosition:
+    """A position of a proven account: signed lots, cost in micro-quote, index in 1e-12 of it."""
+
+    instrument: int
+    funding_index: int
+    lots: int
+    entry_cost: int
+
+
+@dataclass(frozen=True)
+class ProvenAccount:
+    """An account as its leaf says. Cash in micro-quote; ``pages`` maps page number to page hash."""
+
+    id: int
+    owner: bytes
+    subaccount: int
+    mode: int
+    cash: int
+    order_floor: int
+    request_sequence: int
+    positions: tuple[ProvenPosition, ...]
+    pages: dict[int, bytes]
+
+
+@dataclass(frozen=True)
+class AccountProof:
+    """The account's leaf, its siblings in the accounts tree, and the opening of the state root."""
+
+    leaf: bytes
+    siblings: tuple[bytes, ...]
+    opening: Opening
+
+    def encode(self) -> bytes:
+        """Return ``u8 words || leaf || u8 siblings || siblings || opening``."""
+        return (
+            _WORDS.encode(len(self.leaf) // HASH_BYTES)
+            + self.leaf
+            + _SIBLINGS.encode(len(self.siblings))
+            + b"".join(raw("sibling", sibling, HASH_BYTES) for sibling in self.siblings)
+            + self.opening.encode()
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> AccountProof:
+        """Inverse of ``encode``. Raises ProofError."""
+        reader = Reader(data, MalformedBytes)
+        try:
+            leaf = reader.raw("leaf", HASH_BYTES * reader.integer(_WORDS))
+            count = reader.integer(_SIBLINGS)
+            siblings = tuple(reader.raw("sibling", HASH_BYTES) for _ in range(count))
+            opening = Opening.decode(reader.raw("opening", OPENING_BYTES))
+            reader.end()
+        except MalformedBytes as error:
+            raise ProofError(f"account proof, {error}; ask for it again") from error
+        return cls(leaf, siblings, opening)
+
+
+def verify_account_proof(proof: AccountProof, state_root: bytes) -> ProvenAccount:
+    """Return the account that ``proof`` shows to stand in the state of ``state_root``.
+
+    Raises ProofError if it shows no such thing.
+    """
+    opened = proof.opening.state_root()
+    if opened != state_root:
+        raise ProofError(f"expected a proof of state {state_root.hex()}, was of {opened.hex()}")
+    account = decode_account_leaf(proof.leaf)
+    count = proof.opening.globals().account_count
+    if account.id >= count:
+        raise ProofError(f"expected an account below {count}, was {account.id}")
+    leaf_hash = tagged_hash(Tag.ACCOUNT, proof.leaf)
+    root = root_from(ACCOUNTS_DEPTH, count, [account.id], [leaf_hash], proof.siblings)
+    expected = proof.opening.sub_root("accounts")
+    if root != expected:
+        raise ProofError(f"expected accounts root {expected.hex()}, was {root.hex()}")
+    return account
+
+
+def decode_account_leaf(leaf: bytes) -> ProvenAccount:
+    """Return the fields of an account leaf (docs/protocol.md, section 3). Raises ProofError."""
+    if len(leaf) < _HEADER.size:
+        raise ProofError(f"expected at least {_HEADER.size} bytes of leaf, was {len(leaf)}")
+    (version, mode, positions, collaterals, keys, mask, zero, id, subaccount, cash, left, owner,
+     floor, sequence, *rest) = _HEADER.unpack_from(leaf)  # fmt: skip
+    numbers = [number for number in range(16) if mask >> number & 1]
+    size = _HEADER.size + HASH_BYTES * (positions + len(numbers))
+    reserved = (collaterals, keys, zero, left, *rest)
+    if version != _LEAF_VERSION or len(leaf) != size or any(map(_any_bit, reserved)):
+        raise ProofError(
+            f"expected an account leaf of version {_LEAF_VERSION} and {size} bytes with reserved "
+            f"fields zero, was version {version}, {len(leaf)} bytes: {leaf.hex()}"
+        )
+    pages_at = _HEADER.size + HASH_BYTES * positions
+    return ProvenAccount(
+        id=id,
+        owner=owner,
+        subaccount=subaccount,
+        mode=mode,
+        cash=cash,
+        order_floor=floor,
+        request_sequence=sequence,
+        positions=tuple(
+            _position(leaf, start) for start in range(_HEADER.size, pages_at, HASH_BYTES)
+        ),
+        pages={
+            number: leaf[start : start + HASH_BYTES]
+            for number, start in zip(numbers, range(pages_at, size, HASH_BYTES), strict=True)
+        },
+    )
+
+
+def _any_bit(value: int | bytes) -> bool:
+    return any(value) if isinstance(value, bytes) else value != 0
+
+
+def _position(leaf: bytes, start: int) -> ProvenPosition:
+    instrument, top, rest, lots, cost = _POSITION.unpack_from(leaf, start)
+    return ProvenPosition(instrument, top << 64 | rest, lots, cost)

@@ -1,0 +1,426 @@
+"""The part of the state that one step reads, rebuilt from leaves, run, and hashed again.
+
+The law runs on it unchanged (``clearing.lookup.find`` knows both kinds of state). Every leaf must
+be the one encoding of its record, so that what is hashed and what the law sees cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from clearing.codes import Tag
+from clearing.compiler import kernel, kernel_entry
+from clearing.decode import Columns
+from clearing.genesis import empty_state
+from clearing.keccak import hash_pieces, hash_rows, pieces, tagged_hash, to_bytes
+from clearing.leaves import (
+    ACCOUNT_PIECES_MAX,
+    GLOBALS_PIECES,
+    PAGE_PIECES,
+    PARAMS_PIECES_MAX,
+    encode_account,
+    encode_fund,
+    encode_globals,
+    encode_instrument,
+    encode_page,
+    encode_params,
+    encode_withdrawal,
+    load_account,
+    load_fund,
+    load_globals,
+    load_instrument,
+    load_page,
+    load_params,
+)
+from clearing.records import State
+from clearing.step import transition
+from clearing.units import (
+    ACCOUNTS_DEPTH,
+    ACTIONS_PER_STEP,
+    FUNDS_DEPTH,
+    INSTRUMENTS_DEPTH,
+    PAGES_MAX,
+    WITHDRAWALS_DEPTH,
+)
+from verifier.batch import SUB_ROOTS, Opening
+from verifier.errors import VerifierError
+from verifier.multiproof import ABSENT, dense_root, root_from
+from verifier.read_set import Names, targets
+
+Pieces = np.ndarray[Any, np.dtype[np.int64]]
+
+ROW_PIECES = 256
+HASH_PIECES = 4
+NO_ID = (1 << 63) - 1  # behind every real id, so that spare rows keep the ids sorted
+NEW_PAGES_MAX = 2 * ACTIONS_PER_STEP
+LOADED = -1
+DOMAIN_PIECE = 24  # where the globals leaf holds the EIP-712 domain separator
+
+TAG_ACCOUNT = int(Tag.ACCOUNT)
+TAG_INSTRUMENT = int(Tag.INSTRUMENT)
+TAG_FUND = int(Tag.FUND)
+TAG_PAGE = int(Tag.PAGE)
+TAG_WITHDRAWAL = int(Tag.WITHDRAWAL)
+
+assert max(ACCOUNT_PIECES_MAX, PARAMS_PIECES_MAX) <= ROW_PIECES
+
+
+class WitnessError(VerifierError):
+    """The leaves are not those that the step reads, or no law ever made them."""
+
+
+@dataclass(frozen=True)
+class WitnessLeaves:
+    """Leaves as bytes: accounts and instruments by id, pages by (account, number), all sorted."""
+
+    globals: bytes
+    params: bytes
+    funds: tuple[bytes, ...]
+    accounts: tuple[bytes, ...]
+    pages: tuple[bytes, ...]
+    instruments: tuple[bytes, ...]
+
+
+class Siblings(NamedTuple):
+    """Multiproofs of the accounts, instruments and withdrawals trees."""
+
+    accounts: Sequence[bytes]
+    instruments: Sequence[bytes]
+    withdrawals: Sequence[bytes]
+
+
+class WitnessState:
+    """A partial state: rows for the witness's leaves, and spare ones for what a step appends."""
+
+    def __init__(self, leaves: WitnessLeaves) -> None:
+        """Load the leaves. Raises WitnessError for one that is not canonical or out of place."""
+        self._leaves = leaves
+        self._counts = (
+            len(leaves.funds),
+            len(leaves.accounts),
+            len(leaves.pages),
+            len(leaves.instruments),
+        )
+        self._rows, self._lengths = _to_rows(leaves)
+        self.state = _room_for(len(leaves.accounts), len(leaves.instruments))
+        self._load()
+        totals = self._totals
+        self._account_count = int(totals.account_count)
+        self._withdrawal_count = int(totals.withdrawal_count)
+        if int(totals.fund_count) != len(leaves.funds):
+            raise WitnessError(
+                f"expected {int(totals.fund_count)} fund leaves, was {len(leaves.funds)}; send all"
+            )
+
+    @property
+    def domain(self) -> bytes:
+        """The EIP-712 domain separator of the globals leaf, 32 bytes."""
+        return self._leaves.globals[8 * DOMAIN_PIECE :]
+
+    @property
+    def _totals(self) -> Any:
+        return cast(Any, self.state.globals)[0]
+
+    def _load(self) -> None:
+        counts = np.array(self._counts, np.int64)
+        place = load_leaves(
+            self.state, self._rows, self._lengths, counts, np.zeros(ROW_PIECES, np.int64)
+        )
+        if place != LOADED:
+            raise WitnessError(
+                f"expected leaf {place} of the witness to be canonical and in place, was not; a "
+                "state that the law made has only such leaves: prove the step that broke it"
+            )
+
+    def check_read_set(self, names: Names) -> None:
+        """Compare accounts, pages and instruments with what the step reads, as sets.
+
+        Raises WitnessError naming the ids that are missing or surplus.
+        """
+        accounts = [int(row.id) for row in self._accounts()]
+        wanted = targets(names.accounts, self._account_count, 0, 0)
+        _compare("accounts", wanted, accounts)
+        held = {
+            int(p.instrument)
+            for row in self._accounts()
+            for p in row.positions[: row.position_count]
+        }
+        wanted = targets(names.instruments | held, int(self._totals.instrument_count), 0, 0)
+        instruments = cast(Any, self.state.instruments)[: self._counts[3]]
+        _compare("instruments", wanted, [int(row.id) for row in instruments])
+        existing = {int(row.id): int(row.page_mask) for row in self._accounts()}
+        pages = sorted(
+            (account, number)
+            for account, number in names.pages
+            if existing.get(account, 0) >> number & 1
+        )
+        _compare("fill pages", pages, [_page_name(leaf) for leaf in self._leaves.pages])
+
+    def _accounts(self) -> Any:
+        return cast(Any, self.state.accounts)[: self._counts[1]]
+
+    def run(self, columns: Columns, time: int) -> None:
+        """Run the law's step over all of ``columns``, signers recovered, at law time ``time``.
+
+        Raises WitnessError if the law asked for what the witness lacks.
+        """
+        codes = np.zeros(columns.action_count, np.int64)
+        try:
+            transition(self.state, columns, 0, columns.action_count, time, codes)
+        except IndexError as error:
+            raise WitnessError(
+                f"expected a state that the law can make, was one it cannot index ({error}); prove "
+                "the step that broke it"
+            ) from error
+        scratch = cast(Any, self.state.scratch)[0]
+        if scratch.missing_kind != 0:
+            raise WitnessError(
+                f"expected all that the step reads, was without {int(scratch.missing_id)} of kind "
+                f"{int(scratch.missing_kind)} (1 account, 2 instrument, 3 page); add it"
+            )
+
+    def root(self, names: Names, siblings: Siblings) -> bytes:
+        """Return the state root that the rows and the siblings stand for, before or after ``run``.
+
+        Also writes the withdrawals root into the globals once the step has run. Raises ProofError
+        for siblings that are not canonical; WitnessError if the globals hold another withdrawals
+        root before the step.
+        """
+        accounts, instruments, funds, withdrawals = self._leaf_hashes()
+        ids = [int(row.id) for row in self._accounts()]
+        at = ids + targets(frozenset(), self._account_count, names.openings, 4**ACCOUNTS_DEPTH)
+        accounts_root = root_from(
+            ACCOUNTS_DEPTH, self._account_count, at, _padded(accounts, at), siblings.accounts
+        )
+        at = [int(row.id) for row in cast(Any, self.state.instruments)[: self._counts[3]]]
+        count = int(self._totals.instrument_count)
+        instruments_root = root_from(
+            INSTRUMENTS_DEPTH, count, at, instruments, siblings.instruments
+        )
+        at = targets(frozenset(), self._withdrawal_count, names.withdrawals, 4**WITHDRAWALS_DEPTH)
+        withdrawals_root = root_from(
+            WITHDRAWALS_DEPTH, self._withdrawal_count, at, _padded(withdrawals, at),
+            siblings.withdrawals,
+        )  # fmt: skip
+        self._set_withdrawals_root(withdrawals_root, appended=bool(withdrawals))
+        row = np.zeros(GLOBALS_PIECES, np.int64)
+        globals_row(self.state, row)
+        roots = dict.fromkeys(SUB_ROOTS, ABSENT)
+        roots["accounts"] = accounts_root
+        roots["instruments"] = instruments_root
+        roots["funds"] = dense_root(FUNDS_DEPTH, funds)
+        roots["params"] = tagged_hash(Tag.PARAMS, self._leaves.params)
+        return Opening(to_bytes(row), tuple(roots.values())).state_root()
+
+    def _set_withdrawals_root(self, root: bytes, appended: bool) -> None:
+        if appended:
+            self._totals.withdrawals_root = pieces(root)
+        elif to_bytes(self._totals.withdrawals_root) != root:
+            raise WitnessError(
+                f"expected withdrawals root {to_bytes(self._totals.withdrawals_root).hex()}, "
+                f"was {root.hex()}; send the siblings of that tree"
+            )
+
+    def _leaf_hashes(self) -> tuple[list[bytes], list[bytes], list[bytes], list[bytes]]:
+        totals = self._totals
+        counts = np.array(
+            (
+                self._counts[1] + int(totals.account_count) - self._account_count,
+                self._counts[3],
+                self._counts[0],
+                int(totals.withdrawal_count) - self._withdrawal_count,
+            ),
+            np.int64,
+        )
+        longest = max(int(counts.sum()), cast(Any, self.state.touched_pages).shape[0])
+        rows = np.zeros((longest, ROW_PIECES), np.int64)
+        digests = np.zeros((longest, HASH_PIECES), np.int64)
+        hash_leaves(self.state, counts, rows, np.zeros(longest, np.int64), digests)
+        data = to_bytes(digests)
+        hashes = [data[start : start + 32] for start in range(0, len(data), 32)]
+        ends = np.cumsum(counts)
+        return (
+            hashes[: ends[0]],
+            hashes[ends[0] : ends[1]],
+            hashes[ends[1] : ends[2]],
+            hashes[ends[2] : ends[3]],
+        )
+
+
+@kernel_entry
+def load_leaves(state: State, rows: Pieces, lengths: Pieces, counts: Pieces, again: Pieces) -> int:
+    """Load rows int64[n, 256]: globals, params, funds, accounts, pages, instruments.
+
+    ``counts`` int64[4] says how many of the last four. Returns LOADED, or the first row that is not
+    the encoding of what was read from it.
+    """
+    load_globals(rows[0], state.globals[0])
+    if not is_same(rows[0], again, lengths[0], encode_globals(state.globals[0], again)):
+        return 0
+    if not load_params(rows[1], lengths[1], state.params[0]):
+        return 1
+    if not is_same(rows[1], again, lengths[1], encode_params(state.params[0], again)):
+        return 1
+    place = 2
+    for i in range(counts[0]):
+        load_fund(rows[place], state.funds[i])
+        size = encode_fund(state.funds[i], again)
+        if state.funds[i].id != i or not is_same(rows[place], again, lengths[place], size):
+            return place
+        place += 1
+    used = 0
+    for i in range(counts[1]):
+        account = state.accounts[i]
+        pages = load_account(rows[place], lengths[place], account, state.pages, used)
+        if pages < 0:
+            return place
+        used += pages
+        size = encode_account(account, state.pages, again)
+        if not is_same(rows[place], again, lengths[place], size):
+            return place
+        state.account_ids[i] = account.id
+        place += 1
+    for _ in range(counts[2]):
+        if not load_witness_page(state, rows[place], lengths[place], counts[1], again):
+            return place
+        place += 1
+    for i in range(counts[3]):
+        load_instrument(rows[place], state.instruments[i])
+        size = encode_instrument(state.instruments[i], again)
+        if not is_same(rows[place], again, lengths[place], size):
+            return place
+        state.instrument_ids[i] = state.instruments[i].id
+        place += 1
+    state.scratch[0].page_count = used
+    state.scratch[0].spare_account = counts[1]
+    state.scratch[0].withdrawal_base = state.globals[0].withdrawal_count
+    return LOADED
+
+
+@kernel
+def load_witness_page(state: State, row: Pieces, length: int, accounts: int, again: Pieces) -> bool:
+    """Load a fill page into the row that its account leaf made; False if that names another."""
+    number = row[2]
+    if length != PAGE_PIECES or number < 0 or number >= PAGES_MAX:
+        return False
+    for i in range(accounts):
+        if state.accounts[i].id == row[1] and state.accounts[i].page_rows[number] >= 0:
+            page = state.pages[state.accounts[i].page_rows[number]]
+            load_page(row, page)
+            if not is_same(row, again, length, encode_page(page, again)):
+                return False
+            hash_pieces(row, length, TAG_PAGE, again[:HASH_PIECES])
+            return is_same(page.digest, again, HASH_PIECES, HASH_PIECES)
+    return False
+
+
+@kernel
+def is_same(row: Any, again: Pieces, length: int, size: int) -> bool:
+    """Tell whether a leaf of ``length`` pieces is what encoding its record again gave."""
+    if length != size:
+        return False
+    difference = 0
+    for piece in range(length):
+        difference |= row[piece] ^ again[piece]
+    return difference == 0
+
+
+@kernel_entry
+def hash_leaves(
+    state: State, counts: Pieces, rows: Pieces, lengths: Pieces, digests: Pieces
+) -> None:
+    """Hash the leaves of counts[0] accounts, [1] instruments, [2] funds, [3] new withdrawals.
+
+    Into ``digests`` int64[n, 4], one behind the other; the others are working memory.
+    """
+    refresh_pages(state, rows, lengths, digests)
+    for i in range(counts[0]):
+        lengths[i] = encode_account(state.accounts[i], state.pages, rows[i])
+    hash_rows(rows, lengths, counts[0], TAG_ACCOUNT, digests)
+    first = counts[0]
+    for i in range(counts[1]):
+        lengths[i] = encode_instrument(state.instruments[i], rows[i])
+    hash_rows(rows, lengths, counts[1], TAG_INSTRUMENT, digests[first:])
+    first += counts[1]
+    for i in range(counts[2]):
+        lengths[i] = encode_fund(state.funds[i], rows[i])
+    hash_rows(rows, lengths, counts[2], TAG_FUND, digests[first:])
+    first += counts[2]
+    for i in range(counts[3]):
+        lengths[i] = encode_withdrawal(state.withdrawals[i], rows[i])
+    hash_rows(rows, lengths, counts[3], TAG_WITHDRAWAL, digests[first:])
+
+
+@kernel
+def refresh_pages(state: State, rows: Pieces, lengths: Pieces, digests: Pieces) -> None:
+    """Hash the pages that the step touched; their accounts' leaves carry the digests."""
+    count = state.scratch[0].touched_pages
+    for i in range(count):
+        lengths[i] = encode_page(state.pages[state.touched_pages[i]], rows[i])
+    hash_rows(rows, lengths, count, TAG_PAGE, digests)
+    for i in range(count):
+        for piece in range(HASH_PIECES):
+            state.pages[state.touched_pages[i]].digest[piece] = digests[i, piece]
+
+
+@kernel_entry
+def globals_row(state: State, row: Pieces) -> None:
+    """Write the globals leaf into ``row``, int64[28]."""
+    encode_globals(state.globals[0], row)
+
+
+def _room_for(accounts: int, instruments: int) -> State:
+    spare = accounts + ACTIONS_PER_STEP
+    state = empty_state(
+        spare, instruments + 1, accounts * PAGES_MAX + NEW_PAGES_MAX, ACTIONS_PER_STEP
+    )
+    # An empty id array would mean "all rows are here", so there is always one that no id matches.
+    return state._replace(
+        account_ids=cast(Any, np.full(spare, NO_ID, np.int64)),
+        instrument_ids=cast(Any, np.full(instruments + 1, NO_ID, np.int64)),
+    )
+
+
+def _to_rows(leaves: WitnessLeaves) -> tuple[Pieces, Pieces]:
+    """Return (rows int64[n, 256], lengths int64[n]) of all leaves in the order of loading."""
+    every = [
+        leaves.globals,
+        leaves.params,
+        *leaves.funds,
+        *leaves.accounts,
+        *leaves.pages,
+        *leaves.instruments,
+    ]
+    rows = np.zeros((len(every), ROW_PIECES), np.int64)
+    lengths = np.zeros(len(every), np.int64)
+    for i, leaf in enumerate(every):
+        size = len(leaf) // 8
+        if size > ROW_PIECES or len(leaf) % 8:
+            raise WitnessError(f"expected leaf {i} of at most {8 * ROW_PIECES} bytes")
+        rows[i, :size] = np.frombuffer(leaf, ">i8")
+        lengths[i] = size
+    return rows, lengths
+
+
+def _page_name(leaf: bytes) -> tuple[int, int]:
+    """Return (account, number) of a page leaf that was loaded."""
+    return int.from_bytes(leaf[8:16], "big"), int.from_bytes(leaf[16:24], "big")
+
+
+def _padded(hashes: Sequence[bytes], at: Sequence[int]) -> list[bytes]:
+    """Return the hashes with absent leaves for the targets that nothing was appended at."""
+    return [*hashes, *[ABSENT] * (len(at) - len(hashes))]
+
+
+def _compare(what: str, expected: Sequence[Any], was: Sequence[Any]) -> None:
+    if list(expected) != list(was):
+        missing = [name for name in expected if name not in was]
+        surplus = [name for name in was if name not in expected]
+        raise WitnessError(
+            f"expected {what} {list(expected)}, sorted, was {list(was)}; add {missing}, "
+            f"drop {surplus}"
+        )
