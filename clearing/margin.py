@@ -8,7 +8,7 @@ from clearing.codes import Code
 from clearing.compiler import law
 from clearing.lookup import find_instrument
 from clearing.positions import pending_funding
-from clearing.records import Account, Instrument, State, Tier
+from clearing.records import Account, Instrument, Position, State, Tier
 from clearing.units import PPM
 from clearing.wide import mul_div_ceil, mul_div_floor, product_at_least
 
@@ -35,6 +35,19 @@ def initial_fraction_ppm(tier: Tier, open_interest: int, mark_price: int) -> int
 
 
 @law
+def position_terms(
+    position: Position, instrument: Instrument, initial_ppm: int, maintenance_ppm: int
+) -> tuple[int, int, int, int, bool]:
+    """Return (value less funding owed, initial, maintenance, gross, fits) of one position."""
+    value, value_fits = mul_div_floor(position.lots, instrument.mark_price, 1)
+    owed, owed_fits = pending_funding(position, instrument)
+    gross = abs(value)
+    initial, initial_fits = mul_div_ceil(gross, initial_ppm, PPM)
+    maintenance, _ = mul_div_ceil(gross, maintenance_ppm, PPM)
+    return value - owed, initial, maintenance, gross, value_fits and owed_fits and initial_fits
+
+
+@law
 def measure(state: State, account: Account, drafted: int) -> tuple[int, int, int, int, bool]:
     """Return (equity, initial margin, maintenance margin, gross notional, valid) in micro-quote.
 
@@ -55,18 +68,17 @@ def measure(state: State, account: Account, drafted: int) -> tuple[int, int, int
             if row < 0:
                 return 0, 0, 0, 0, False
             instrument = state.instruments[row]
-        value, value_fits = mul_div_floor(position.lots, instrument.mark_price, 1)
-        owed, owed_fits = pending_funding(position, instrument)
         tier = state.params[0].tiers[instrument.tier]
         fraction = initial_fraction_ppm(tier, instrument.open_interest, instrument.mark_price)
-        initial_part, initial_fits = mul_div_ceil(abs(value), fraction, PPM)
-        maintenance_part, _ = mul_div_ceil(abs(value), tier.maintenance_ppm, PPM)
-        if not (value_fits and owed_fits and initial_fits):
+        worth, initial_part, maintenance_part, notional, fits = position_terms(
+            position, instrument, fraction, tier.maintenance_ppm
+        )
+        if not fits:
             return 0, 0, 0, 0, False
-        equity += value - owed
+        equity += worth
         initial += initial_part
         maintenance += maintenance_part
-        gross += abs(value)
+        gross += notional
     return equity, initial, maintenance, gross, True
 
 

@@ -232,6 +232,19 @@ def _emit_at_least(builder: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return (builder.icmp_signed(">=", builder.mul(a, b), builder.mul(c, d)),)
 
 
+def _emit_multiply(builder: Any, a: Any, b: Any) -> Any:
+    pair = builder.smul_with_overflow(a, b)
+    product = builder.extract_value(pair, 0)
+    whole = builder.not_(builder.extract_value(pair, 1))
+    # The one product whose negation would not fit takes the wide path too.
+    return product, builder.and_(whole, builder.icmp_signed("!=", product, _I64(INT64_MIN)))
+
+
+@intrinsic
+def _multiply(_context: Any, a: Any, b: Any) -> Any:
+    return _typed((a, b), _NARROW, _emit_multiply)
+
+
 @intrinsic
 def _mul_div_floor(_context: Any, a: Any, b: Any, c: Any) -> Any:
     return _typed((a, b, c), _NARROW, _emit_mul_div(False))
@@ -272,13 +285,20 @@ def _product_at_least(_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return _typed((a, b, c, d), (types.boolean,), _emit_at_least)
 
 
-def _twin_of_three(intrinsic: Any) -> Any:
+def _twin_of_three(wide: Any, ceiling: bool) -> Any:
+    """Return the twin of a * b / c. Products that fit int64 spare the call of __divti3."""
+
     def twin(a: Any, b: Any, c: Any) -> Any:
         def compiled(a: Any, b: Any, c: Any) -> Any:
             # Division by zero in __divti3 is SIGFPE: the process dies.
             if c <= 0:
                 return 0, False
-            quotient, fits = intrinsic(a, b, c)
+            product, whole = _multiply(a, b)
+            if whole:
+                if ceiling:
+                    return -(-product // c), True
+                return product // c, True
+            quotient, fits = wide(a, b, c)
             return (quotient if fits else 0), fits
 
         return compiled
@@ -286,12 +306,20 @@ def _twin_of_three(intrinsic: Any) -> Any:
     return twin
 
 
-def _twin_of_four(intrinsic: Any) -> Any:
+def _twin_of_four(wide: Any, ceiling: bool) -> Any:
+    """Return the twin of a * index / c; small products again spare the call of __divti3."""
+
     def twin(a: Any, high: Any, low: Any, c: Any) -> Any:
         def compiled(a: Any, high: Any, low: Any, c: Any) -> Any:
             if c <= 0:
                 return 0, False
-            quotient, fits = intrinsic(a, high, low, c)
+            if high == 0 or high == -1:
+                product, whole = _multiply(a, low if high == 0 else low - LIMB)
+                if whole:
+                    if ceiling:
+                        return -(-product // c), True
+                    return product // c, True
+            quotient, fits = wide(a, high, low, c)
             return (quotient if fits else 0), fits
 
         return compiled
@@ -299,10 +327,10 @@ def _twin_of_four(intrinsic: Any) -> Any:
     return twin
 
 
-overload(mul_div_floor)(_twin_of_three(_mul_div_floor))
-overload(mul_div_ceil)(_twin_of_three(_mul_div_ceil))
-overload(mul_div_wide_floor)(_twin_of_four(_mul_div_wide_floor))
-overload(mul_div_wide_ceil)(_twin_of_four(_mul_div_wide_ceil))
+overload(mul_div_floor)(_twin_of_three(_mul_div_floor, False))
+overload(mul_div_ceil)(_twin_of_three(_mul_div_ceil, True))
+overload(mul_div_wide_floor)(_twin_of_four(_mul_div_wide_floor, False))
+overload(mul_div_wide_ceil)(_twin_of_four(_mul_div_wide_ceil, True))
 
 
 @overload(mul_div_floor_wide)
