@@ -8,10 +8,14 @@ from typing import Any, cast
 
 import numpy as np
 
+from clearing._prefetch import prefetch
 from clearing.compiler import law, law_entry
 from clearing.layout import Rows
 from clearing.margin import initial_fraction_ppm, position_terms
 from clearing.records import Account, State
+
+ROWS_AHEAD = 2
+LINES_AHEAD = 10  # header and twelve positions
 
 
 @law_entry
@@ -38,6 +42,8 @@ def margin_sweep(
         )
     failing = 0
     for row in range(first, stop):
+        if row + ROWS_AHEAD < stop:
+            prefetch(state.accounts[row + ROWS_AHEAD], LINES_AHEAD)
         equity, initial, maintenance = sweep_account(state, state.accounts[row], fractions_ppm)
         equity_micro[row] = equity
         initial_micro[row] = initial
@@ -47,9 +53,7 @@ def margin_sweep(
 
 
 @law
-def sweep_account(
-    state: State, account: Account, fractions_ppm: Rows[int]
-) -> tuple[int, int, int]:
+def sweep_account(state: State, account: Account, fractions_ppm: Rows[int]) -> tuple[int, int, int]:
     """Return (equity, initial, maintenance) of one account from prepared fractions."""
     equity = account.cash
     initial = 0
