@@ -94,8 +94,3 @@ def raw(name: str, value: bytes, size: int) -> bytes:
     if not isinstance(value, bytes) or len(value) != size:
         raise ValueError(f"expected {name} of {size} bytes, was {value!r}")
     return value
-
-
-def pad(data: bytes) -> bytes:
-    """Return ``u64 length || data || zeros to a multiple of 8``, the form that is hashed."""
-    return len(data).to_bytes(8, "big") + data + bytes(-len(data) % 8)

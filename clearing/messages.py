@@ -13,8 +13,8 @@ from typing import ClassVar, Self, TypeAlias, TypeVar, cast
 
 from clearing import eip712
 from clearing.codes import Code, Kind, Side, Tag
-from clearing.encoding import Field, MalformedBytes, Reader, integers, pad, raw
-from clearing.keccak import tagged_hash
+from clearing.encoding import Field, MalformedBytes, Reader, integers, raw
+from clearing.keccak import pad, tagged_hash
 from clearing.units import (
     ACTION_BYTES_MAX,
     ACTIONS_PER_STEP,
