@@ -18,6 +18,7 @@ from clearing.codes import Code, Kind
 from clearing.compiler import kernel
 from clearing.keccak import pieces
 from clearing.layout import Rows
+from clearing.messages import ID_MAX
 from clearing.records import Action, Observation, Order
 from clearing.units import (
     ACTION_BYTES_MAX,
@@ -36,8 +37,6 @@ from clearing.units import (
 
 Bytes = npt.NDArray[np.uint8]
 Pieces = npt.NDArray[np.int64]
-
-ID_MAX = 1 << 62
 
 # Plain integers, because numba joins no enumeration with the codes that helpers return.
 _APPLIED = int(Code.APPLIED)

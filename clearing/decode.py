@@ -8,7 +8,6 @@ Python object is made per action. Source of the digests: docs/protocol.md, secti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -102,14 +101,12 @@ def decode(blob: Bytes, offsets: Pieces, domain: Pieces) -> Columns:
     )
 
 
-def recover_signers(
-    columns: Columns, executor: Executor | None = None, threads: int = 2
-) -> None:
+def recover_signers(columns: Columns, executor: Any = None, threads: int = 2) -> None:
     """Fill ``columns.signers`` with the address words that the signatures recover to.
 
     Equal pairs of digest and signature are recovered once, so a bulk signature costs one recovery
-    however many orders it covers. With an ``executor`` (of threads) the work is cut into
-    ``threads`` parts, the last of them done by the caller; the kernels hold no lock.
+    however many orders it covers. With a ``concurrent.futures`` executor of threads the work is cut
+    into ``threads`` parts, the last of them done by the caller; the kernels hold no lock.
     """
     count = columns.signature_count
     table = np.full(1 << (2 * count).bit_length(), -1, np.int64)
