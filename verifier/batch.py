@@ -74,7 +74,7 @@ class BatchData:
         """Return the bytes whose hash and length the header commits to."""
         if len(self.pairs) != len(self.steps):
             raise ValueError(f"expected a pair a step, was {len(self.pairs)} to {len(self.steps)}")
-        pairs = b"".join(step_hash + post_root for step_hash, post_root in self.pairs)
+        pairs = b"".join(pair.step_hash + pair.post_root for pair in self.pairs)
         return pairs + b"".join(step.encode() for step in self.steps)
 
     @classmethod
@@ -230,7 +230,7 @@ def _read_step(data: bytes, offset: int) -> tuple[Step, int]:
 def _cut_short(data: bytes, start: int) -> Refused:
     return Refused(
         PostError.MALFORMED_DATA,
-        f"expected the step at byte {start} to end within {len(data)} bytes of data, was cut short; "
+        f"expected the step at byte {start} to end within {len(data)} bytes, was cut short; "
         "send the data that the header was made from",
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -47,7 +47,8 @@ _REORG_RECORD = struct.Struct(">Q")
 _LENGTH = struct.Struct(">I")
 
 
-class Receipt(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Receipt:
     """What became of a transaction. `error` is None if it did what it asked for.
 
     `fee` is gwei; a transaction that failed has no events and changed nothing but nonce and fee.
@@ -316,7 +317,9 @@ class SimulatedChain:
 
     def _mine(self) -> Block:
         context = self._next_context()
-        included, receipts, gas_used = [], [], 0
+        included: list[SignedTransaction] = []
+        receipts: list[Receipt] = []
+        gas_used = 0
         for pending in self.mempool.offered(context.number):
             transaction, account = (
                 pending.signed.transaction,
@@ -363,7 +366,7 @@ class SimulatedChain:
         # Blocks that replace dropped ones must never have their hashes.
         head = _BLOCK.pack(b"NVBK", self._seed, self._forks, number, time_ms, parent)
         block_hash = keccak256(head + b"".join(signed.hash for signed in included))
-        placed = tuple(receipt._replace(block_hash=block_hash) for receipt in receipts)
+        placed = tuple(replace(receipt, block_hash=block_hash) for receipt in receipts)
         mark = self._log.mark()
         return Block(number, block_hash, parent, time_ms, included, placed, gas_used, mark)
 

@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from verifier import gas
-from verifier.batch import BatchData, Opening, OpenedGlobals, action_count
+from verifier.batch import BatchData, OpenedGlobals, Opening, action_count
 from verifier.bonds import Bonds
 from verifier.config import CourtConfig
 from verifier.errors import ConfigError, CourtError, Refused

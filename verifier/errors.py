@@ -138,6 +138,7 @@ class BlockUnknown(VerifierError):
 
     def __init__(self, block: str, reason: str) -> None:
         self.block = block
+        self.reason = reason
         super().__init__(
             f"base layer: expected block {block} to be canonical and retained, was: {reason}. "
             "Next: read the head again and pin to one of its blocks."
@@ -151,8 +152,8 @@ class ReorgTooDeep(VerifierError):
         self.depth = depth
         self.depth_max = depth_max
         super().__init__(
-            f"base layer: expected a reorg depth of 1 to {depth_max}, was {depth}; finalised blocks "
-            "stay. Next: choose a smaller depth, or mine more blocks first."
+            f"base layer: expected a reorg depth of 1 to {depth_max}, was {depth}; what is "
+            "finalised stays. Next: choose a smaller depth, or mine more blocks first."
         )
 
 

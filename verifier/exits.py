@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from clearing.codes import Tag
@@ -18,7 +19,8 @@ LEAF_BYTES = _LEAF.size
 _NO_BYTES = bytes(12)
 
 
-class WithdrawalLeaf(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WithdrawalLeaf:
     """A withdrawal as it stands in the state: two words (docs/protocol.md, section 3)."""
 
     index: int
@@ -29,7 +31,8 @@ class WithdrawalLeaf(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the 64 bytes of the leaf."""
-        return _LEAF.pack(*self[:4], _NO_BYTES, self.recipient)
+        numbers = self.index, self.asset, self.amount, self.account
+        return _LEAF.pack(*numbers, _NO_BYTES, self.recipient)
 
     def hash(self) -> bytes:
         """Return H(06, leaf)."""

@@ -1,8 +1,8 @@
 """What work on the base layer costs, and a meter that stops it.
 
 The numbers follow Ethereum's schedule: 16 gas a byte of call data, 30 + 6 a word to hash, 20,000 a
-storage slot that is written. They bound a transaction; they never decide who is right: a transaction
-that runs out of gas fails without a trace, whatever it was about to prove.
+storage slot that is written. They bound a transaction and never decide who is right: one that runs
+out of gas fails without a trace, whatever it was about to prove.
 """
 
 from __future__ import annotations

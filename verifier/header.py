@@ -25,8 +25,8 @@ class Header:
     """What a batch commits to. Hashes are 32 bytes, addresses 20, integers unsigned.
 
     `number` and `generation` count from the genesis batch, which is (0, 0). The base-layer block
-    `base_number` with `base_hash` is the one that the proposer saw; the roots are those of the state
-    before the first step and after the last.
+    `base_number` with `base_hash` is the one that the proposer saw; the roots are those of the
+    state before the first step and after the last.
     """
 
     law_version: int  # u32

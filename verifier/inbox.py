@@ -42,6 +42,11 @@ class Inbox:
         """Return message `index`, or None."""
         return self._entries.get(index)
 
+    def entries(self, first_index: int, limit: int) -> list[InboxEntry]:
+        """Return messages from `first_index` on, at most `limit` of them."""
+        first = max(first_index, 0)
+        return [self._entries[i] for i in range(first, min(self.count, first + max(limit, 0)))]
+
     def account_of(self, owner: bytes, subaccount: int) -> int | None:
         """Return the account id of the pair, or None before its first deposit."""
         return self._accounts.get((owner, subaccount))

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from verifier.errors import CourtError, Refused, TransactionError
 from verifier.undo import Cell, Table, UndoLog
 
+MINTED_MAX = 1 << 62
+
 
 class AccountView(NamedTuple):
     """One address: gwei, micro-quote of the token, and the next nonce."""
@@ -40,7 +42,17 @@ class Ledger:
         )
 
     def mint(self, address: bytes, native: int, token: int) -> None:
-        """Create money for `address`: the faucet, and nothing else."""
+        """Create money for `address`: the faucet, and nothing else.
+
+        Raises Refused(NO_FAUCET) once so much was made that sums could leave 64 bits.
+        """
+        minted = max(self.native_minted.value + native, self.token_minted.value + token)
+        if minted > MINTED_MAX:
+            raise Refused(
+                TransactionError.NO_FAUCET,
+                f"expected at most {MINTED_MAX} of either money in the world, was {minted}; "
+                "ask for less",
+            )
         self.native_minted.value += native
         self.token_minted.value += token
         self.add_native(address, native)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from verifier.batch import BatchData, Opening, OpenedGlobals, check_steps, data_hash
+from verifier.batch import BatchData, OpenedGlobals, Opening, check_steps, data_hash
 from verifier.config import CourtConfig
 from verifier.errors import PostError, Refused
 from verifier.header import DATA_INLINE, Header

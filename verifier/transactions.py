@@ -253,7 +253,7 @@ class SignedTransaction:
         payload, signature = encoded[:-SIGNATURE_BYTES], encoded[-SIGNATURE_BYTES:]
         if len(payload) < _HEAD.size:
             raise _malformed(f"at least {_HEAD.size + SIGNATURE_BYTES} bytes", len(encoded))
-        magic, kind, *head = _HEAD.unpack_from(payload)
+        magic, kind, *fields = _HEAD.unpack_from(payload)
         body_type = _BODIES.get(kind)
         if magic != MAGIC or body_type is None:
             raise _malformed(f"magic {MAGIC.hex()} and a known kind", f"{magic.hex()}, {kind}")
@@ -268,7 +268,7 @@ class SignedTransaction:
                 TransactionError.BAD_SIGNATURE,
                 f"expected a canonical signature, was {signature.hex()}; sign the payload's hash",
             )
-        return cls(Transaction(*head, body), sender, digest, encoded)
+        return cls(Transaction(*fields, body=body), sender, digest, encoded)
 
 
 def _exact(data: bytes, size: int = HASH_BYTES) -> bytes:

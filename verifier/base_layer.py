@@ -1,0 +1,220 @@
+"""The seam to the base layer, and its house inside this process.
+
+Nothing above `verifier` knows whether it talks to a chain in the same process or to a service
+(`verifier.remote`). Reads take `at`, the hash of a block: they answer the state after that block,
+so that several of them agree with each other; None is the head. They raise BlockUnknown once the
+block is reorganised away or older than the last finalised one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from verifier.bonds import BondTotals
+from verifier.chain import Head, HeadChange, Receipt, SimulatedChain
+from verifier.config import CourtConfig
+from verifier.court import BatchView, Heads
+from verifier.events import BatchReverted
+from verifier.exits import Solvency
+from verifier.inbox import InboxEntry
+from verifier.ledger import AccountView
+
+__all__ = [
+    "LIST_MAX",
+    "AccountView",
+    "BaseLayer",
+    "BatchReverted",
+    "BatchView",
+    "BlockView",
+    "BondTotals",
+    "Head",
+    "HeadChange",
+    "Heads",
+    "InProcessBaseLayer",
+    "InboxEntry",
+    "Receipt",
+    "Solvency",
+]
+
+LIST_MAX = 1_024  # entries that one list call answers, however many were asked for
+
+
+class BlockView(NamedTuple):
+    """A canonical block without its bytes."""
+
+    number: int
+    hash: bytes
+    parent: bytes
+    time_ms: int
+    gas_used: int
+    transaction_hashes: tuple[bytes, ...]
+
+
+class BaseLayer(Protocol):
+    """What a node or a challenger needs of the base layer.
+
+    `submit` and `dry_run` raise Refused; every call may raise BaseLayerUnavailable, and may be
+    repeated. Lists answer at most LIST_MAX entries, in order, and fewer only at their end.
+    """
+
+    def submit(self, transaction: bytes) -> bytes:
+        """Take a signed transaction into the mempool and return its hash."""
+
+    def dry_run(self, transaction: bytes) -> Receipt:
+        """Execute a signed transaction as the next block would, without including it."""
+
+    def config(self) -> CourtConfig:
+        """Return the configuration of court and chain."""
+
+    def head(self) -> Head:
+        """Return the newest, the justified and the finalised block."""
+
+    def block(self, number: int) -> BlockView | None:
+        """Return canonical block `number`, or None."""
+
+    def receipt(self, transaction_hash: bytes) -> Receipt | None:
+        """Return what became of a transaction, or None while it is on no block."""
+
+    def changes(self, after: int, limit: int) -> list[HeadChange]:
+        """Return how the head moved after change number `after`."""
+
+    def account(self, address: bytes, at: bytes | None = None) -> AccountView:
+        """Return balances and nonce of an address."""
+
+    def heads(self, at: bytes | None = None) -> Heads:
+        """Return tip, last finalised batch and generation of the court."""
+
+    def batch(self, batch_id: bytes, at: bytes | None = None) -> BatchView | None:
+        """Return a batch by its name, also a reverted one, or None."""
+
+    def batch_data(self, batch_id: bytes, at: bytes | None = None) -> bytes | None:
+        """Return the data posted with a batch, or None."""
+
+    def batches(self, first_number: int, limit: int, at: bytes | None = None) -> list[BatchView]:
+        """Return canonical batches from a number on."""
+
+    def inbox(self, first_index: int, limit: int, at: bytes | None = None) -> list[InboxEntry]:
+        """Return inbox messages from an index on."""
+
+    def account_id(self, owner: bytes, subaccount: int, at: bytes | None = None) -> int | None:
+        """Return the account id of an owner's sub-account, or None before its first deposit."""
+
+    def is_claimed(self, index: int, at: bytes | None = None) -> bool:
+        """Say whether withdrawal `index` was paid."""
+
+    def credit(self, address: bytes, at: bytes | None = None) -> int:
+        """Return the gwei that `address` may pull."""
+
+    def bonds(self, at: bytes | None = None) -> BondTotals:
+        """Return the sums of the court's own money."""
+
+    def solvency(self, at: bytes | None = None) -> Solvency:
+        """Compare the escrow with what the last opened state owes."""
+
+    def reverts(
+        self, first_generation: int, limit: int, at: bytes | None = None
+    ) -> list[BatchReverted]:
+        """Return what ended each generation from `first_generation` on."""
+
+
+class InProcessBaseLayer:
+    """`BaseLayer` on a simulated chain in the same thread."""
+
+    def __init__(self, chain: SimulatedChain) -> None:
+        self.chain = chain
+
+    def submit(self, transaction: bytes) -> bytes:
+        """Take a signed transaction into the mempool and return its hash."""
+        return self.chain.submit(transaction)
+
+    def dry_run(self, transaction: bytes) -> Receipt:
+        """Execute a signed transaction as the next block would, without including it."""
+        return self.chain.dry_run(transaction)
+
+    def config(self) -> CourtConfig:
+        """Return the configuration of court and chain."""
+        return self.chain.config
+
+    def head(self) -> Head:
+        """Return the newest, the justified and the finalised block."""
+        return self.chain.head()
+
+    def block(self, number: int) -> BlockView | None:
+        """Return canonical block `number`, or None."""
+        block = self.chain.block(number)
+        if block is None:
+            return None
+        hashes = tuple(signed.hash for signed in block.transactions)
+        return BlockView(
+            block.number, block.hash, block.parent, block.time_ms, block.gas_used, hashes
+        )
+
+    def receipt(self, transaction_hash: bytes) -> Receipt | None:
+        """Return what became of a transaction, or None while it is on no block."""
+        return self.chain.receipt(transaction_hash)
+
+    def changes(self, after: int, limit: int) -> list[HeadChange]:
+        """Return how the head moved after change number `after`."""
+        return self.chain.changes(after, min(limit, LIST_MAX))
+
+    def account(self, address: bytes, at: bytes | None = None) -> AccountView:
+        """Return balances and nonce of an address."""
+        with self.chain.at(at):
+            return self.chain.ledger.account(address)
+
+    def heads(self, at: bytes | None = None) -> Heads:
+        """Return tip, last finalised batch and generation of the court."""
+        with self.chain.at(at):
+            return self.chain.court.heads()
+
+    def batch(self, batch_id: bytes, at: bytes | None = None) -> BatchView | None:
+        """Return a batch by its name, also a reverted one, or None."""
+        with self.chain.at(at):
+            return self.chain.court.batch(batch_id)
+
+    def batch_data(self, batch_id: bytes, at: bytes | None = None) -> bytes | None:
+        """Return the data posted with a batch, or None."""
+        with self.chain.at(at):
+            return self.chain.court.batch_data(batch_id)
+
+    def batches(self, first_number: int, limit: int, at: bytes | None = None) -> list[BatchView]:
+        """Return canonical batches from a number on."""
+        with self.chain.at(at):
+            return self.chain.court.batches(first_number, min(limit, LIST_MAX))
+
+    def inbox(self, first_index: int, limit: int, at: bytes | None = None) -> list[InboxEntry]:
+        """Return inbox messages from an index on."""
+        with self.chain.at(at):
+            return self.chain.court.inbox.entries(first_index, min(limit, LIST_MAX))
+
+    def account_id(self, owner: bytes, subaccount: int, at: bytes | None = None) -> int | None:
+        """Return the account id of an owner's sub-account, or None before its first deposit."""
+        with self.chain.at(at):
+            return self.chain.court.inbox.account_of(owner, subaccount)
+
+    def is_claimed(self, index: int, at: bytes | None = None) -> bool:
+        """Say whether withdrawal `index` was paid."""
+        with self.chain.at(at):
+            return self.chain.court.exits.is_claimed(index)
+
+    def credit(self, address: bytes, at: bytes | None = None) -> int:
+        """Return the gwei that `address` may pull."""
+        with self.chain.at(at):
+            return self.chain.court.bonds.credit(address)
+
+    def bonds(self, at: bytes | None = None) -> BondTotals:
+        """Return the sums of the court's own money."""
+        with self.chain.at(at):
+            return self.chain.court.bonds.totals
+
+    def solvency(self, at: bytes | None = None) -> Solvency:
+        """Compare the escrow with what the last opened state owes."""
+        with self.chain.at(at):
+            return self.chain.court.solvency()
+
+    def reverts(
+        self, first_generation: int, limit: int, at: bytes | None = None
+    ) -> list[BatchReverted]:
+        """Return what ended each generation from `first_generation` on."""
+        with self.chain.at(at):
+            return self.chain.court.reverts(first_generation, min(limit, LIST_MAX))

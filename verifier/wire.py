@@ -1,0 +1,192 @@
+"""Between the court's records and the messages of `verifier.v1`.
+
+Most messages carry the fields of a record under the same names, so two generic functions do; a
+record and its message that drift apart fail in the first call that uses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from google.protobuf import any_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from clearing.messages import InboxMessage
+from verifier import events
+from verifier.base_layer import BlockView, HeadChange, InboxEntry, Receipt
+from verifier.chain import ChangeKind
+from verifier.config import CourtConfig
+from verifier.court import BatchRecord, BatchStatus, BatchView
+from verifier.errors import BlockUnknown, Refused, ReorgTooDeep, VerifierError, refusal_of
+from verifier.exits import Solvency
+from verifier.transactions import TransactionKind
+from verifier.v1 import verifier_pb2 as pb
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Message)
+
+ERROR_DOMAIN = "verifier.novatio"
+SIGNED_MAX = (1 << 63) - 1
+
+_EVENTS: dict[str, type[Any]] = {
+    "deposited": events.Deposited,
+    "batch_posted": events.BatchPosted,
+    "batch_reverted": events.BatchReverted,
+    "batch_finalised": events.BatchFinalised,
+    "withdrawal_claimed": events.WithdrawalClaimed,
+    "credit_claimed": events.CreditClaimed,
+}
+_EVENT_NAMES = {cls: name for name, cls in _EVENTS.items()}
+
+
+def to_message(message: type[M], record: object) -> M:
+    """Return a message whose every field is the record's attribute of the same name."""
+    return message(**{name: getattr(record, name) for name in message.DESCRIPTOR.fields_by_name})
+
+
+def from_message(record: type[T], message: Message) -> T:
+    """Return a record made of all fields of a message."""
+    return record(**{name: getattr(message, name) for name in message.DESCRIPTOR.fields_by_name})
+
+
+def config_from(message: pb.CourtConfig) -> CourtConfig:
+    """Return the configuration. Raises ConfigError if it contradicts itself."""
+    return from_message(CourtConfig, message)
+
+
+def block_from(message: pb.Block) -> BlockView:
+    """Return the block."""
+    hashes = tuple(message.transaction_hashes)
+    return BlockView(
+        message.number, message.hash, message.parent, message.time_ms, message.gas_used, hashes
+    )
+
+
+def change_from(message: pb.HeadChange) -> HeadChange:
+    """Return the change of the head."""
+    return from_message(HeadChange, message)._replace(kind=ChangeKind(message.kind))
+
+
+def batch_to(view: BatchView) -> pb.Batch:
+    """Return the message of a batch."""
+    return pb.Batch(**view.record._asdict(), status=pb.BatchStatus.Name(view.status))
+
+
+def batch_from(message: pb.Batch) -> BatchView:
+    """Return the batch."""
+    record = BatchRecord(*(getattr(message, name) for name in BatchRecord._fields))
+    return BatchView(record, BatchStatus(message.status))
+
+
+def inbox_to(entry: InboxEntry) -> pb.InboxEntry:
+    """Return the message of an inbox entry."""
+    return pb.InboxEntry(**entry._asdict() | {"message": entry.message.encode()})
+
+
+def inbox_from(message: pb.InboxEntry) -> InboxEntry:
+    """Return the inbox entry. Raises MalformedBytes for bytes that are no inbox message."""
+    entry = from_message(InboxEntry, message)
+    return entry._replace(message=InboxMessage.decode(message.message))
+
+
+def solvency_to(solvency: Solvency) -> pb.Solvency:
+    """Return the message, saturated: a proposer may have committed to any custody at all."""
+    return pb.Solvency(
+        **{
+            name: max(-SIGNED_MAX, min(SIGNED_MAX, value))
+            for name, value in solvency._asdict().items()
+        }
+    )
+
+
+def receipt_to(receipt: Receipt) -> pb.Receipt:
+    """Return the message of a receipt."""
+    return pb.Receipt(
+        transaction_hash=receipt.transaction_hash,
+        sender=receipt.sender,
+        kind=receipt.kind,
+        block_number=receipt.block_number,
+        block_hash=receipt.block_hash,
+        index=receipt.index,
+        error=receipt.error or 0,
+        text=receipt.text,
+        gas_used=receipt.gas_used,
+        fee=receipt.fee,
+        events=[_event_to(event) for event in receipt.events],
+    )
+
+
+def receipt_from(message: pb.Receipt) -> Receipt:
+    """Return the receipt. Raises ValueError for a kind or refusal that does not exist."""
+    return Receipt(
+        message.transaction_hash,
+        message.sender,
+        TransactionKind(message.kind),
+        message.block_number,
+        message.block_hash,
+        message.index,
+        refusal_of(message.error) if message.error else None,
+        message.text,
+        message.gas_used,
+        message.fee,
+        tuple(_event_from(event) for event in message.events),
+    )
+
+
+def status_of(error: VerifierError) -> status_pb2.Status:
+    """Return the status that carries `error` over the wire, its operands in an ErrorInfo."""
+    code = code_pb2.FAILED_PRECONDITION
+    if isinstance(error, Refused):
+        code = code_pb2.INVALID_ARGUMENT
+        reason, operands = error.code.name, {"code": str(int(error.code)), "text": error.text}
+    elif isinstance(error, BlockUnknown):
+        reason, operands = "BLOCK_UNKNOWN", {"block": error.block, "reason": error.reason}
+    elif isinstance(error, ReorgTooDeep):
+        reason = "REORG_TOO_DEEP"
+        operands = {"depth": str(error.depth), "depth_max": str(error.depth_max)}
+    else:
+        code, reason, operands = code_pb2.INTERNAL, "VERIFIER_ERROR", {}
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=ERROR_DOMAIN, metadata=operands)
+    detail = any_pb2.Any()
+    detail.Pack(info)
+    return status_pb2.Status(code=code, message=str(error), details=[detail])
+
+
+def error_from(status: status_pb2.Status | None) -> VerifierError | None:
+    """Inverse of `status_of`; None if the status carries none of ours."""
+    for detail in _details(status):
+        operands = detail.metadata
+        if detail.domain != ERROR_DOMAIN:
+            continue
+        if "code" in operands:
+            return Refused(refusal_of(int(operands["code"])), operands["text"])
+        if detail.reason == "BLOCK_UNKNOWN":
+            return BlockUnknown(operands["block"], operands["reason"])
+        if detail.reason == "REORG_TOO_DEEP":
+            return ReorgTooDeep(int(operands["depth"]), int(operands["depth_max"]))
+    return None
+
+
+def _details(status: status_pb2.Status | None) -> Sequence[error_details_pb2.ErrorInfo]:
+    infos = []
+    for detail in status.details if status else ():
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info):
+            infos.append(info)
+    return infos
+
+
+def _event_to(event: events.Event) -> pb.Event:
+    name = _EVENT_NAMES[type(event)]
+    message = type(getattr(pb.Event(), name))
+    return pb.Event(**{name: to_message(message, event)})
+
+
+def _event_from(message: pb.Event) -> events.Event:
+    name = message.WhichOneof("event")
+    if name is None:
+        raise ValueError("expected an event of a known kind, was none; upgrade this client")
+    event: events.Event = from_message(_EVENTS[name], getattr(message, name))
+    return event
