@@ -15,6 +15,8 @@ from clearing.units import PAGE_SLOTS, PPM
 from clearing.wide import mul_div_ceil
 
 KNOWN_FLAGS = OrderFlag.REDUCE_ONLY | OrderFlag.MAKER_ONLY
+DEAD = -1  # an order that was cancelled, or whose slot a later one has taken
+UNKNOWN_FILL = -2  # a witness lacks the order's fill page
 
 
 @law
@@ -39,29 +41,33 @@ def check_authorised(
 
 @law
 def filled_before(state: State, account: Account, order: Order) -> int:
-    """Return the lots already filled of a live order, or a negative number: -1 dead, -2 missing."""
+    """Return the lots already filled of a live order, else DEAD or UNKNOWN_FILL."""
     if order.sequence <= account.order_floor:
-        return -1
+        return DEAD
     page = find_page(state, account, order.slot)
     if page == ABSENT:
         return 0
     if page < 0:
-        return -2
+        return UNKNOWN_FILL
     slot = state.pages[page].slots[order.slot % PAGE_SLOTS]
     if order.sequence < slot.sequence:
-        return -1
+        return DEAD
     return slot.filled if order.sequence == slot.sequence else 0
 
 
 @law
-def check_fill(state: State, account: Account, order: Order, lots: int) -> int:
-    """The order is live and has room for `lots` more."""
-    filled = filled_before(state, account, order)
-    if filled == -1:
-        return Code.ORDER_DEAD
-    if filled < 0:
+def check_fills(state: State, action: Action, maker: Account, taker: Account) -> int:
+    """Both orders are live, and both have room for the trade's lots: life is judged first."""
+    maker_filled = filled_before(state, maker, action.maker)
+    taker_filled = filled_before(state, taker, action.taker)
+    if maker_filled < DEAD or taker_filled < DEAD:
         return Code.INVARIANT
-    if filled + lots > order.lots:
+    if maker_filled == DEAD or taker_filled == DEAD:
+        return Code.ORDER_DEAD
+    if (
+        maker_filled + action.lots > action.maker.lots
+        or taker_filled + action.lots > action.taker.lots
+    ):
         return Code.OVERFILL
     return Code.APPLIED
 

@@ -29,7 +29,7 @@ from clearing.orders import (
     KNOWN_FLAGS,
     check_authorised,
     check_fees,
-    check_fill,
+    check_fills,
     check_reduce_only,
     fee_micro,
     record_fill,
@@ -66,9 +66,7 @@ def trade(state: State, action: Action, signers: Grid) -> int:
     if code == Code.APPLIED:
         code = check_market(state, action, instrument, maker, taker, signed_lots)
     if code == Code.APPLIED:
-        code = check_fill(state, maker, action.maker, action.lots)
-    if code == Code.APPLIED:
-        code = check_fill(state, taker, action.taker, action.lots)
+        code = check_fills(state, action, maker, taker)
     if code == Code.APPLIED:
         code = check_price(state, action, instrument)
     if code == Code.APPLIED:
