@@ -1,6 +1,6 @@
 """Genesis: the state before the first action, as a pure function of a few declared values."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np

@@ -10,6 +10,7 @@ PPM = 1_000_000  # parts in one: rates, margin fractions, haircuts
 MICRO = 1_000_000  # micro-quote in one unit of the settlement asset
 
 AMOUNT_MAX = 1 << 61  # micro-quote that one action may move, and cash that it may leave behind
+CUSTODY_MAX = 1 << 62  # micro-quote that may be in custody, so that no total leaves 64 bits
 LOTS_MAX = 1 << 48  # lots of one order or position
 PRICE_MAX = 1 << 48  # micro-quote per lot
 VALUE_MAX = 1 << 49  # micro-quote of one position when its risk is opened

@@ -11,7 +11,16 @@ from clearing.compiler import law
 from clearing.drafts import FIRST, commit_account, draft_account, touch_account
 from clearing.lookup import MISSING, find_account, same_word
 from clearing.records import Account, Action, State
-from clearing.units import AMOUNT_MAX, PAGES_MAX, POSITIONS_MAX, SETTLEMENT_ASSET
+from clearing.units import (
+    ACCOUNTS_DEPTH,
+    AMOUNT_MAX,
+    CUSTODY_MAX,
+    PAGES_MAX,
+    POSITIONS_MAX,
+    SETTLEMENT_ASSET,
+)
+
+ACCOUNTS_MAX = 4**ACCOUNTS_DEPTH
 
 
 @law
@@ -23,21 +32,16 @@ def inbox(state: State, action: Action) -> int:
     row = find_account(state, action.account)
     if row == MISSING:
         return Code.INVARIANT
-    opens = action.account == totals.account_count
-    if row < 0 and not opens:
-        credited = False
-    elif opens:
-        credited = is_creditable(action, 0)
-    else:
-        account = state.accounts[row]
-        known = same_word(account.owner, action.address) and (
-            account.subaccount == action.subaccount
-        )
-        credited = known and is_creditable(action, account.cash)
-    if credited:
-        if opens:
-            open_account(state, action)
-            row = find_account(state, action.account)
+    # The base layer has spent this id. Whatever becomes of the money the account must exist, or
+    # every later id would be a foreign one.
+    if (
+        action.kind_of_message == InboxKind.DEPOSIT
+        and action.account == totals.account_count
+        and action.account < ACCOUNTS_MAX
+    ):
+        open_account(state, action)
+        row = find_account(state, action.account)
+    if row >= 0 and is_creditable(totals.custody, state.accounts[row], action):
         code = credit(state, action, row)
     else:
         code = refund(state, action)
@@ -49,13 +53,16 @@ def inbox(state: State, action: Action) -> int:
 
 
 @law
-def is_creditable(action: Action, cash: int) -> bool:
-    """The law can take this deposit into an account that holds `cash`."""
+def is_creditable(custody: int, account: Account, action: Action) -> bool:
+    """The account is the depositor's, and neither its cash nor custody outgrows its bound."""
     return (
         action.kind_of_message == InboxKind.DEPOSIT
         and action.asset == SETTLEMENT_ASSET
+        and same_word(account.owner, action.address)
+        and account.subaccount == action.subaccount
         and 0 < action.amount <= AMOUNT_MAX
-        and cash + action.amount <= AMOUNT_MAX
+        and account.cash + action.amount <= AMOUNT_MAX
+        and custody + action.amount <= CUSTODY_MAX
     )
 
 

@@ -1,7 +1,8 @@
 """Withdraw: cash leaves an account and becomes a claim against the base-layer escrow.
 
 A withdrawal is legal if its owner signed it, unexpired, with a request sequence above the last;
-and if the equity left covers max(initial margin, transfer margin). It also runs when halted.
+if the equity left covers max(initial margin, transfer margin); and if custody holds the amount.
+It also runs when halted.
 """
 
 from clearing.codes import Code
@@ -32,6 +33,9 @@ def withdraw(state: State, action: Action, signers: Grid) -> int:
     code = check_outflow(state, account)
     if code != Code.APPLIED:
         return code
+    # Where others are bankrupt, equity may exceed what is there: a claim must have its backing.
+    if action.amount > state.globals[0].custody:
+        return Code.CASH_BOUND
     code = commit_account(state, row, -action.amount)
     if code != Code.APPLIED:
         return code
