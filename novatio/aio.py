@@ -1,0 +1,391 @@
+"""The client for asyncio: the surface of ``novatio.client`` on ``grpc.aio``.
+
+Example::
+
+    async with AsyncClient("127.0.0.1:9470") as client:
+        heads = await client.heads()
+        async for event in client.tail(heads.sequenced.token):
+            print(event.next_token)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar, cast
+
+import grpc
+from grpc import aio
+
+from clearing.codes import Side
+from clearing.messages import (
+    NO_ADDRESS,
+    Cancel,
+    Funding,
+    Liquidate,
+    Price,
+    PriceObservation,
+    Trade,
+    Transfer,
+    Withdraw,
+)
+from clearing.units import ALL_SLOTS, SETTLEMENT_ASSET
+from node.v1 import node_pb2 as pb
+from node.v1.node_pb2_grpc import NodeServiceStub
+from novatio._flows import (
+    DEADLINE_SECONDS,
+    STREAM_SECONDS,
+    Call,
+    Encodable,
+    Flow,
+    Flows,
+    OrderTerms,
+    Outcome,
+    RequestTerms,
+    Sleep,
+    TradeTerms,
+    resume_pause,
+    wall_clock_ms,
+)
+from novatio._wire import Tls, channel_options, failure, tls_credentials
+from novatio.errors import NovatioError
+from novatio.orders import Market, Number, SignedOrder, micro
+from novatio.signing import Signer, find_signer
+
+__all__ = ["AsyncClient"]
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """A client of one node for asyncio; the same surface as ``novatio.Client``, awaited.
+
+    See ``novatio.Client`` for the arguments. Make it inside a running event loop.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        key: Signer | bytes | str | Path | None = None,
+        tls: Tls | None = None,
+        deadline: float = DEADLINE_SECONDS,
+        sequencer: bytes | None = None,
+        clock_ms: Callable[[], int] = wall_clock_ms,
+        channel: Any = None,
+    ) -> None:
+        self.target = target
+        self._flows = Flows(find_signer(key), deadline, clock_ms, sequencer)
+        if channel is not None:
+            self._channel = channel
+        elif tls is None:
+            self._channel = aio.insecure_channel(target, options=channel_options())
+        else:
+            self._channel = aio.secure_channel(
+                target, tls_credentials(tls), options=channel_options()
+            )
+        self._stub = NodeServiceStub(self._channel)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
+
+    async def _run(self, flow: Generator[Call | Sleep, Any, T]) -> T:
+        answer: Any = None
+        problem: NovatioError | None = None
+        while True:
+            try:
+                step = flow.send(answer) if problem is None else flow.throw(problem)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+            answer, problem = None, None
+            if isinstance(step, Sleep):
+                await asyncio.sleep(step.seconds)
+                continue
+            try:
+                response = getattr(self._stub, step.method)(step.request, timeout=step.timeout)
+                answer = [piece async for piece in response] if step.streams else await response
+            except grpc.RpcError as error:
+                problem = failure(error, step.method, step.submits)
+
+    async def _ask(self, method: str, request: Any, response: type[T]) -> T:
+        answer = await self._run(self._flows.call(method, request))
+        return cast(T, answer)
+
+    # -- reads -----------------------------------------------------------------------------------
+
+    async def info(self) -> pb.GetInfoResponse:
+        """Return chain, law, sequencer and limits; asked once and remembered."""
+        return await self._run(self._flows.info())
+
+    async def heads(self) -> pb.GetHeadsResponse:
+        """Return how far sequence, batches and base layer have come."""
+        return await self._ask("GetHeads", pb.GetHeadsRequest(), pb.GetHeadsResponse)
+
+    async def params(self) -> pb.GetParamsResponse:
+        """Return the law's parameters and the balances of the funds."""
+        return await self._ask("GetParams", pb.GetParamsRequest(), pb.GetParamsResponse)
+
+    async def instruments(self) -> list[pb.Instrument]:
+        """Return all instruments."""
+        return await self._run(self._flows.instruments())
+
+    async def instrument(self, instrument: str | int) -> pb.Instrument:
+        """Return one instrument by symbol or number, fresh. Raises NotFound."""
+        market = await self.market(instrument)
+        found = await self._ask(
+            "GetInstrument", pb.GetInstrumentRequest(id=market.instrument), pb.GetInstrumentResponse
+        )
+        return found.instrument
+
+    async def market(self, instrument: str | int) -> Market:
+        """Return the unit conversions of an instrument, remembered. Raises NotFound."""
+        return await self._run(self._flows.market(instrument))
+
+    async def account(self, account: int) -> pb.Account:
+        """Return an account with its positions and margin. Raises NotFound."""
+        found = await self._ask(
+            "GetAccount", pb.GetAccountRequest(id=account), pb.GetAccountResponse
+        )
+        return found.account
+
+    async def accounts(self, owner: bytes = b"", *, limit: int = 1000) -> list[pb.Account]:
+        """Return up to ``limit`` accounts, of one owner (20 bytes) if given."""
+        request = pb.ListAccountsRequest(owner=owner)
+        return await self._run(self._flows.pages("ListAccounts", request, "accounts", limit))
+
+    async def what_if(
+        self, account: int, fills: Sequence[pb.HypotheticalFill]
+    ) -> pb.WhatIfMarginResponse:
+        """Return an account's margin as it is and as it would be after up to 64 fills."""
+        request = pb.WhatIfMarginRequest(account=account, fills=fills)
+        return await self._ask("WhatIfMargin", request, pb.WhatIfMarginResponse)
+
+    async def batches(self, *, limit: int = 50) -> list[pb.Batch]:
+        """Return up to ``limit`` batches, newest first."""
+        return await self._run(
+            self._flows.pages("ListBatches", pb.ListBatchesRequest(), "batches", limit)
+        )
+
+    async def batch(self, number: int) -> pb.GetBatchResponse:
+        """Return one batch with the opening of its post root. Raises NotFound."""
+        return await self._ask("GetBatch", pb.GetBatchRequest(number=number), pb.GetBatchResponse)
+
+    async def batch_data(self, number: int) -> bytes:
+        """Return the data of one batch as it is posted. Raises NotFound."""
+        return await self._run(self._flows.batch_data(number))
+
+    async def account_proof(self, account: int) -> pb.GetAccountProofResponse:
+        """Return an account's leaf and path to the present root; see ``verify_account_proof``."""
+        return await self._ask(
+            "GetAccountProof", pb.GetAccountProofRequest(id=account), pb.GetAccountProofResponse
+        )
+
+    async def withdrawal_proof(
+        self, index: int, *, batch: int = 0
+    ) -> pb.GetWithdrawalProofResponse:
+        """Return a withdrawal's leaf and path under a batch, 0 for the newest claimable one."""
+        request = pb.GetWithdrawalProofRequest(index=index, batch_number=batch)
+        return await self._ask("GetWithdrawalProof", request, pb.GetWithdrawalProofResponse)
+
+    async def action(self, action_hash: bytes) -> Outcome:
+        """Return the outcome of an earlier action by its hash, proven by its receipt."""
+        return await self._run(self._flows.action(action_hash))
+
+    async def tail(
+        self, resume: int = 0, *, heartbeat_ms: int = 1000, omit_actions: bool = False
+    ) -> AsyncIterator[pb.TailResponse]:
+        """Follow frames, batches and heartbeats from the token ``resume`` on, for ever.
+
+        Interrupted streams are resumed behind the last event. ``next_token`` of an event resumes
+        after it. Raises what no resumption can help, for example a token that was never given.
+        """
+        token = resume
+        while True:
+            request = pb.TailRequest(
+                token=token, heartbeat_ms=heartbeat_ms, omit_actions=omit_actions
+            )
+            stream = self._stub.Tail(request, timeout=STREAM_SECONDS)
+            try:
+                async for event in stream:
+                    token = event.next_token
+                    yield event
+            except grpc.RpcError as error:
+                pause = resume_pause(failure(error, "Tail", submits=False))
+                await asyncio.sleep(pause)
+            finally:
+                stream.cancel()
+
+    # -- submission ------------------------------------------------------------------------------
+
+    async def submit(self, actions: Iterable[Encodable | bytes]) -> list[Outcome]:
+        """Submit actions in order and return one checked outcome each.
+
+        Rejections are outcomes, not exceptions; ``Outcome.raise_for_rejection`` makes them some.
+        Raises OutcomeUnknown when nobody answered (submit the same bytes again), Overloaded when
+        the node shed the call, VerificationFailed when the receipt does not hold.
+        """
+        return await self._run(self._flows.submit(actions))
+
+    # -- building and signing --------------------------------------------------------------------
+
+    async def order(
+        self,
+        account: int,
+        instrument: str | int,
+        side: Side | str,
+        size: Number,
+        price: Number,
+        *,
+        slot: int = 0,
+        sequence: int | None = None,
+        expiry_ms: int | None = None,
+        max_fee_ppm: int = 500,
+        reduce_only: bool = False,
+        maker_only: bool = False,
+        venue: bytes = NO_ADDRESS,
+        signer: Signer | None = None,
+    ) -> SignedOrder:
+        """Return a signed order for ``size`` of the underlying at a limit ``price``.
+
+        The order is named by (account, slot, sequence): a fill by a higher sequence takes the slot
+        over. ``sequence`` defaults to the time in ms (always rising), ``expiry_ms`` to a day from
+        now. With a ``venue`` (20 bytes) only trades that it co-signs can fill the order. Raises
+        Inexact unless size and price are whole lots and ticks.
+        """
+        terms = OrderTerms(slot, sequence, expiry_ms, max_fee_ppm, reduce_only, maker_only, venue)
+        return await self._run(
+            self._flows.order(account, instrument, side, size, price, terms, signer)
+        )
+
+    async def sign_bulk(
+        self, orders: Sequence[SignedOrder], *, signer: Signer | None = None
+    ) -> list[SignedOrder]:
+        """Return 1 .. 4,096 orders of one owner with one signature over them all.
+
+        Make them with ``Market.order``, which signs nothing.
+        """
+        return await self._run(self._flows.orders(orders, signer))
+
+    async def trade(
+        self,
+        maker: SignedOrder,
+        taker: SignedOrder,
+        *,
+        size: Number | None = None,
+        price: Number | None = None,
+        maker_fee_ppm: int = 0,
+        taker_fee_ppm: int = 0,
+        venue_signer: Signer | None = None,
+    ) -> Trade:
+        """Return the trade of two orders, ready to submit.
+
+        ``size`` defaults to that of the smaller order, ``price`` to the maker's limit. If the
+        orders name a venue, it co-signs with ``venue_signer`` or the client's key.
+        """
+        terms = TradeTerms(size, price, maker_fee_ppm, taker_fee_ppm, venue_signer)
+        return await self._run(self._flows.trade(maker, taker, terms))
+
+    async def withdraw(
+        self,
+        account: int,
+        amount: Number,
+        *,
+        sequence: int | None = None,
+        expiry_ms: int | None = None,
+        signer: Signer | None = None,
+    ) -> Withdraw:
+        """Return a signed withdrawal of an amount of the settlement asset to the owner."""
+        value = micro(amount)
+        return await self._request(
+            lambda number, expiry: Withdraw(account, SETTLEMENT_ASSET, value, number, expiry),
+            RequestTerms(sequence, expiry_ms, signer),
+        )
+
+    async def transfer(
+        self,
+        sender: int,
+        recipient: int,
+        amount: Number,
+        *,
+        sequence: int | None = None,
+        expiry_ms: int | None = None,
+        signer: Signer | None = None,
+    ) -> Transfer:
+        """Return a signed transfer of an amount of the settlement asset between accounts."""
+        value = micro(amount)
+        return await self._request(
+            lambda number, expiry: Transfer(
+                sender, recipient, SETTLEMENT_ASSET, value, number, expiry
+            ),
+            RequestTerms(sequence, expiry_ms, signer),
+        )
+
+    async def cancel(
+        self,
+        account: int,
+        slot: int | None = None,
+        *,
+        sequence: int | None = None,
+        signer: Signer | None = None,
+    ) -> Cancel:
+        """Return a signed cancel of the orders of a slot, None for all, up to ``sequence``."""
+        place = ALL_SLOTS if slot is None else slot
+        return await self._request(
+            lambda number, _: Cancel(account, place, number),
+            RequestTerms(sequence, None, signer),
+        )
+
+    async def liquidate(
+        self,
+        keeper: int,
+        account: int,
+        instrument: str | int,
+        size: Number,
+        *,
+        sequence: int | None = None,
+        expiry_ms: int | None = None,
+        signer: Signer | None = None,
+    ) -> Liquidate:
+        """Return a keeper's signed offer to take up to ``size`` of a failing position."""
+        terms = RequestTerms(sequence, expiry_ms, signer)
+        return await self._run(self._flows.liquidate(keeper, account, instrument, size, terms))
+
+    async def observation(
+        self,
+        instrument: str | int,
+        index_price: Number,
+        mark_price: Number,
+        *,
+        time_ms: int | None = None,
+        signer: Signer | None = None,
+    ) -> PriceObservation:
+        """Return a publisher's signed view of the prices of one unit of the underlying."""
+        return await self._run(
+            self._flows.observation(instrument, index_price, mark_price, time_ms, signer)
+        )
+
+    async def price(self, instrument: str | int, observations: Iterable[PriceObservation]) -> Price:
+        """Return the price action of a quorum of observations."""
+        return Price((await self.market(instrument)).instrument, tuple(observations))
+
+    async def funding(self, instrument: str | int) -> Funding:
+        """Return the action that closes an instrument's funding interval; nobody signs it."""
+        return Funding((await self.market(instrument)).instrument)
+
+    async def _request(self, make: Callable[[int, int], T], terms: RequestTerms) -> T:
+        flow: Flow[T] = self._flows.request(make, terms)
+        return await self._run(flow)
