@@ -1,0 +1,269 @@
+"""The court's verdict on one step: fraud exactly if the law's root is not the committed one."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.codes import Code
+from clearing.keccak import to_bytes
+from clearing.messages import encode_step
+from prover.engine import Engine
+from prover.forge import BatchForge, Place, mint, with_forged_signatures, without_margin
+from prover.witness import build_evidence
+from tests.prover.market import PROPOSER, START_MS, Market, columns_of
+from verifier.evidence import Evidence, EvidenceError, check_bad_step
+
+PLACE = Place(0, 1, b"\x01" * 32, 9, b"\x02" * 32, PROPOSER)
+
+
+class Case:
+    """A batch on top of an opened market, and an engine that can stand before each step."""
+
+    def __init__(self, accounts=6, instruments=3):
+        self.market = Market(instruments)
+        self.before = Engine(self.market.genesis, accounts_capacity=4)
+        columns = columns_of(self.before, self.market.opening(accounts))
+        self.before.advance(columns, START_MS)
+        self.engine = Engine(self.market.genesis, accounts_capacity=4)
+        self.engine.advance(columns, START_MS)
+        self.forge = BatchForge(self.engine)
+
+    def evidence(self, index):
+        """Evidence of step ``index``; the engine stays where it is built."""
+        posting = self.forge.finish(PLACE)
+        point = None
+        for step in self.forge.steps[:index]:
+            columns = columns_of(self.before, step.actions)
+            point = point or self.before.checkpoint(columns)
+            self.before.replay_step(columns, step.time, 0, len(step.actions))
+        step = self.forge.steps[index]
+        built = build_evidence(self.before, posting.header, self.forge.pairs, index, step.encode())
+        return posting.header, built
+
+    def verdict(self, index):
+        header, built = self.evidence(index)
+        return check_bad_step(header, built.encode())
+
+
+@pytest.fixture
+def fraud():
+    """A forged second step, with its evidence."""
+    case = Case()
+    case.forge.honest([case.market.trade(0, 1)], START_MS)
+    case.forge.forged([case.market.trade(1, 2)], START_MS, mutate=mint(1, 10**6))
+    return case.evidence(1)
+
+
+def test_evidence_is_encoded_in_one_way(fraud):
+    _, built = fraud
+    assert Evidence.decode(built.encode()) == built
+    with pytest.raises(EvidenceError, match="1 more bytes"):
+        Evidence.decode(built.encode() + b"\0")
+
+
+def test_minted_money_is_fraud(fraud):
+    header, built = fraud
+    assert check_bad_step(header, built.encode()) is True
+
+
+def test_honest_steps_are_no_fraud_wherever_they_stand():
+    case = Case()
+    case.forge.honest([case.market.trade(0, 1), case.market.withdraw(2)], START_MS)
+    case.forge.honest([case.market.deposit(6), case.market.deposit(7)], START_MS + 1)
+    assert not case.verdict(0)
+    assert not case.verdict(1)
+
+
+def test_a_forged_signature_is_fraud():
+    case = Case()
+    stolen = case.market.trade(0, 1, signers=(4, 5))
+    codes = case.forge.forged([stolen], START_MS, prepare=with_forged_signatures)
+    assert codes.tolist() == [Code.APPLIED]
+    assert case.verdict(0)
+
+
+def test_a_trade_without_margin_is_fraud():
+    case = Case()
+    huge = case.market.trade(0, 1, lots=10**6)
+    codes = case.forge.forged([huge], START_MS, prepare=without_margin)
+    assert codes.tolist() == [Code.APPLIED]
+    assert case.verdict(0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.globals.__getitem__(0).__setattr__("clock", 5),
+        lambda state: state.globals.__getitem__(0).__setattr__("sequenced_count", 77),
+        lambda state: state.instruments.__getitem__(2).__setattr__("mark_price", 9),
+        lambda state: state.funds.__getitem__(1).__setattr__("balance", 9),
+        lambda state: state.params.__getitem__(0).__setattr__("price_quorum", 1),
+        lambda state: state.accounts.__getitem__(5).__setattr__("cash", 9),
+        lambda state: state.pages.__getitem__(0).slots.__getitem__(3).__setattr__("filled", 9),
+        lambda state: state.globals.__getitem__(0).__setattr__("status", 1),
+    ],
+)
+def test_whatever_else_a_step_changes_is_fraud(change):
+    case = Case()
+    case.forge.honest([case.market.trade(0, 1)], START_MS)
+    case.forge.forged([case.market.trade(1, 2)], START_MS, mutate=change)
+    assert not case.verdict(0)
+    assert case.verdict(1)
+
+
+def test_an_empty_step_is_judged_too():
+    case = Case()
+    case.forge.forged([], START_MS + 7)
+    case.forge.forged([], START_MS + 8, mutate=mint(0, 1))
+    assert not case.verdict(0)
+    assert case.verdict(1)
+
+
+def test_undecodable_and_unknown_actions_are_judged_too():
+    case = Case()
+    case.forge.honest([b"\xff", b"", b"\x04short", case.market.funding(77)], START_MS)
+    assert not case.verdict(0)
+
+
+def test_a_claimed_overflow_is_judged_as_the_engine_judged_it():
+    case = Case()
+    for engine in (case.before, case.engine):
+        engine.edit(lambda state: setattr(state.globals[0], "cash_total", 2**63 - 10))
+    case.forge = BatchForge(case.engine)
+    steps = case.forge.honest([case.market.deposit(0), case.market.trade(0, 1)], START_MS)
+    assert steps.codes.tolist() == [Code.INVARIANT, Code.HALTED]
+    assert not case.verdict(0)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32))
+def test_the_court_agrees_with_the_engine_on_random_steps(seed):
+    case, chance = Case(), random.Random(seed)
+    warm = [case.market.anything(chance, 6) for _ in range(16)]
+    for engine in (case.before, case.engine):
+        engine.advance(columns_of(engine, warm), START_MS)
+    case.forge = BatchForge(case.engine)
+    actions = [case.market.anything(chance, 6) for _ in range(6)]
+    actions += [case.market.deposit(6), case.market.trade(6, 0)]
+    chance.shuffle(actions)
+    case.forge.honest(actions, START_MS + 20)
+    assert not case.verdict(0)
+    header, built = case.evidence(0)
+    wrong = replace(built, post_root=b"\x99" * 32)
+    with pytest.raises(EvidenceError, match="steps root"):
+        check_bad_step(header, wrong.encode())
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_no_flipped_byte_of_honest_evidence_is_ever_a_verdict(data):
+    header, evidence = honest_evidence()
+    place = data.draw(st.integers(0, len(evidence) - 1))
+    flipped = bytearray(evidence)
+    flipped[place] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(EvidenceError):
+        check_bad_step(header, bytes(flipped))
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_no_mangled_evidence_is_ever_a_verdict(data):
+    header, evidence = honest_evidence()
+    start = data.draw(st.integers(0, len(evidence)))
+    stop = data.draw(st.integers(start, len(evidence)))
+    inserted = data.draw(st.binary(max_size=40))
+    mangled = evidence[:start] + inserted + evidence[stop:]
+    if mangled == evidence:
+        return
+    with pytest.raises(EvidenceError):
+        check_bad_step(header, mangled)
+
+
+def honest_evidence(memory=[]):  # noqa: B006
+    if not memory:
+        case = Case()
+        case.forge.honest([case.market.trade(0, 1)], START_MS)
+        case.forge.honest(
+            [case.market.trade(1, 2), case.market.withdraw(3), case.market.deposit(6)], START_MS
+        )
+        header, built = case.evidence(1)
+        assert not check_bad_step(header, built.encode())
+        memory.append((header, built.encode()))
+    return memory[0]
+
+
+def without(built, part, place):
+    items = getattr(built, part)
+    return replace(built, **{part: tuple(items[i] for i in range(len(items)) if i != place)})
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("accounts", "add \\[1\\]"),
+        ("instruments", "add \\[0\\]"),
+        ("pages", "fill pages"),
+        ("funds", "fund leaves"),
+        ("account_siblings", "expected a sibling"),
+        ("instrument_siblings", "expected a sibling"),
+        ("withdrawal_siblings", "expected a sibling"),
+        ("record_siblings", "records of step 1"),
+    ],
+)
+def test_a_missing_part_is_the_challengers_error(part, message):
+    case = Case()
+    case.forge.honest([case.market.trade(0, 1), case.market.withdraw(5)], START_MS)
+    case.forge.honest([case.market.trade(1, 0)], START_MS)
+    case.forge.honest([case.market.trade(1, 2)], START_MS)
+    header, built = case.evidence(1)
+    broken = without(built, part, {"accounts": 1, "funds": 2}.get(part, 0))
+    if part == "accounts":
+        broken = replace(broken, pages=())
+    with pytest.raises(EvidenceError, match=message):
+        check_bad_step(header, broken.encode())
+
+
+def test_a_surplus_leaf_is_the_challengers_error(fraud):
+    header, built = fraud
+    case = Case()
+    case.forge.honest([case.market.trade(4, 5)], START_MS)
+    _, other = case.evidence(0)
+    more = replace(built, accounts=tuple([*built.accounts, other.accounts[1]]))
+    with pytest.raises(EvidenceError, match="drop \\[5\\]"):
+        check_bad_step(header, more.encode())
+    more = replace(built, instruments=tuple([*built.instruments, built.instruments[0]]))
+    with pytest.raises(EvidenceError, match="instruments"):
+        check_bad_step(header, more.encode())
+
+
+def test_evidence_of_another_batch_or_step_is_the_challengers_error(fraud):
+    header, built = fraud
+    with pytest.raises(EvidenceError, match="header of batch"):
+        check_bad_step(replace(header, number=8), built.encode())
+    with pytest.raises(EvidenceError, match="a step below 2"):
+        check_bad_step(header, replace(built, step=2).encode())
+    with pytest.raises(EvidenceError, match="step hash of step 0"):
+        check_bad_step(header, replace(built, step=0).encode())
+    step = encode_step(START_MS, [b"\xff"])
+    with pytest.raises(EvidenceError, match="steps root"):
+        check_bad_step(header, replace(built, step_bytes=step).encode())
+
+
+def test_a_full_step_at_twelve_positions_fits_the_witness_budget():
+    case = Case(accounts=16, instruments=12)
+    for market in range(12):
+        actions = [case.market.trade(i, i + 1, market, 1) for i in range(0, 16, 2)]
+        for engine in (case.before, case.engine):
+            engine.advance(columns_of(engine, actions), START_MS)
+    case.forge = BatchForge(case.engine)
+    actions = [case.market.trade(i, (i + 3) % 16, i % 12, 1) for i in range(0, 16, 2)]
+    steps = case.forge.honest(actions, START_MS)
+    assert np.diff(steps.firsts).tolist() == [8]
+    header, built = case.evidence(0)
+    assert check_bad_step(header, built.encode()) is False
+    assert len(built.encode()) <= 32 * 1024
+    assert to_bytes(steps.post_roots[0]) == built.post_root
