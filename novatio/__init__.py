@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         sign_trade,
     )
     from novatio.proofs import (
-        AccountLeaf,
+        ProvenAccount,
         WithdrawalLeaf,
         verify_account_proof,
         verify_withdrawal_proof,
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from novatio.signing import LocalSigner, Signer, write_key
 
 __all__ = [
-    "AccountLeaf",
     "AsyncClient",
     "BadRequest",
     "Client",
@@ -64,6 +63,7 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "Overloaded",
+    "ProvenAccount",
     "RejectedByLaw",
     "SignedOrder",
     "Signer",
@@ -117,7 +117,7 @@ _HOMES = {
         "sign_trade",
     ),
     "novatio.proofs": (
-        "AccountLeaf",
+        "ProvenAccount",
         "WithdrawalLeaf",
         "verify_account_proof",
         "verify_withdrawal_proof",

@@ -24,9 +24,10 @@ from novatio.errors import (
     Unavailable,
 )
 
-__all__ = ["Tls", "channel_options", "failure", "refusal", "tls_credentials"]
+__all__ = ["API_KEY_HEADER", "Tls", "channel_options", "failure", "tls_credentials"]
 
 DETAILS_KEY = "grpc-status-details-bin"
+API_KEY_HEADER = "x-novatio-key"
 RECEIVE_BYTES_MAX = 64 << 20
 
 _BY_CODE: dict[Any, type[NovatioError]] = {
@@ -111,15 +112,6 @@ def failure(error: Any, method: str, submits: bool) -> NovatioError:
         return Overloaded(text, retry_after=retry_after, reason=reason, metadata=metadata)
     kind = _BY_CODE.get(code, NovatioError)
     return kind(text, reason=reason, metadata=metadata)
-
-
-def refusal(reason: str, message: str, operands: dict[str, str], retry_ms: int) -> NovatioError:
-    """Return the error that a refusal inside a stream means."""
-    if retry_ms:
-        return Overloaded(message, retry_after=retry_ms / 1000, reason=reason, metadata=operands)
-    if reason == "OUTCOME_UNKNOWN":
-        return OutcomeUnknown(message, reason=reason, metadata=operands)
-    return BadRequest(message, reason=reason, metadata=operands)
 
 
 def _details(trailing: Iterable[tuple[str, Any]]) -> tuple[ErrorInfo | None, float]:

@@ -2,7 +2,7 @@
 
 Example::
 
-    async with AsyncClient("127.0.0.1:9470") as client:
+    async with AsyncClient("127.0.0.1:7400") as client:
         heads = await client.heads()
         async for event in client.tail(heads.sequenced.token):
             print(event.next_token)
@@ -49,7 +49,7 @@ from novatio._flows import (
     resume_pause,
     wall_clock_ms,
 )
-from novatio._wire import Tls, channel_options, failure, tls_credentials
+from novatio._wire import API_KEY_HEADER, Tls, channel_options, failure, tls_credentials
 from novatio.errors import NovatioError
 from novatio.orders import Market, Number, SignedOrder, micro
 from novatio.signing import Signer, find_signer
@@ -71,6 +71,7 @@ class AsyncClient:
         *,
         key: Signer | bytes | str | Path | None = None,
         tls: Tls | None = None,
+        api_key: str = "",
         deadline: float = DEADLINE_SECONDS,
         sequencer: bytes | None = None,
         clock_ms: Callable[[], int] = wall_clock_ms,
@@ -87,6 +88,7 @@ class AsyncClient:
                 target, tls_credentials(tls), options=channel_options()
             )
         self._stub = NodeServiceStub(self._channel)
+        self._metadata = ((API_KEY_HEADER, api_key),) if api_key else ()
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -116,7 +118,9 @@ class AsyncClient:
                 await asyncio.sleep(step.seconds)
                 continue
             try:
-                response = getattr(self._stub, step.method)(step.request, timeout=step.timeout)
+                response = getattr(self._stub, step.method)(
+                    step.request, timeout=step.timeout, metadata=self._metadata
+                )
                 answer = [piece async for piece in response] if step.streams else await response
             except grpc.RpcError as error:
                 problem = failure(error, step.method, step.submits)
@@ -218,7 +222,7 @@ class AsyncClient:
             request = pb.TailRequest(
                 token=token, heartbeat_ms=heartbeat_ms, omit_actions=omit_actions
             )
-            stream = self._stub.Tail(request, timeout=STREAM_SECONDS)
+            stream = self._stub.Tail(request, timeout=STREAM_SECONDS, metadata=self._metadata)
             try:
                 async for event in stream:
                     token = event.next_token

@@ -4,7 +4,7 @@ Example, against ``novatio devnet``::
 
     from novatio import Client
 
-    with Client("127.0.0.1:9470", key="trader.key") as client:
+    with Client("127.0.0.1:7400", key="trader.key") as client:
         sell = client.order(0, "BTC-PERP", "sell", "0.25", "4000", slot=1)
         buy = client.order(1, "BTC-PERP", "buy", "0.25", "4000", slot=1, signer=other)
         [outcome] = client.submit([client.trade(maker=sell, taker=buy)])
@@ -55,7 +55,7 @@ from novatio._flows import (
     resume_pause,
     wall_clock_ms,
 )
-from novatio._wire import Tls, channel_options, failure, tls_credentials
+from novatio._wire import API_KEY_HEADER, Tls, channel_options, failure, tls_credentials
 from novatio.aio import AsyncClient
 from novatio.errors import NovatioError
 from novatio.orders import Market, Number, SignedOrder, micro
@@ -70,7 +70,8 @@ class Client:
     """A blocking client of one node. Thread-safe for reads; keep one per thread that signs.
 
     ``target`` is ``host:port``; ``key`` a Signer, 32 bytes, a key file, or None for the environment
-    variable NOVATIO_KEY (reads need no key). ``tls`` is needed unless the node listens in clear.
+    variable NOVATIO_KEY (reads need no key). ``tls`` is needed unless the node listens in clear,
+    ``api_key`` where the node knows its venues by keys.
     ``deadline`` seconds hold for a call with all its repetitions. ``sequencer`` (20 bytes) pins the
     address that signs receipts; without it the node's word of the first call is taken.
     ``clock_ms`` gives the time for sequences and expiries. ``channel`` replaces the connection.
@@ -82,6 +83,7 @@ class Client:
         *,
         key: Signer | bytes | str | Path | None = None,
         tls: Tls | None = None,
+        api_key: str = "",
         deadline: float = DEADLINE_SECONDS,
         sequencer: bytes | None = None,
         clock_ms: Callable[[], int] = wall_clock_ms,
@@ -98,6 +100,7 @@ class Client:
                 target, tls_credentials(tls), options=channel_options()
             )
         self._stub = NodeServiceStub(self._channel)
+        self._metadata = ((API_KEY_HEADER, api_key),) if api_key else ()
 
     def __enter__(self) -> Client:
         return self
@@ -127,7 +130,9 @@ class Client:
                 time.sleep(step.seconds)
                 continue
             try:
-                response = getattr(self._stub, step.method)(step.request, timeout=step.timeout)
+                response = getattr(self._stub, step.method)(
+                    step.request, timeout=step.timeout, metadata=self._metadata
+                )
                 answer = list(response) if step.streams else response
             except grpc.RpcError as error:
                 problem = failure(error, step.method, step.submits)
@@ -225,7 +230,7 @@ class Client:
             request = pb.TailRequest(
                 token=token, heartbeat_ms=heartbeat_ms, omit_actions=omit_actions
             )
-            stream = self._stub.Tail(request, timeout=STREAM_SECONDS)
+            stream = self._stub.Tail(request, timeout=STREAM_SECONDS, metadata=self._metadata)
             try:
                 for event in stream:
                     token = event.next_token

@@ -1,21 +1,19 @@
 """Checks that need nobody's word: account and withdrawal proofs, and receipts of the sequencer.
 
-All functions are pure: bytes in, a readable record out, or VerificationFailed. Formats are those of
-docs/protocol.md, sections 2 to 5.
+All functions are pure: bytes in, a readable record out, or VerificationFailed. The court's own
+checks do the work (docs/protocol.md, sections 2 to 5).
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from clearing import eip712
-from clearing.codes import Tag
-from clearing.keccak import tagged_hash
 from clearing.keys import recover
 from clearing.messages import Receipt, sequenced_accumulator, sequenced_root
-from clearing.units import ACCOUNTS_DEPTH, POSITIONS_MAX, WITHDRAWALS_DEPTH
+from clearing.units import WITHDRAWALS_DEPTH
 from node.v1.node_pb2 import (
     FrameReceipt,
     GetAccountProofResponse,
@@ -23,12 +21,16 @@ from node.v1.node_pb2 import (
     GetWithdrawalProofResponse,
 )
 from novatio.errors import VerificationFailed
+from verifier.account_proof import AccountProof, ProvenAccount, ProvenPosition
+from verifier.account_proof import verify_account_proof as prove
 from verifier.batch import Opening
 from verifier.errors import Refused
+from verifier.exits import WithdrawalLeaf
 from verifier.multiproof import ProofError, root_from
 
 __all__ = [
-    "AccountLeaf",
+    "ProvenAccount",
+    "ProvenPosition",
     "ReceiptCheck",
     "WithdrawalLeaf",
     "check_domain",
@@ -38,46 +40,6 @@ __all__ = [
 ]
 
 HASH_BYTES = 32
-WORD_BYTES = 32
-_ACCOUNT_HEAD = struct.Struct(">BBBBBHBQQq12x20sqq16x")
-_POSITION = struct.Struct(">IiQqq")
-_WITHDRAWAL = struct.Struct(">qqqq12x20s")
-_LEAF_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class LeafPosition:
-    """A position as the leaf holds it; the funding index in 1e-12 micro-quote a lot."""
-
-    instrument: int
-    lots: int
-    entry_cost_micro: int
-    funding_index: int
-
-
-@dataclass(frozen=True, slots=True)
-class AccountLeaf:
-    """An account as it was committed to: cash without the funding that is still to settle."""
-
-    id: int
-    owner: bytes
-    subaccount: int
-    cash_micro: int
-    order_floor: int
-    request_sequence: int
-    positions: tuple[LeafPosition, ...]
-    page_hashes: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawalLeaf:
-    """A withdrawal as it was committed to."""
-
-    index: int
-    asset: int
-    amount_micro: int
-    account: int
-    recipient: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +54,18 @@ class ReceiptCheck:
 
 def verify_account_proof(
     proof: GetAccountProofResponse, root: bytes, account: int | None = None
-) -> AccountLeaf:
+) -> ProvenAccount:
     """Return the account whose leaf lies under the state root ``root``, 32 bytes.
 
     Take the root from the base layer, not from whoever made the proof. ``account`` is the id that
     was asked for. Raises VerificationFailed.
     """
-    leaf = _account_leaf(proof.leaf)
-    if account is not None and leaf.id != account:
-        raise _failed("account proof", f"the leaf of account {account}", f"of {leaf.id}")
-    opening = _opening(proof.opening, root)
-    count = opening.globals().account_count
-    if proof.account_count != count:
-        raise _failed("account proof", f"{count} accounts", str(proof.account_count))
-    found = _root(
-        "account proof", ACCOUNTS_DEPTH, count, leaf.id, Tag.ACCOUNT, proof.leaf, proof.siblings
-    )
-    expected = opening.sub_root("accounts")
-    if found != expected:
-        raise _failed("account proof", f"accounts root {expected.hex()}", found.hex())
-    return leaf
+    with _checking("account proof"):
+        opening = Opening.decode(proof.opening)
+        proven = prove(AccountProof(proof.leaf, _hashes("siblings", proof.siblings), opening), root)
+    if account is not None and proven.id != account:
+        raise _failed("account proof", f"the leaf of account {account}", f"of {proven.id}")
+    return proven
 
 
 def verify_withdrawal_proof(
@@ -121,20 +75,17 @@ def verify_withdrawal_proof(
 
     Take the root from the base layer. Raises VerificationFailed.
     """
-    if len(proof.leaf) != _WITHDRAWAL.size:
-        raise _failed(
-            "withdrawal proof", f"a leaf of {_WITHDRAWAL.size} bytes", f"{len(proof.leaf)}"
+    with _checking("withdrawal proof"):
+        leaf = WithdrawalLeaf.decode(proof.leaf)
+        if leaf.index >= proof.withdrawal_count:
+            raise ProofError(f"expected an index below {proof.withdrawal_count}, was {leaf.index}")
+        found = root_from(
+            WITHDRAWALS_DEPTH,
+            proof.withdrawal_count,
+            [leaf.index],
+            [leaf.hash()],
+            _hashes("siblings", proof.siblings),
         )
-    leaf = WithdrawalLeaf(*_WITHDRAWAL.unpack(proof.leaf))
-    found = _root(
-        "withdrawal proof",
-        WITHDRAWALS_DEPTH,
-        proof.withdrawal_count,
-        leaf.index,
-        Tag.WITHDRAWAL,
-        proof.leaf,
-        proof.siblings,
-    )
     if found != withdrawals_root:
         raise _failed("withdrawal proof", f"withdrawals root {withdrawals_root.hex()}", found.hex())
     return leaf
@@ -196,53 +147,12 @@ def _places(
     return places
 
 
-def _account_leaf(leaf: bytes) -> AccountLeaf:
-    head = _ACCOUNT_HEAD.size
-    if len(leaf) < head or len(leaf) % WORD_BYTES:
-        raise _failed("account proof", f"whole words, at least {head} bytes", f"{len(leaf)} bytes")
-    (version, _mode, positions, collaterals, _keys, mask, _zero, account, subaccount, cash, owner,
-     floor, sequence) = _ACCOUNT_HEAD.unpack_from(leaf)  # fmt: skip
-    pages = head + positions * WORD_BYTES
-    length = pages + (collaterals + mask.bit_count()) * WORD_BYTES
-    if version != _LEAF_VERSION or positions > POSITIONS_MAX or length != len(leaf):
-        raise _failed(
-            "account proof",
-            f"an account leaf of version {_LEAF_VERSION} and {length} bytes",
-            f"version {version} and {len(leaf)} bytes",
-        )
-    held = tuple(
-        _position(leaf[start : start + WORD_BYTES]) for start in range(head, pages, WORD_BYTES)
-    )
-    return AccountLeaf(
-        account, owner, subaccount, cash, floor, sequence, held, _hashes("pages", leaf[pages:])
-    )
-
-
-def _position(word: bytes) -> LeafPosition:
-    instrument, top, rest, lots, entry_cost = _POSITION.unpack(word)
-    return LeafPosition(instrument, lots, entry_cost, (top << 64) + rest)
-
-
-def _opening(data: bytes, root: bytes) -> Opening:
+@contextmanager
+def _checking(what: str) -> Iterator[None]:
+    """Turn what the court's checks raise into this package's error."""
     try:
-        opening = Opening.decode(data)
-    except Refused as error:
-        raise VerificationFailed(f"opening: {error.text}") from error
-    found = opening.state_root()
-    if found != root:
-        raise _failed("opening", f"state root {root.hex()}", found.hex())
-    return opening
-
-
-def _root(
-    what: str, depth: int, count: int, index: int, tag: Tag, leaf: bytes, siblings: bytes
-) -> bytes:
-    try:
-        if index >= count:
-            raise ProofError(f"expected an index below {count}, was {index}")
-        leaves = [tagged_hash(tag, leaf)]
-        return root_from(depth, count, [index], leaves, _hashes("siblings", siblings))
-    except ProofError as error:
+        yield
+    except (ProofError, Refused) as error:
         raise VerificationFailed(f"{what}: {error}") from error
 
 
