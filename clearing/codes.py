@@ -175,7 +175,6 @@ class Tag(IntEnum):
     INBOX = 0x16
     ACTION = 0x17
     SEQUENCE = 0x18
-    LOG = 0x19
     EVIDENCE = 0x1A
     GENESIS = 0x1B
     SEQUENCED = 0x1C

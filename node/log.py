@@ -2,8 +2,7 @@
 
 A segment is one file: a head block, two mark blocks, then records. A record is a fixed header
 (magic, kind, sequence, payload length, hash of the record before it, CRC-32 of all of that and of
-the payload) and its payload; its hash is `H(19, header || payload)` of docs/protocol.md section 2,
-so that one hash fixes everything before it. The CRC is there to name damage, the chain to prove
+the payload) and its payload; its hash is SHA-256 of both, so that one hash fixes everything before it. The CRC is there to name damage, the chain to prove
 that nothing was left out, moved or replaced.
 
 **What was synced, and how we know.** A damaged or missing record is a *torn tail* if it was never
@@ -26,6 +25,7 @@ its own: the next sync of the same file carries it to the disk, so a frame still
 
 from __future__ import annotations
 
+import hashlib
 import re
 import struct
 import threading
@@ -36,7 +36,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-from clearing.keccak import tagged_hash
 from node.disk import Disk
 from node.errors import LogCorrupt
 
@@ -50,7 +49,6 @@ BLOCK_BYTES = 4096
 MARK_OFFSETS = (BLOCK_BYTES, 2 * BLOCK_BYTES)
 RECORDS_OFFSET = 3 * BLOCK_BYTES
 
-_RECORD_TAG = 0x19
 _HEADER = struct.Struct(">4sBQI32sI")
 HEADER_BYTES = _HEADER.size
 _HEADER_WITHOUT_CRC = struct.Struct(">4sBQI32s")
@@ -248,7 +246,7 @@ class Log:
             )
             crc = zlib.crc32(payload, zlib.crc32(unchecked))
             header = unchecked + crc.to_bytes(4, "big")
-            self._tail = Tail(sequence, tagged_hash(_RECORD_TAG, header + payload))
+            self._tail = Tail(sequence, _record_hash(header, payload))
             self._pending += (header, payload)
             self._pending_bytes += HEADER_BYTES + len(payload)
         return sequence
@@ -426,6 +424,13 @@ def _scan(disk: Disk, name: str, offset: int, end: int, previous: Tail) -> Itera
         offset += HEADER_BYTES + len(record.payload)
 
 
+def _record_hash(header: bytes, payload: bytes) -> bytes:
+    """Return SHA-256(header || payload): no contract reads the log, and processors help with it."""
+    digest = hashlib.sha256(header)
+    digest.update(payload)
+    return digest.digest()
+
+
 def _parse(window: _Window, name: str, offset: int, previous: Tail) -> Record:
     """Read and verify one record; raise `_Damage` with the first thing that is wrong."""
     header = bytes(window.take(offset, HEADER_BYTES))
@@ -446,7 +451,7 @@ def _parse(window: _Window, name: str, offset: int, previous: Tail) -> Record:
     computed = zlib.crc32(payload, zlib.crc32(header[:-4]))
     if computed != crc:
         raise _Damage(offset, f"CRC {crc:08x}", f"CRC {computed:08x}")
-    return Record(sequence, kind, payload, tagged_hash(_RECORD_TAG, header + payload), name, offset)
+    return Record(sequence, kind, payload, _record_hash(header, payload), name, offset)
 
 
 def _corrupt(name: str, damage: _Damage) -> LogCorrupt:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import struct
 import threading
 import zlib
 
 import pytest
-import sha3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,13 +90,13 @@ def test_records_come_back_in_order_with_their_places() -> None:
     assert log.tail == Tail(2, second.hash)
 
 
-def test_a_record_hash_is_the_tagged_keccak_of_header_and_payload_and_chains() -> None:
+def test_a_record_hash_is_the_sha256_of_header_and_payload_and_chains() -> None:
     disk = new_disk()
     log = open_log(disk)
     fill(log, [2])
     first, second = log.records()
     bytes_of_first = disk.read(FIRST, first.offset, second.offset - first.offset)
-    assert first.hash == sha3.keccak_256(bytes_of_first + b"\x19").digest()
+    assert first.hash == hashlib.sha256(bytes_of_first).digest()
     header_of_second = disk.read(FIRST, second.offset, HEADER_BYTES)
     assert header_of_second[17:49] == first.hash
 
