@@ -175,6 +175,5 @@ class Tag(IntEnum):
     INBOX = 0x16
     ACTION = 0x17
     SEQUENCE = 0x18
-    EVIDENCE = 0x1A
     GENESIS = 0x1B
     SEQUENCED = 0x1C

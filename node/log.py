@@ -2,8 +2,9 @@
 
 A segment is one file: a head block, two mark blocks, then records. A record is a fixed header
 (magic, kind, sequence, payload length, hash of the record before it, CRC-32 of all of that and of
-the payload) and its payload; its hash is SHA-256 of both, so that one hash fixes everything before it. The CRC is there to name damage, the chain to prove
-that nothing was left out, moved or replaced.
+the payload) and its payload; its hash is SHA-256 of both, so that one hash fixes everything before
+it. The CRC is there to name damage, the chain to prove that nothing was left out, moved or
+replaced.
 
 **What was synced, and how we know.** A damaged or missing record is a *torn tail* if it was never
 synced, which is normal after a crash and is cut off, or it is *corruption*, which stops the node.
