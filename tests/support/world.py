@@ -103,6 +103,11 @@ class Trader:
         return address_of(self.name)
 
 
+def columns_of(columns):
+    """What the law reads of decoded columns."""
+    return columns.actions, columns.observations, columns.signers
+
+
 class World:
     """A state, the time, and the actors' next sequences."""
 
@@ -160,18 +165,34 @@ class World:
         recover_signers(columns)
         return columns
 
-    def step(self, actions):
+    def judge(self, actions):
         """Run one step over `actions`; return their codes."""
         columns = self.columns(actions)
         codes = np.zeros(len(actions), np.int64)
         step.transition(self.state, columns, 0, len(actions), self.time, codes)
-        self.check_conservation()
         return [Code(int(code)) for code in codes]
 
-    def apply(self, action):
+    def step(self, actions):
+        """Run one step over `actions` and check conservation; return their codes."""
+        codes = self.judge(actions)
+        self.check_conservation()
+        return codes
+
+    def starved_step(self, action):
+        """Run one step that has no budget left for `action`."""
+        columns = self.columns([action])
+        codes = np.zeros(1, np.int64)
+        step.open_step(self.state, self.time)
+        scratch = self.state.scratch[0]
+        scratch.words_left = scratch.cells_left = scratch.recoveries_left = 0
+        step.run_actions(self.state, *columns_of(columns), 0, 1, codes)
+        step.close_step(self.state, columns.actions, 0, 1)
+        return [Code(int(codes[0]))]
+
+    def apply(self, action, starved=False):
         """Run one step over one action; check that a rejection changed nothing. Return its code."""
         before = self.image()
-        (code,) = self.step([action])
+        (code,) = self.starved_step(action) if starved else self.step([action])
         if code not in (Code.APPLIED, Code.INVARIANT):
             assert self.image() == before, f"{code.name} changed the state"
         return code
@@ -225,18 +246,14 @@ class World:
 
     def order(self, trader, **changes):
         """An order that agrees to anything, once."""
-        order = Order(
-            trader.account, LOTS_MAX, MARK, 0, self.next_sequence(), NEVER_MS, 1_000, 0
-        )
+        order = Order(trader.account, LOTS_MAX, MARK, 0, self.next_sequence(), NEVER_MS, 1_000, 0)
         return replace(order, **changes)
 
-    def trade(self, maker, taker, lots=1, price=MARK, side=Side.BUY, instrument=0, **changes):
-        """A signed trade in which `maker` stands on `side`."""
+    def trade(self, maker, taker, /, lots=1, price=MARK, side=Side.BUY, instrument=0, **changes):
+        """A signed trade in which `maker` stands on `side`; `changes` are fields of Trade."""
         maker_order = self.order(maker, limit_price=price)
         taker_order = self.order(taker, limit_price=price)
-        trade = Trade(
-            instrument, lots, price, 0, 0, NO_ADDRESS, side, maker_order, taker_order
-        )
+        trade = Trade(instrument, lots, price, 0, 0, NO_ADDRESS, side, maker_order, taker_order)
         return self.sign_trade(replace(trade, **changes), maker.key, taker.key)
 
     def sign_trade(self, trade, maker_key, taker_key, venue_key=None):
