@@ -1,0 +1,1 @@
+"""Benches: every goal of docs/performance.md as a ratio inside one run. Never a test."""
