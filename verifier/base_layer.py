@@ -3,7 +3,7 @@
 Nothing above `verifier` knows whether it talks to a chain in the same process or to a service
 (`verifier.remote`). Reads take `at`, the hash of a block: they answer the state after that block,
 so that several of them agree with each other; None is the head. They raise BlockUnknown once the
-block is reorganised away or older than the last finalised one.
+block is reorganised away, or older than the last finalised one by more than an epoch.
 """
 
 from __future__ import annotations

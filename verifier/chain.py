@@ -220,7 +220,8 @@ class SimulatedChain:
     def at(self, block_hash: bytes | None) -> Iterator[None]:
         """Let the caller read court and ledger as they were after the block; None is the head.
 
-        Raises BlockUnknown for a block that is not canonical or older than the last finalised one.
+        Raises BlockUnknown for a block that is not canonical, or older than what is retained: an
+        epoch before the last finalised block, so that whoever pins to that has an epoch to read.
         """
         if block_hash is None:
             yield
@@ -228,8 +229,8 @@ class SimulatedChain:
         block = self._by_hash.get(block_hash)
         if block is None:
             raise BlockUnknown(block_hash.hex(), "not on this chain")
-        if block.number < self._finalised:
-            reason = f"older than block {self._finalised}, the last finalised one"
+        if block.number < self._retained():
+            reason = f"older than block {self._retained()}, the first that is retained"
             raise BlockUnknown(block_hash.hex(), reason)
         with self._log.at(block.mark):
             yield
@@ -350,7 +351,7 @@ class SimulatedChain:
         self._by_hash[block.hash] = block
         self._receipts.update((receipt.transaction_hash, receipt) for receipt in block.receipts)
         self._finalised = max(self._finalised, self._checkpoint(2))
-        self._log.forget_before(self._blocks[self._finalised].mark)
+        self._log.forget_before(self._blocks[self._retained()].mark)
         self._note(ChangeKind.BLOCK)
         return block
 
@@ -391,6 +392,9 @@ class SimulatedChain:
         """Return the block that opened the epoch `epochs` before the head's."""
         epoch = self._blocks[-1].number // self.config.epoch_blocks
         return max(epoch - epochs, 0) * self.config.epoch_blocks
+
+    def _retained(self) -> int:
+        return max(self._finalised - self.config.epoch_blocks, 0)
 
     def _safe(self) -> int:
         return max(self._checkpoint(1), self._finalised)

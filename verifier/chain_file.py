@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Self
 
 from verifier.errors import ChainFileCorrupt, VerifierError
 
@@ -85,6 +85,12 @@ class ChainFile:
         while view:
             view = view[self._file.write(view) :]
         os.fsync(self._file.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let go of the file and its lock."""

@@ -4,8 +4,8 @@
 "NVTX", u8 kind, u64 chain id, address settlement, u64 nonce, u64 gas limit, u64 fee per gas (gwei),
 body of the kind, 65 signature
 ```
-The transaction's hash is Keccak-256 of everything before the signature; that is what is signed. The
-sender is whoever the signature recovers to.
+What is signed is Keccak-256 of everything before the signature; the sender is whoever that recovers
+to. The transaction's name is Keccak-256 of all its bytes: two senders may sign the same payload.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ class SignedTransaction:
         payload, signature = encoded[:-SIGNATURE_BYTES], encoded[-SIGNATURE_BYTES:]
         if len(payload) < _HEAD.size:
             raise _malformed(f"at least {_HEAD.size + SIGNATURE_BYTES} bytes", len(encoded))
-        magic, kind, *fields = _HEAD.unpack_from(payload)
+        magic, kind, chain_id, settlement, nonce, gas_limit, fee = _HEAD.unpack_from(payload)
         body_type = _BODIES.get(kind)
         if magic != MAGIC or body_type is None:
             raise _malformed(f"magic {MAGIC.hex()} and a known kind", f"{magic.hex()}, {kind}")
@@ -268,7 +268,8 @@ class SignedTransaction:
                 TransactionError.BAD_SIGNATURE,
                 f"expected a canonical signature, was {signature.hex()}; sign the payload's hash",
             )
-        return cls(Transaction(*fields, body=body), sender, digest, encoded)
+        transaction = Transaction(chain_id, settlement, nonce, gas_limit, fee, body)
+        return cls(transaction, sender, keccak256(encoded), encoded)
 
 
 def _exact(data: bytes, size: int = HASH_BYTES) -> bytes:

@@ -1,0 +1,763 @@
+"""What the court refuses, what it takes back, and that its money is always all there."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from clearing.recovery import address_of
+from tests.verifier.court_world import (
+    ALICE,
+    BOB,
+    CHAIN_ID,
+    GENESIS_GLOBALS,
+    PROVER,
+    SEQUENCER,
+    SETTLEMENT,
+    START_MS,
+    Batch,
+    World,
+    evidence,
+    judge,
+    make_config,
+    opening_of,
+    withdrawals_tree,
+)
+from verifier.batch import Step, data_hash
+from verifier.config import CourtConfig
+from verifier.court import BatchStatus, Court
+from verifier.errors import ConfigError, CourtError, PostError, refusal_of
+from verifier.events import BatchFinalised, BatchPosted, BatchReverted, CreditClaimed, Deposited
+from verifier.exits import WithdrawalLeaf
+from verifier.ledger import Ledger
+from verifier.posting import RULES
+from verifier.transactions import (
+    ClaimCredit,
+    ClaimWithdrawal,
+    Deposit,
+    Finalise,
+    PostBatch,
+    ProveFraud,
+)
+from verifier.undo import UndoLog
+
+
+@pytest.fixture
+def world():
+    world = World()
+    world.fund()
+    return world
+
+
+# Posting
+
+
+def test_an_honest_batch_becomes_the_tip(world):
+    world.deposit()
+    batch = world.build()
+    receipt = world.try_post(batch)
+    posted = BatchPosted(batch.id, 1, 0, address_of(SEQUENCER))
+    assert (receipt.error, receipt.events) == (None, (posted,))
+    view = world.court.batch(batch.id)
+    assert view.status == BatchStatus.POSTED
+    assert view.record.header == batch.header.encode()
+    assert view.record.custody == 1_000
+    assert view.record.posted_block == receipt.block_number
+    assert world.court.heads().tip_id == batch.id
+    assert world.court.batch_data(batch.id) == batch.data
+
+
+HASH = b"\xee" * 32
+HEADER_MUTATIONS = {
+    "a law that the court does not have": ({"law_version": 2}, PostError.WRONG_LAW_VERSION),
+    "another chain": ({"chain_id": CHAIN_ID + 1}, PostError.WRONG_CHAIN),
+    "another court": ({"settlement": b"\x06" * 20}, PostError.WRONG_SETTLEMENT),
+    "another proposer": ({"proposer": b"\x07" * 20}, PostError.WRONG_PROPOSER),
+    "a generation to come": ({"generation": 1}, PostError.WRONG_GENERATION),
+    "the tip's number": ({"number": 1}, PostError.WRONG_NUMBER),
+    "a number left out": ({"number": 3}, PostError.WRONG_NUMBER),
+    "another parent": ({"parent_id": HASH}, PostError.WRONG_PARENT),
+    "a base block of another branch": (
+        {"base_hash": HASH},
+        PostError.BASE_REFERENCE_NOT_CANONICAL,
+    ),
+    "a base block to come": ({"base_number": 2**64 - 1}, PostError.BASE_REFERENCE_NOT_CANONICAL),
+    "a pre root that is not the parent's": ({"pre_root": HASH}, PostError.WRONG_PRE_ROOT),
+    "an unknown kind of data": ({"data_kind": 1}, PostError.UNKNOWN_DATA_KIND),
+    "a length that is short": ({"data_length": 1}, PostError.WRONG_DATA_LENGTH),
+    "no steps": ({"step_count": 0}, PostError.WRONG_STEP_COUNT),
+    "more steps than a batch may have": ({"step_count": 4_097}, PostError.WRONG_STEP_COUNT),
+    "a step too many": ({"step_count": 2}, PostError.MALFORMED_DATA),
+    "another data hash": ({"data_hash": HASH}, PostError.WRONG_DATA_HASH),
+    "another steps root": ({"steps_root": HASH}, PostError.WRONG_STEPS_ROOT),
+    "a post root that is not opened": ({"post_root": HASH}, PostError.WRONG_OPENING),
+}
+
+
+@pytest.mark.parametrize("name", HEADER_MUTATIONS)
+def test_a_header_is_refused_that_names(world, name):
+    fields, code = HEADER_MUTATIONS[name]
+    world.post()
+    before = world.court.heads()
+    receipt = world.try_post(world.build(**fields))
+    assert receipt.error == code
+    assert "expected" in receipt.text and "was" in receipt.text
+    assert world.court.heads() == before
+
+
+def test_the_base_block_of_the_post_itself_is_not_canonical_yet(world):
+    number = world.chain.head().number + 1
+    receipt = world.try_post(world.build(base_number=number))
+    assert receipt.block_number == number
+    assert receipt.error == PostError.BASE_REFERENCE_NOT_CANONICAL
+
+
+def test_a_base_block_may_be_as_old_as_configured_and_no_older(world):
+    batch = world.build()
+    world.chain.mine(world.config.reference_age_blocks - 1)
+    old = world.build(base_number=batch.header.base_number, base_hash=batch.header.base_hash)
+    assert world.chain.head().number + 1 - old.header.base_number == 16
+    world.chain.mine()
+    assert world.try_post(old).error == PostError.BASE_REFERENCE_OLD
+    world.chain.reorg(2)
+    world.chain.mine()
+    assert world.court.heads().tip_id == old.id
+
+
+def raw_header(world, **bytes_at):
+    encoded = bytearray(world.build().header.encode())
+    for place, value in bytes_at.items():
+        encoded[int(place[1:])] ^= value
+    return bytes(encoded)
+
+
+@pytest.mark.parametrize(
+    ("place", "code"), [(0, PostError.WRONG_MAGIC), (383, PostError.MALFORMED_HEADER)]
+)
+def test_bytes_that_are_no_header_are_refused(world, place, code):
+    batch = world.build()
+    encoded = raw_header(world, **{f"_{place}": 1})
+    body = PostBatch(world.config.bond, encoded, opening_of(batch.opened).encode(), batch.data)
+    assert world.send(SEQUENCER, body).error == code
+
+
+def test_nobody_but_the_sequencer_posts(world):
+    assert world.try_post(world.build(), key=ALICE).error == PostError.WRONG_PROPOSER
+
+
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_the_bond_is_exact(world, difference):
+    receipt = world.try_post(world.build(), bond=world.config.bond + difference)
+    assert receipt.error == PostError.WRONG_BOND
+
+
+def test_the_backlog_is_bounded_until_something_is_finalised(world):
+    batches = [world.post() for _ in range(world.config.max_unfinalised)]
+    assert world.try_post(world.build()).error == PostError.TOO_MANY_UNFINALISED
+    assert world.send(BOB, Finalise(batches[0].id)).error is None
+    world.post()
+
+
+def test_data_may_be_as_long_as_configured_and_no_longer(world):
+    def steps(length):
+        return tuple(Step(START_MS, (bytes(2_048),) * 8) for _ in range(length))
+
+    small = World(config=make_config(batch_bytes_max=100_000))
+    small.fund(SEQUENCER)
+    assert small.try_post(small.build(steps=steps(7))).error == PostError.TOO_MANY_BYTES
+    assert small.try_post(small.build(steps=steps(6))).error is None
+
+
+def with_data(batch, data):
+    header = replace(batch.header, data_hash=data_hash(data), data_length=len(data))
+    return Batch(header, batch.opened, data)
+
+
+def test_data_must_frame_their_steps_exactly(world):
+    batch = world.build()
+    cases = {
+        PostError.MALFORMED_DATA: batch.data[:-1],
+        PostError.TRAILING_BYTES: batch.data + b"\0",
+        PostError.TOO_MANY_ACTIONS: batch.data[:72] + b"\x09" + b"\x00\x00" * 9,
+        PostError.ACTION_TOO_LONG: batch.data[:72] + b"\x01\x08\x01" + bytes(2_049),
+        PostError.STEP_TIME_OUT_OF_BOUNDS: batch.data[:64] + b"\xff" * 8 + batch.data[72:],
+        PostError.WRONG_STEP_HASH: batch.data[:-3] + b"d" + batch.data[-2:],
+    }
+    for code, data in cases.items():
+        assert world.try_post(with_data(batch, data)).error == code
+
+
+def test_the_last_step_ends_in_the_post_root(world):
+    other = opening_of(world.after(status=1)).state_root()
+    batch = world.build()
+    data = batch.data[:32] + other + batch.data[64:]
+    from verifier.batch import BatchData, steps_root
+
+    root = steps_root(BatchData.decode(data, 1).pairs)
+    wrong = with_data(Batch(replace(batch.header, steps_root=root), batch.opened, data), data)
+    assert world.try_post(wrong).error == PostError.WRONG_POST_ROOT
+
+
+def test_an_opening_that_is_not_of_the_post_root_is_refused(world):
+    batch = world.build()
+    other = Batch(batch.header, batch.opened._replace(custody=5), batch.data)
+    assert world.try_post(other).error == PostError.WRONG_OPENING
+
+
+def test_the_opened_law_version_is_the_headers(world):
+    batch = world.build(world.after(law_version=2))
+    assert world.try_post(batch).error == PostError.OPENED_LAW_VERSION
+
+
+def test_the_clock_may_lead_by_the_drift_and_no_more(world):
+    latest = START_MS + world.config.drift_ms
+    world.now += 100  # the block's time, so that it does not depend on how many came before
+    world.chain.mine()
+    latest = world.now + world.config.drift_ms
+    assert world.chain.head().time_ms == world.now
+    world.now += 1
+    assert world.try_post(world.build(world.after(clock=latest + 2))).error == PostError.CLOCK_AHEAD
+    world.now += 1
+    assert world.try_post(world.build(world.after(clock=latest + 2))).error is None
+
+
+def test_a_clock_that_lags_is_never_refused(world):
+    world.deposit()
+    world.now += 365 * 86_400_000
+    assert world.try_post(world.build(world.after(consumed=0, clock=START_MS))).error is None
+
+
+def test_a_batch_consumes_no_message_that_is_not_there(world):
+    world.deposit()
+    accumulator = world.court.inbox.accumulator_at(1)
+    for count in (2, -1, 2**62):
+        after = world.after(consumed=1, inbox_count=count, inbox_accumulator=accumulator)
+        assert world.try_post(world.build(after)).error == PostError.INBOX_BEYOND
+
+
+def test_a_batch_consumes_the_messages_of_this_court(world):
+    world.deposit()
+    world.deposit()
+    for count, accumulator in ((1, bytes(32)), (0, HASH), (1, world.court.inbox.accumulator_at(2))):
+        after = world.after(consumed=1, inbox_count=count, inbox_accumulator=accumulator)
+        assert world.try_post(world.build(after)).error == PostError.WRONG_INBOX_ACCUMULATOR
+
+
+def test_a_message_waits_for_the_forced_delay_in_the_batchs_own_time(world):
+    receipt = world.deposit()
+    enqueued = world.chain.block(receipt.block_number).time_ms
+    deadline = enqueued + world.config.forced_delay_ms
+    world.now = deadline + 10
+    late = world.build(world.after(consumed=0, clock=deadline + 1))
+    assert world.try_post(late).error == PostError.INBOX_OVERDUE
+    assert world.try_post(world.build(world.after(consumed=0, clock=deadline))).error is None
+    assert world.try_post(world.build(world.after(consumed=1, clock=deadline + 1))).error is None
+
+
+def test_a_refused_batch_costs_its_sender_gas_and_nothing_else(world):
+    before = world.chain.ledger.account(address_of(SEQUENCER))
+    receipt = world.try_post(world.build(chain_id=1))
+    after = world.chain.ledger.account(address_of(SEQUENCER))
+    assert before.native - after.native == receipt.fee > 0
+    assert world.court.bonds.totals == (0, 0, 0, 0)
+
+
+def test_every_rule_of_posting_says_why_it_is_there():
+    assert all(rule.__doc__ for rule in RULES)
+
+
+# Fraud
+
+
+def test_a_proof_takes_back_the_batch_and_everything_on_it(world):
+    first, second, third = world.post(), world.post(), world.post()
+    receipt = world.prove(second, step=0)
+    bond = world.config.bond
+    event = BatchReverted(
+        second.id,
+        2,
+        0,
+        0,
+        address_of(PROVER),
+        2 * bond,
+        bond // 2,
+        2 * bond - bond // 2,
+        receipt.block_number,
+    )
+    assert receipt.events == (event,)
+    heads = world.court.heads()
+    assert (heads.tip_id, heads.tip_number, heads.generation) == (first.id, 1, 1)
+    statuses = [world.court.batch(batch.id).status for batch in (first, second, third)]
+    assert statuses == [BatchStatus.POSTED, BatchStatus.REVERTED, BatchStatus.REVERTED]
+    assert world.court.reverts(0, 10) == [event]
+    assert world.court.batch_data(third.id) == third.data
+
+
+def test_half_of_one_bond_rewards_the_prover_and_the_rest_burns(world):
+    first = world.post()
+    world.post()
+    world.prove(first)
+    bond = world.config.bond
+    assert world.court.bonds.credit(address_of(PROVER)) == bond // 2
+    assert world.court.bonds.totals == (2 * bond, 0, 2 * bond - bond // 2, bond // 2)
+
+
+def test_proving_ones_own_batch_wrong_always_loses(world):
+    batch = world.post()
+    before = world.chain.ledger.account(address_of(SEQUENCER)).native + world.config.bond
+    world.prove(batch, key=SEQUENCER)
+    world.send(SEQUENCER, ClaimCredit())
+    after = world.chain.ledger.account(address_of(SEQUENCER)).native
+    assert before - after >= world.config.bond // 2
+
+
+def test_after_a_rollback_only_the_new_generation_is_posted(world):
+    batch = world.post()
+    world.prove(batch)
+    assert world.try_post(batch).error == PostError.WRONG_GENERATION
+    again = world.post()
+    assert again.header.generation == 1 and again.id != batch.id
+    assert world.court.batch(batch.id).status == BatchStatus.REVERTED
+    assert world.court.batch(again.id).status == BatchStatus.POSTED
+
+
+def test_a_second_proof_finds_the_work_done(world):
+    first, second = world.post(), world.post()
+    world.prove(first)
+    assert world.prove(first, key=ALICE).error == CourtError.ALREADY_REVERTED
+    assert world.prove(second, key=ALICE).error == CourtError.ALREADY_REVERTED
+    assert world.court.bonds.credit(address_of(ALICE)) == 0
+
+
+def test_evidence_that_shows_no_fraud_changes_nothing(world):
+    batch = world.post()
+    before = world.court.heads(), world.court.bonds.totals
+    cases = {
+        CourtError.NO_FRAUD: evidence(batch.header, verdict=b"N"),
+        CourtError.INVALID_EVIDENCE: b"",
+        CourtError.EVIDENCE_TOO_LONG: bytes(world.config.evidence_bytes_max + 1),
+    }
+    for code, sent in cases.items():
+        assert world.send(PROVER, ProveFraud(batch.id, sent)).error == code
+        assert (world.court.heads(), world.court.bonds.totals) == before
+
+
+def test_evidence_of_another_batch_does_not_convict(world):
+    first, second = world.post(), world.post()
+    receipt = world.send(PROVER, ProveFraud(first.id, evidence(second.header)))
+    assert receipt.error == CourtError.INVALID_EVIDENCE
+
+
+def test_running_out_of_gas_is_nobodys_guilt(world):
+    batch = world.post()
+    body = ProveFraud(batch.id, evidence(batch.header))
+    receipt = world.send(PROVER, body, gas=1_000_000)
+    assert receipt.error.name == "OUT_OF_GAS" and receipt.gas_used == 1_000_000
+    assert world.court.batch(batch.id).status == BatchStatus.POSTED
+    assert world.prove(batch).error is None
+
+
+def test_a_wrong_batch_falls_after_its_window_if_nobody_finalised_it(world):
+    batch = world.post()
+    world.pass_window()
+    assert world.prove(batch).error is None
+
+
+def test_what_is_not_posted_cannot_be_proven_wrong_or_finalised(world):
+    batch = world.build()
+    assert world.prove(batch).error == CourtError.NO_SUCH_BATCH
+    assert world.send(BOB, Finalise(batch.id)).error == CourtError.NO_SUCH_BATCH
+
+
+def test_a_rollback_writes_as_little_for_many_batches_as_for_one():
+    def writes(count):
+        config = make_config(max_unfinalised=10_000)
+        log = UndoLog()
+        world = World(config=config)
+        world.fund()
+        first = world.post()
+        for _ in range(count - 1):
+            world.post()
+        log = world.chain._log
+        before = log.mark()
+        world.chain.submit(world.sign(PROVER, ProveFraud(first.id, evidence(first.header))))
+        context = world.chain._next_context()
+        pending = world.chain.mempool.offered(context.number)[0].signed
+        receipt = world.chain._include(pending, context, 0)
+        assert receipt.error is None and receipt.events[0].slashed == count * config.bond
+        return log.mark() - before, receipt.gas_used
+
+    assert writes(1) == writes(40)
+
+
+# Finality
+
+
+def test_a_batch_is_final_after_its_window_and_not_at_its_end(world):
+    batch = world.post()
+    posted = world.court.batch(batch.id).record.posted_block
+    window = world.config.challenge_window_blocks
+    world.chain.mine(posted + window - 1 - world.chain.head().number)
+    receipt = world.send(BOB, Finalise(batch.id))
+    assert receipt.block_number == posted + window
+    assert receipt.error == CourtError.CHALLENGE_WINDOW_OPEN
+    receipt = world.send(BOB, Finalise(batch.id))
+    bond = world.config.bond
+    assert receipt.events == (BatchFinalised(batch.id, 1, address_of(SEQUENCER), bond),)
+    assert world.court.bonds.credit(address_of(SEQUENCER)) == bond
+
+
+def test_batches_are_finalised_in_order_and_once(world):
+    first, second = world.post(), world.post()
+    world.pass_window()
+    assert world.send(BOB, Finalise(second.id)).error == CourtError.NOT_NEXT_TO_FINALISE
+    assert world.send(BOB, Finalise(first.id)).error is None
+    assert world.send(BOB, Finalise(first.id)).error == CourtError.ALREADY_FINALISED
+    assert world.send(BOB, Finalise(second.id)).error is None
+
+
+def test_what_is_final_stays(world):
+    batch = world.post()
+    world.pass_window()
+    world.send(BOB, Finalise(batch.id))
+    assert world.prove(batch).error == CourtError.ALREADY_FINALISED
+    genesis = world.court.batches(0, 1)[0].record.batch_id
+    assert world.send(BOB, Finalise(genesis)).error == CourtError.ALREADY_FINALISED
+
+
+def test_a_reverted_batch_is_never_finalised(world):
+    batch = world.post()
+    world.prove(batch)
+    world.pass_window()
+    assert world.send(BOB, Finalise(batch.id)).error == CourtError.ALREADY_REVERTED
+
+
+def test_a_credit_is_paid_once(world):
+    world.prove(world.post())
+    before = world.chain.ledger.account(address_of(PROVER)).native
+    receipt = world.send(PROVER, ClaimCredit())
+    reward = world.config.bond // 2
+    assert receipt.events == (CreditClaimed(address_of(PROVER), reward),)
+    after = world.chain.ledger.account(address_of(PROVER)).native
+    assert after - before == reward - receipt.fee
+    assert world.send(PROVER, ClaimCredit()).error == CourtError.NO_CREDIT
+
+
+# The inbox
+
+
+def test_a_pair_of_owner_and_subaccount_has_one_account_for_ever(world):
+    alice, bob = address_of(ALICE), address_of(BOB)
+    events = [
+        world.deposit(ALICE, 5).events[0],
+        world.deposit(ALICE, 6, subaccount=1).events[0],
+        world.deposit(BOB, 7).events[0],
+        world.deposit(ALICE, 8).events[0],
+    ]
+    assert events == [
+        Deposited(0, 3, alice, 0, 0, 5),
+        Deposited(1, 4, alice, 1, 0, 6),
+        Deposited(2, 5, bob, 0, 0, 7),
+        Deposited(3, 3, alice, 0, 0, 8),
+    ]
+    assert world.court.inbox.account_of(alice, 1) == 4
+    assert world.court.inbox.account_of(bob, 1) is None
+
+
+def test_the_accumulator_chains_the_messages(world):
+    from clearing.keccak import keccak256
+
+    world.deposit(ALICE, 5)
+    message = world.court.inbox.entry(0).message.encode()
+    padded = (53).to_bytes(8, "big") + message + bytes(3)
+    hashed = keccak256(padded + b"\x15")
+    assert world.court.inbox.accumulator_at(1) == keccak256(bytes(32) + hashed + b"\x16")
+
+
+@pytest.mark.parametrize(
+    ("asset", "amount", "code"),
+    [
+        (1, 5, CourtError.UNKNOWN_ASSET),
+        (0, 0, CourtError.AMOUNT_OUT_OF_BOUNDS),
+        (0, 2**61 + 1, CourtError.AMOUNT_OUT_OF_BOUNDS),
+        (0, 2**61, CourtError.INSUFFICIENT_TOKENS),
+    ],
+)
+def test_a_deposit_is_refused_that_could_not_be_credited(world, asset, amount, code):
+    receipt = world.send(ALICE, Deposit(address_of(ALICE), 0, asset, amount))
+    assert receipt.error == code
+    assert world.court.inbox.count == 0
+    assert world.court.inbox.account_of(address_of(ALICE), 0) is None
+
+
+def test_there_are_no_more_accounts_than_the_tree_has_leaves():
+    from verifier.errors import Refused
+    from verifier.inbox import ACCOUNTS_MAX, Inbox
+
+    inbox = Inbox(UndoLog(), ACCOUNTS_MAX - 1)
+    assert inbox.deposit(b"a" * 20, 0, 0, 1, 1, 1).account == 4**12 - 1
+    with pytest.raises(Refused) as refused:
+        inbox.deposit(b"b" * 20, 0, 0, 1, 1, 1)
+    assert refused.value.code == CourtError.ACCOUNTS_FULL
+    assert inbox.deposit(b"a" * 20, 0, 0, 1, 1, 1).account == 4**12 - 1
+
+
+# The way out
+
+
+def withdrawing(world, finalise=True):
+    """Post (and finalise) a batch with two withdrawals of 300 and 400 to Bob."""
+    world.deposit(ALICE, 1_000)
+    leaves = [WithdrawalLeaf(i, 0, 300 + 100 * i, 3, address_of(BOB)) for i in range(2)]
+    root, siblings = withdrawals_tree(leaves)
+    batch = world.post(
+        world.build(world.after(withdrawal_count=2, withdrawals_root=root, custody=300))
+    )
+    if finalise:
+        world.pass_window()
+        assert world.send(BOB, Finalise(batch.id)).error is None
+    claims = [
+        ClaimWithdrawal(batch.id, i, leaf.encode(), siblings[i]) for i, leaf in enumerate(leaves)
+    ]
+    return batch, claims
+
+
+def test_a_withdrawal_is_paid_from_a_final_batch_once(world):
+    _, claims = withdrawing(world)
+    before = world.chain.ledger.account(address_of(BOB)).token
+    for claim in claims:
+        assert world.send(ALICE, claim).error is None
+        assert world.send(ALICE, claim).error == CourtError.ALREADY_CLAIMED
+    assert world.chain.ledger.account(address_of(BOB)).token == before + 700
+    assert world.court.exits.escrow == 300
+    assert world.court.solvency() == (300, 300, 0, 0)
+    assert world.court.solvency().holds
+
+
+def test_a_withdrawal_waits_for_finality(world):
+    _, claims = withdrawing(world, finalise=False)
+    assert world.send(BOB, claims[0]).error == CourtError.NOT_FINALISED
+
+
+def test_a_claim_against_another_final_batch_pays_no_second_time(world):
+    _, claims = withdrawing(world)
+    world.send(BOB, claims[0])
+    later = world.post()
+    world.pass_window()
+    world.send(BOB, Finalise(later.id))
+    again = replace(claims[0], batch_id=later.id)
+    assert world.send(BOB, again).error == CourtError.ALREADY_CLAIMED
+    assert world.send(BOB, replace(claims[1], batch_id=later.id)).error is None
+
+
+def test_a_claim_must_prove_its_own_leaf(world):
+    batch, claims = withdrawing(world)
+    first, second = claims
+    wrong = CourtError.INVALID_WITHDRAWAL_PROOF
+    forged = WithdrawalLeaf(0, 0, 301, 3, address_of(BOB)).encode()
+    cases = [
+        (replace(first, leaf=forged), wrong),
+        (replace(first, leaf=second.leaf), wrong),
+        (replace(first, siblings=()), wrong),
+        (replace(first, siblings=(*first.siblings, bytes(32))), wrong),
+        (replace(first, siblings=second.siblings), wrong),
+        (replace(first, leaf=first.leaf[:43] + b"\x01" + first.leaf[44:]), wrong),
+        (replace(first, index=2), CourtError.NO_SUCH_WITHDRAWAL),
+        (replace(first, batch_id=bytes(32)), CourtError.NO_SUCH_BATCH),
+    ]
+    for claim, code in cases:
+        assert world.send(BOB, claim).error == code
+    assert world.court.exits.paid == 0
+
+
+def final_with(world, leaf):
+    root, siblings = withdrawals_tree([leaf])
+    batch = world.post(world.build(world.after(withdrawal_count=1, withdrawals_root=root)))
+    world.pass_window()
+    world.send(BOB, Finalise(batch.id))
+    return ClaimWithdrawal(batch.id, 0, leaf.encode(), siblings[0])
+
+
+@pytest.mark.parametrize(
+    ("asset", "amount", "code"),
+    [
+        (1, 5, CourtError.UNKNOWN_ASSET),
+        (0, 1_001, CourtError.ESCROW_SHORT),
+        (0, -1, CourtError.ESCROW_SHORT),
+    ],
+)
+def test_the_escrow_never_pays_what_it_does_not_have(world, asset, amount, code):
+    world.deposit(ALICE, 1_000)
+    claim = final_with(world, WithdrawalLeaf(0, asset, amount, 3, address_of(BOB)))
+    assert world.send(BOB, claim).error == code
+    assert world.court.exits.escrow == 1_000
+
+
+def test_solvency_counts_what_is_not_consumed_yet(world):
+    world.deposit(ALICE, 1_000)
+    assert world.court.solvency() == (1_000, 0, 0, 1_000)
+    world.post()
+    assert world.court.solvency() == (1_000, 1_000, 0, 0)
+
+
+def test_a_state_that_claims_more_than_the_escrow_is_not_solvent(world):
+    world.deposit(ALICE, 1_000)
+    world.post(world.build(world.after(custody=1_001)))
+    assert not world.court.solvency().holds
+
+
+def test_what_genesis_holds_in_custody_is_in_escrow():
+    opened = GENESIS_GLOBALS._replace(custody=50)
+    log = UndoLog()
+    court = Court(make_config(), opening_of(opened), Ledger(log), log, judge)
+    assert court.solvency() == (50, 50, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"law_version": 2}, {"inbox_count": 1}, {"withdrawal_count": 1}, {"custody": -1}],
+)
+def test_a_state_that_is_no_beginning_is_refused(change):
+    log = UndoLog()
+    with pytest.raises(ConfigError):
+        Court(make_config(), opening_of(GENESIS_GLOBALS._replace(**change)), Ledger(log), log)
+
+
+# Views and configuration
+
+
+def test_views_answer_whatever_they_are_asked(world):
+    court = world.court
+    assert court.batch(bytes(32)) is None and court.batch(b"") is None
+    assert court.batch_data(bytes(32)) is None
+    genesis = court.batches(-5, 99)
+    assert [view.record.number for view in genesis] == [0]
+    assert court.batch_data(genesis[0].record.batch_id) is None
+    assert court.batches(1, 5) == [] and court.batches(0, -1) == []
+    assert court.reverts(-1, 99) == [] and court.reverts(7, 1) == []
+    assert court.inbox.entries(-1, 5) == [] and court.inbox.entry(-1) is None
+    assert court.bonds.credit(b"") == 0
+    assert not court.exits.is_claimed(-1)
+
+
+def test_the_presets_are_consistent():
+    for preset in (CourtConfig.production, CourtConfig.devnet, CourtConfig.test):
+        config = preset(chain_id=1, settlement=SETTLEMENT, sequencer=SETTLEMENT)
+        assert config.max_unfinalised * config.batch_gap_blocks >= config.challenge_window_blocks
+    production = CourtConfig.production(chain_id=1, settlement=SETTLEMENT, sequencer=SETTLEMENT)
+    assert not production.faucet
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"max_unfinalised": 9},
+        {"challenge_window_blocks": 6},
+        {"reference_age_blocks": 6},
+        {"reference_age_blocks": 257},
+        {"bond": 1_000},
+        {"block_gas_limit": 10_000_000},
+        {"batch_steps_max": 4_097},
+        {"law_version": 2},
+        {"sequencer": b"short"},
+        {"settlement": bytes(20)},
+        {"drift_ms": 0},
+        {"epoch_blocks": True},
+        {"faucet": 1},
+    ],
+)
+def test_a_contradiction_is_not_a_configuration(change):
+    with pytest.raises(ConfigError):
+        make_config(**change)
+
+
+def test_all_contradictions_are_named_at_once():
+    with pytest.raises(ConfigError) as error:
+        make_config(bond=1, max_unfinalised=1, epoch_blocks=100)
+    assert len(error.value.problems) == 4
+
+
+def test_refusals_have_numbers_of_their_own():
+    from verifier.errors import TransactionError
+
+    members = [*TransactionError, *PostError, *CourtError]
+    assert len({int(member) for member in members}) == len(members)
+    assert all(refusal_of(int(member)) is member for member in members)
+    with pytest.raises(ValueError):
+        refusal_of(0)
+
+
+# Money
+
+
+class BondsAreConserved(RuleBasedStateMachine):
+    """Whatever is posted, proven, finalised and pulled: paid + burned + held = deposited."""
+
+    def __init__(self):
+        super().__init__()
+        self.world = World()
+        self.world.fund()
+        self.minted = self.world.chain.ledger.native_minted.value
+
+    @rule()
+    def post(self):
+        receipt = self.world.try_post(self.world.build())
+        assert receipt.error in (None, PostError.TOO_MANY_UNFINALISED)
+
+    @rule(amount=st.integers(1, 10**6))
+    def deposit(self, amount):
+        self.world.deposit(ALICE, amount)
+
+    @precondition(lambda self: self.world.court.heads().tip_number > 0)
+    @rule(back=st.integers(0, 5), key=st.sampled_from([PROVER, SEQUENCER]))
+    def prove(self, back, key):
+        heads = self.world.court.heads()
+        number = max(1, heads.tip_number - back)
+        view = self.world.court.batches(number, 1)[0]
+        sent = view.record.header + bytes(4) + b"F"
+        receipt = self.world.send(key, ProveFraud(view.record.batch_id, sent))
+        final = view.status == BatchStatus.FINALISED
+        assert receipt.error == (CourtError.ALREADY_FINALISED if final else None)
+
+    @rule(blocks=st.integers(1, 12))
+    def wait(self, blocks):
+        self.world.chain.mine(blocks)
+
+    @rule(ahead=st.integers(0, 2))
+    def finalise(self, ahead):
+        number = self.world.court.heads().finalised_number + 1 + ahead
+        for view in self.world.court.batches(number, 1):
+            self.world.send(BOB, Finalise(view.record.batch_id))
+
+    @rule(key=st.sampled_from([PROVER, SEQUENCER]))
+    def claim(self, key):
+        credit = self.world.court.bonds.credit(address_of(key))
+        receipt = self.world.send(key, ClaimCredit())
+        assert receipt.error == (None if credit else CourtError.NO_CREDIT)
+
+    @rule(depth=st.integers(1, 3))
+    def reorganise(self, depth):
+        head = self.world.chain.head()
+        if depth <= head.number - head.finalised_number:
+            self.world.chain.reorg(depth)
+            self.world.chain.mine()
+
+    @invariant()
+    def nothing_is_lost(self):
+        world = self.world
+        deposited, paid, burned, held = world.court.bonds.totals
+        assert paid + burned + held == deposited
+        heads = world.court.heads()
+        credits = sum(world.court.bonds.credit(address_of(key)) for key in (PROVER, SEQUENCER))
+        locked = (heads.tip_number - heads.finalised_number) * world.config.bond
+        assert held == locked + credits
+        ledger = world.chain.ledger
+        assert ledger.native_total() + held + burned + ledger.fees_burned.value == self.minted
+        assert ledger.token_total() + world.court.exits.escrow == ledger.token_minted.value
+        assert world.court.solvency().holds
+
+
+BondsAreConserved.TestCase.settings = settings(max_examples=60, stateful_step_count=25)
+TestBondsAreConserved = BondsAreConserved.TestCase
