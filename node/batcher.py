@@ -62,6 +62,7 @@ class Batcher:
     def __init__(self, policy: BatchPolicy, genesis_root: bytes) -> None:
         """Start with batch 1 on the genesis root."""
         self.policy = policy
+        self.genesis_root = genesis_root
         self.number = 1
         self.pre_root = genesis_root
         self.sequence_before = 0

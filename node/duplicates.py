@@ -22,7 +22,7 @@ CAPACITY_MIN = 1 << 12
 @kernel
 def _find(keys: Pieces, sequences: Pieces, high: int, low: int) -> int:
     """Return the slot of a key, or the empty slot where it belongs."""
-    mask = sequences.shape[0] - 1
+    mask = int(sequences.shape[0]) - 1
     slot = low & mask
     while sequences[slot] != 0 and (keys[slot, 0] != high or keys[slot, 1] != low):
         slot = (slot + 1) & mask

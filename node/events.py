@@ -155,8 +155,9 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A batch ended, durably."""
+    """A batch ended, durably; `token` is that of its record."""
 
+    token: int
     seal: SealRecord
 
 

@@ -123,9 +123,7 @@ def what_if(state: State, row: int, fills: Pieces) -> WhatIf:
     out = np.zeros(6, np.int64)
     columns = [np.ascontiguousarray(fills[:, column]) for column in range(4)]
     try:
-        possible = bool(
-            try_fills(state, row, *cast(Any, columns), new_rows(Account, 1), cast(Any, out))
-        )
+        possible = bool(cast(Any, try_fills)(state, row, *columns, new_rows(Account, 1), out))
     except ArithmeticError:
         # The law would end such a trade as INVARIANT; here it is only a question.
         possible = False

@@ -17,6 +17,7 @@ from clearing import eip712
 from clearing.codes import Tag
 from clearing.keccak import hash_rows, tagged_hash
 from clearing.keys import sign
+from node.records import FrameRecord, OutcomeRecord
 
 Pieces = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -101,6 +102,28 @@ class Receipt:
         high = int(np.searchsorted(ends, first + count - 1, side="right"))
         begin = int(ends[low]) - int(self.step_counts[low])
         return range(low, high + 1), self.hashes[begin * HASH_BYTES : int(ends[high]) * HASH_BYTES]
+
+
+def receipt_of(frame: FrameRecord, outcome: OutcomeRecord, digests: Pieces) -> Receipt:
+    """Return the receipt of a frame; `digests` int64[n, 4] are the hashes of all its actions."""
+    ends = np.cumsum(outcome.step_counts, dtype=np.int64)
+    firsts = np.concatenate((np.zeros(1, np.int64), ends))
+    # Inbox messages come first and are not sequenced.
+    counts = np.diff(np.maximum(firsts - frame.inbox_count, 0))
+    counts = counts[counts > 0]
+    sequenced = digests[frame.inbox_count :]
+    return Receipt(
+        generation=frame.generation,
+        count=frame.sequence,
+        accumulator=outcome.accumulator,
+        signature=outcome.signature,
+        count_before=frame.sequence_before,
+        accumulator_before=outcome.accumulator_before,
+        step_counts=counts,
+        roots=step_roots(sequenced, counts),
+        hashes=sequenced.astype(">i8").tobytes(),
+        token=outcome.frame_token,
+    )
 
 
 class ReceiptRefused(ValueError):

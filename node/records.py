@@ -23,7 +23,7 @@ SIGNATURE_BYTES = 65
 PAIR_BYTES = 2 * HASH_BYTES  # step hash and post root
 
 _FRAME = struct.Struct(">QQQIIIQ")
-_OUTCOME = struct.Struct(">QQII32s65s")
+_OUTCOME = struct.Struct(">QQII32s32s65s")
 _SEAL = struct.Struct(">QQQIQQQQQ32s32s")
 _GENESIS = struct.Struct(">IQ20s32s")
 _FORMAT_VERSION = 1
@@ -157,7 +157,7 @@ class OutcomeRecord:
     """What a frame did: a code an action; actions, step hash and post root a step.
 
     `pairs` are `step hash || post root`, 64 bytes a step: the head of a batch's data.
-    `accumulator` and `signature` are those of the frame's receipt.
+    Accumulators and signature are those of the frame's receipt.
     """
 
     frame_token: int
@@ -165,6 +165,7 @@ class OutcomeRecord:
     codes: Bytes
     step_counts: Bytes
     pairs: bytes
+    accumulator_before: bytes
     accumulator: bytes
     signature: bytes
 
@@ -185,6 +186,7 @@ class OutcomeRecord:
             self.sequence,
             self.codes.shape[0],
             self.step_counts.shape[0],
+            self.accumulator_before,
             self.accumulator,
             self.signature,
         )
@@ -195,14 +197,14 @@ class OutcomeRecord:
         """Read a payload. Raises `RecordMalformed`."""
         if len(payload) < _OUTCOME.size:
             _require_length("outcome record", payload, _OUTCOME.size)
-        token, sequence, count, steps, accumulator, signature = _OUTCOME.unpack_from(payload)
+        token, sequence, count, steps, *receipt = _OUTCOME.unpack_from(payload)
         steps_at = _OUTCOME.size + count
         pairs_at = steps_at + steps
         _require_length("outcome record", payload, pairs_at + PAIR_BYTES * steps)
         codes = np.frombuffer(payload, np.uint8, count, _OUTCOME.size)
         step_counts = np.frombuffer(payload, np.uint8, steps, steps_at)
         pairs = payload[pairs_at:]
-        return cls(token, sequence, codes, step_counts, pairs, accumulator, signature)
+        return cls(token, sequence, codes, step_counts, pairs, *receipt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,8 @@ class SealRecord:
         """Read a payload. Raises `RecordMalformed`."""
         if len(payload) < _SEAL.size:
             _require_length("seal record", payload, _SEAL.size)
-        return cls(*_SEAL.unpack_from(payload), opening=payload[_SEAL.size :])
+        values: tuple[Any, ...] = _SEAL.unpack_from(payload)
+        return cls(*values, opening=payload[_SEAL.size :])
 
 
 def offsets_of(lengths: Pieces) -> Pieces:

@@ -45,7 +45,7 @@ from node.events import (
     Tick,
 )
 from node.explain import explain
-from node.receipts import Receipt, ReceiptSigner, step_roots
+from node.receipts import Receipt, ReceiptSigner, receipt_of
 from node.records import (
     FrameRecord,
     OutcomeRecord,
@@ -344,10 +344,11 @@ class Sequencer:
         self._synced_token = max(self._synced_token, token)
         effects: list[Effect] = []
         while self._unreleased and self._unreleased[0][0] <= token:
-            effects.append(Sealed(self._unreleased.popleft()[1]))
+            effects.append(Sealed(*self._unreleased.popleft()))
         commit = self._committing
         if commit is not None and commit.token <= token:
-            outcome, receipt = self.apply(commit.token, commit.frame, commit.columns)
+            outcome = self.apply(commit.token, commit.frame, commit.columns)
+            receipt = receipt_of(commit.frame, outcome, commit.columns.action_digests)
             effects.append(self._append(RecordKind.OUTCOME, outcome.encode()))
             effects.append(Publish(commit.token, commit.frame, outcome))
             effects += self._answer(
@@ -358,29 +359,13 @@ class Sequencer:
 
     def apply(
         self, token: int, frame: FrameRecord, columns: Columns, signature: bytes | None = None
-    ) -> tuple[OutcomeRecord, Receipt]:
+    ) -> OutcomeRecord:
         """Run the law over a frame. `signature` spares signing a receipt that was signed before."""
         accumulator_before = self._accumulator()
         steps = self.engine.advance(columns, frame.time_ms)
-        firsts = np.maximum(steps.firsts - frame.inbox_count, 0)
-        sequenced = np.diff(firsts)
-        sequenced = sequenced[sequenced > 0]
-        digests = columns.action_digests[frame.inbox_count :]
         accumulator = self._accumulator()
         if signature is None:
             signature = self._sign_receipt(frame.generation, frame.sequence, accumulator)
-        receipt = Receipt(
-            generation=frame.generation,
-            count=frame.sequence,
-            accumulator=accumulator,
-            signature=signature,
-            count_before=frame.sequence_before,
-            accumulator_before=accumulator_before,
-            step_counts=sequenced,
-            roots=step_roots(digests, sequenced),
-            hashes=digests.astype(">i8").tobytes(),
-            token=token,
-        )
         codes = steps.codes[: frame.count].astype(np.uint8)
         pairs = np.concatenate((steps.step_hashes, steps.post_roots), axis=1)
         outcome = OutcomeRecord(
@@ -389,13 +374,14 @@ class Sequencer:
             codes=codes,
             step_counts=np.diff(steps.firsts).astype(np.uint8),
             pairs=pairs.astype(">i8").tobytes(),
+            accumulator_before=accumulator_before,
             accumulator=accumulator,
             signature=signature,
         )
         self.duplicates.settle(frame.sequence_before + 1, codes[frame.inbox_count :])
         self.batcher.add(token, frame, outcome.step_counts.shape[0], frame.time_ms)
         self.applied_token = token
-        return outcome, receipt
+        return outcome
 
     # Batches.
 
@@ -504,7 +490,7 @@ class Sequencer:
         client = columns.action_digests[frame.inbox_count :]
         self.duplicates.claim(client, np.ones(client.shape[0], np.int64))
         signature = None if recorded is None else recorded.signature
-        outcome, _ = self.apply(token, frame, columns, signature)
+        outcome = self.apply(token, frame, columns, signature)
         self._time_ms = frame.time_ms
         self._inbox_taken += frame.inbox_count
         self.generation = frame.generation

@@ -49,7 +49,7 @@ SETTLEMENT = bytes(19) + b"\x01"
 START_MS = 1_700_000_000_000
 PRICE = 50_000_000
 TICK = 1_000
-FAR = START_MS + 10**9
+FAR = 1 << 61
 
 SEQUENCER_KEY = bytes(31) + b"\x11"
 PUBLISHER_KEY = bytes(31) + b"\x12"
@@ -223,6 +223,6 @@ class Shell:
                 self.refusals[request] = effect
             case Publish():
                 self.published.append(effect)
-            case Sealed(seal):
+            case Sealed(_, seal):
                 self.seals.append(seal)
         return []

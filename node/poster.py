@@ -1,0 +1,458 @@
+"""Brings sealed batches to the base layer and final, whatever the base layer does meanwhile.
+
+`Poster.step` looks at the base layer once and does what is due; it keeps no threads and no time, so
+a simulation can call it like anything else. It believes nothing that it did not read in this step:
+what a reorganisation took away is sent again, what a rollback voided gets new headers on the new
+generation. Data and states never change; only the headers around them do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeAlias
+
+import structlog
+
+from clearing.keys import address_of
+from clearing.units import LAW_VERSION
+from node.batcher import batch_data
+from node.events import GenerationMoved, InboxArrived, Sealed
+from node.log import Log
+from node.metrics import Metrics
+from node.records import PAIR_BYTES, SealRecord
+from node.shell import Shell
+from node.status import BaseStatus, PostedBatch
+from verifier import gas
+from verifier.base_layer import LIST_MAX, AccountView, BaseLayer, BatchView, Head, Heads
+from verifier.batch import data_hash, steps_root
+from verifier.config import CourtConfig
+from verifier.errors import BlockUnknown, Refused, TransactionError, VerifierError
+from verifier.header import DATA_INLINE, Header
+from verifier.transactions import ClaimCredit, Finalise, PostBatch, Transaction
+
+POSTS_IN_FLIGHT_MAX = 4
+FINALISES_IN_FLIGHT_MAX = 8
+INBOX_MAX = 256
+CALL_GAS = 1_000_000
+# A transaction that is on no block after so many blocks is sent again, as it is.
+RESEND_BLOCKS = 2
+# Bonds come back as credit; pulling it for every batch would cost more than it is worth.
+CREDIT_BONDS = 4
+
+Body: TypeAlias = PostBatch | Finalise | ClaimCredit
+
+_log = structlog.get_logger("node.poster")
+
+
+class Commitment(NamedTuple):
+    """What a header says of a batch's data."""
+
+    data_hash: bytes
+    steps_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction of ours that is not yet in a final block."""
+
+    body: Body
+    number: int
+    generation: int
+    batch_id: bytes
+    nonce: int
+    hash: bytes
+    encoded: bytes
+    at_block: int
+    settled: bool
+
+
+class Survey(NamedTuple):
+    """The base layer as one step sees it: all of it at the same head."""
+
+    head: Head
+    heads: Heads
+    safe: Heads
+    final: Heads
+    account: AccountView
+    open_batches: tuple[BatchView, ...]
+
+
+class News(NamedTuple):
+    """What a step found out that the sequencer has to know."""
+
+    generation: int
+    inbox_first: int
+    inbox: tuple[bytes, ...]
+    moved: tuple[SealRecord, ...]
+
+
+class Poster:
+    """The state machine. `seals` are the batches so far; `add` brings the next ones."""
+
+    def __init__(
+        self,
+        base: BaseLayer,
+        court: CourtConfig,
+        private_key: bytes,
+        fee_per_gas: int,
+        log: Log,
+        seals: Iterable[SealRecord],
+    ) -> None:
+        self.status = BaseStatus()
+        self._base = base
+        self._court = court
+        self._key = private_key
+        self._address = address_of(private_key)
+        self._fee_per_gas = max(fee_per_gas, court.fee_per_gas_min)
+        self._batch_log = log
+        self._seals = {seal.number: seal for seal in seals}
+        self._added: deque[SealRecord] = deque()
+        self._commitments: dict[int, Commitment] = {}
+        self._ours: dict[bytes, bool] = {}
+        self._sent: list[Sent] = []
+        self._postings: dict[int, int] = {}
+        self._posted_batches: dict[int, PostedBatch] = {}
+        self.submitted = 0
+        self.failed = 0
+
+    def add(self, seal: SealRecord) -> None:
+        """Take a batch that was sealed durably; on any thread."""
+        self._added.append(seal)
+
+    def step(self, inbox_next: int) -> News:
+        """Look once and do what is due; `inbox_next` is the inbox message that is wanted next.
+
+        Raises VerifierError when the base layer does not answer or moved under the step: then
+        nothing is lost, and the next step begins anew.
+        """
+        while self._added:
+            seal = self._added.popleft()
+            self._seals[seal.number] = seal
+        survey = self._survey()
+        foreign = self._foreign(survey)
+        error = self._settle(survey)
+        if foreign is None:
+            error = self._post_due(survey) or error
+            self._finalise_due(survey)
+            self._pull_credit(survey)
+        else:
+            error = foreign
+        before = self.status
+        entries = self._base.inbox(inbox_next, INBOX_MAX, survey.head.finalised_hash)
+        self.status = self._status(survey, foreign is not None, error, inbox_next + len(entries))
+        self._prune()
+        return News(
+            survey.heads.generation,
+            inbox_next,
+            tuple(entry.message.encode() for entry in entries),
+            self._moved(before),
+        )
+
+    # What is there.
+
+    def _survey(self) -> Survey:
+        head = self._base.head()
+        heads = self._base.heads(head.hash)
+        return Survey(
+            head,
+            heads,
+            self._base.heads(head.safe_hash),
+            self._base.heads(head.finalised_hash),
+            self._base.account(self._address, head.hash),
+            tuple(self._base.batches(heads.finalised_number + 1, LIST_MAX, head.hash)),
+        )
+
+    def _foreign(self, survey: Survey) -> str | None:
+        """Return what is said about a batch on the chain that this node did not make, or None."""
+        for view in survey.open_batches:
+            record = view.record
+            if record.batch_id not in self._ours:
+                self._ours[record.batch_id] = self._is_ours(Header.decode(record.header))
+            if not self._ours[record.batch_id]:
+                return (
+                    f"expected batch {record.number} to be this node's, was "
+                    f"{record.batch_id.hex()} of somebody who has its key; nothing is posted until "
+                    "a challenger has it reverted: replace the key"
+                )
+        return None
+
+    def _is_ours(self, header: Header) -> bool:
+        seal = self._seals.get(header.number)
+        return (
+            seal is not None
+            and header.pre_root == seal.pre_root
+            and header.post_root == seal.post_root
+            and header.step_count == seal.step_count
+            and header.data_length == seal.data_bytes
+            and header.data_hash == self._commitment(seal).data_hash
+        )
+
+    def _commitment(self, seal: SealRecord, data: bytes | None = None) -> Commitment:
+        known = self._commitments.get(seal.number)
+        if known is None:
+            if data is None:
+                data = batch_data(self._batch_log, seal)
+            pairs = [
+                (data[start : start + 32], data[start + 32 : start + PAIR_BYTES])
+                for start in range(0, seal.step_count * PAIR_BYTES, PAIR_BYTES)
+            ]
+            known = Commitment(data_hash(data), steps_root(pairs))
+            self._commitments[seal.number] = known
+        return known
+
+    # What was sent.
+
+    def _settle(self, survey: Survey) -> str:
+        """Learn what became of everything sent; send again what got lost. Returns an error text."""
+        error = ""
+        kept: list[Sent] = []
+        for sent in self._sent:
+            receipt = self._base.receipt(sent.hash)
+            if receipt is not None and receipt.error is not None:
+                # A later step builds it anew on what is there then.
+                self.failed += 1
+                error = f"{type(sent.body).__name__} {sent.number}: {receipt.text}"
+                _log.warning("transaction failed", kind=type(sent.body).__name__, reason=error)
+            elif receipt is not None:
+                if receipt.block_number > survey.head.finalised_number:
+                    kept.append(replace(sent, settled=True))
+            elif sent.nonce >= survey.account.nonce:
+                kept.append(self._send_again(replace(sent, settled=False), survey.head.number))
+        self._sent = kept
+        return error
+
+    def _send_again(self, sent: Sent, block: int) -> Sent:
+        if block - sent.at_block < RESEND_BLOCKS:
+            return sent
+        try:
+            self._base.submit(sent.encoded)
+        except Refused as refused:
+            if refused.code != TransactionError.ALREADY_KNOWN:
+                _log.warning("transaction refused", reason=str(refused))
+        return replace(sent, at_block=block)
+
+    def _waiting(self, kind: type[Body]) -> list[Sent]:
+        return [sent for sent in self._sent if isinstance(sent.body, kind) and not sent.settled]
+
+    def _send(self, survey: Survey, body: Body, gas_limit: int, number: int, name: bytes) -> None:
+        """Sign with the next nonce and submit. Raises Refused or BaseLayerUnavailable."""
+        nonces = [sent.nonce + 1 for sent in self._sent]
+        nonce = max([survey.account.nonce, *nonces])
+        transaction = Transaction(
+            chain_id=self._court.chain_id,
+            settlement=self._court.settlement,
+            nonce=nonce,
+            gas_limit=gas_limit,
+            fee_per_gas=self._fee_per_gas,
+            body=body,
+        )
+        encoded = transaction.sign(self._key)
+        transaction_hash = self._base.submit(encoded)
+        self.submitted += 1
+        generation, block = survey.heads.generation, survey.head.number
+        self._sent.append(
+            Sent(body, number, generation, name, nonce, transaction_hash, encoded, block, False)
+        )
+
+    # What is due.
+
+    def _post_due(self, survey: Survey) -> str:
+        """Post the batches after the tip, a few at a time. Returns why not, if so."""
+        waiting = self._waiting(PostBatch)
+        number, parent = survey.heads.tip_number, survey.heads.tip_id
+        for sent in waiting:
+            if sent.generation != survey.heads.generation or sent.number != number + 1:
+                # Headers of a voided generation, or of blocks that moved: let them fail first.
+                return ""
+            number, parent = sent.number, sent.batch_id
+        room = POSTS_IN_FLIGHT_MAX - len(waiting)
+        limit = survey.heads.finalised_number + self._court.max_unfinalised
+        while room > 0 and number + 1 in self._seals and number < limit:
+            seal = self._seals[number + 1]
+            if number == survey.heads.tip_number and seal.pre_root != survey.heads.tip_root:
+                return (
+                    f"expected the tip's root {seal.pre_root.hex()}, was "
+                    f"{survey.heads.tip_root.hex()}; the base layer holds another history"
+                )
+            data = batch_data(self._batch_log, seal)
+            gas_limit = gas.posting_max(len(data), seal.step_count)
+            needed = self._court.bond + gas_limit * self._fee_per_gas
+            if survey.account.native < needed * (len(waiting) + 1):
+                return (
+                    f"expected at least {needed} gwei of {self._address.hex()} for the next batch, "
+                    f"was {survey.account.native}; fund the address"
+                )
+            header = self._header(survey, seal, data, parent)
+            body = PostBatch(self._court.bond, header.encode(), seal.opening, data)
+            name = header.batch_id()
+            try:
+                self._send(survey, body, gas_limit, seal.number, name)
+            except Refused as refused:
+                return f"batch {seal.number}: {refused}"
+            self._ours[name] = True
+            self._postings[seal.number] = self._postings.get(seal.number, 0) + 1
+            number, parent, room = seal.number, name, room - 1
+            waiting = self._waiting(PostBatch)
+        return ""
+
+    def _header(self, survey: Survey, seal: SealRecord, data: bytes, parent: bytes) -> Header:
+        commitment = self._commitment(seal, data)
+        return Header(
+            law_version=LAW_VERSION,
+            chain_id=self._court.chain_id,
+            settlement=self._court.settlement,
+            generation=survey.heads.generation,
+            number=seal.number,
+            parent_id=parent,
+            # A final block is on every branch, so no reorganisation makes this header stale.
+            base_number=survey.head.finalised_number,
+            base_hash=survey.head.finalised_hash,
+            pre_root=seal.pre_root,
+            post_root=seal.post_root,
+            steps_root=commitment.steps_root,
+            step_count=seal.step_count,
+            data_kind=DATA_INLINE,
+            data_hash=commitment.data_hash,
+            data_length=len(data),
+            proposer=self._address,
+        )
+
+    def _finalise_due(self, survey: Survey) -> None:
+        """Finalise what outlived its window, oldest first."""
+        waiting = self._waiting(Finalise)
+        asked = {sent.number for sent in waiting}
+        next_block = survey.head.number + 1
+        room = FINALISES_IN_FLIGHT_MAX - len(waiting)
+        for view in survey.open_batches:
+            closes = view.record.posted_block + self._court.challenge_window_blocks
+            if room <= 0 or next_block <= closes:
+                break
+            if view.record.number not in asked:
+                name = view.record.batch_id
+                self._send(survey, Finalise(name), CALL_GAS, view.record.number, name)
+                room -= 1
+
+    def _pull_credit(self, survey: Survey) -> None:
+        if self._waiting(ClaimCredit):
+            return
+        credit = self._base.credit(self._address, survey.head.hash)
+        if credit >= CREDIT_BONDS * self._court.bond:
+            self._send(survey, ClaimCredit(), CALL_GAS, 0, b"")
+
+    # What to tell.
+
+    def _status(
+        self, survey: Survey, foreign: bool, error: str, inbox_available: int
+    ) -> BaseStatus:
+        heads = survey.heads
+        for view in survey.open_batches:
+            record = view.record
+            if self._ours.get(record.batch_id):
+                postings = max(self._postings.get(record.number, 1), 1)
+                self._posted_batches[record.number] = PostedBatch(
+                    record.batch_id, record.header, postings
+                )
+        # A withdrawable batch that this process never saw open: after a restart.
+        final = survey.final.finalised_number
+        if final and final not in self._posted_batches:
+            for view in self._base.batches(final, 1, survey.head.hash):
+                self._posted_batches[final] = PostedBatch(
+                    view.record.batch_id, view.record.header, 1
+                )
+        posted = heads.tip_number if not foreign else heads.finalised_number
+        return BaseStatus(
+            posted=posted,
+            safe=min(survey.safe.tip_number, posted),
+            finalised=heads.finalised_number,
+            withdrawable=final,
+            generation=heads.generation,
+            base_block=survey.head.number,
+            inbox_available=inbox_available,
+            foreign_batch=foreign,
+            error=error,
+            reached=True,
+            posted_batches=dict(self._posted_batches),
+        )
+
+    def _moved(self, before: BaseStatus) -> tuple[SealRecord, ...]:
+        """Return the batches whose stage is another one than before this step."""
+        low = min(before.withdrawable, self.status.withdrawable)
+        high = max(before.posted, self.status.posted)
+        if not before.reached:
+            return ()
+        return tuple(
+            self._seals[number]
+            for number in range(low + 1, high + 1)
+            if number in self._seals and before.stage(number) != self.status.stage(number)
+        )
+
+    def _prune(self) -> None:
+        """Forget what no reorganisation can bring back."""
+        done = self.status.withdrawable
+        tables: tuple[dict[int, Any], ...] = (
+            self._seals,
+            self._commitments,
+            self._postings,
+            self._posted_batches,
+        )
+        for table in tables:
+            for number in [number for number in table if number < done]:
+                del table[number]
+
+
+class PosterThread:
+    """Steps the poster now and then, and tells the sequencer what it found."""
+
+    def __init__(self, poster: Poster, shell: Shell, metrics: Metrics, poll_seconds: float) -> None:
+        """Listen for sealed batches of `shell` from now on."""
+        self.poster = poster
+        self._shell = shell
+        self._metrics = metrics
+        self._poll_seconds = poll_seconds
+        self._stopping = threading.Event()
+        self._generation = -1
+        self._thread = threading.Thread(target=self._run, name="poster", daemon=True)
+        shell.sealed.append(self._sealed)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step that runs."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _sealed(self, sealed: Sealed) -> None:
+        self.poster.add(sealed.seal)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._poll_seconds):
+            submitted, failed = self.poster.submitted, self.poster.failed
+            try:
+                self._tell(self.poster.step(self._shell.sequencer.inbox_next))
+            except BlockUnknown:
+                # The base layer moved between two reads; the next step sees one state again.
+                continue
+            except (VerifierError, OSError) as error:
+                self.poster.status = replace(self.poster.status, error=str(error))
+                _log.warning("base layer step failed", reason=str(error))
+            except Exception as error:
+                # A defect of ours must not end posting silently: it is said, and tried again.
+                self.poster.status = replace(self.poster.status, error=repr(error))
+                _log.exception("poster step failed")
+            self._metrics.postings.inc(self.poster.submitted - submitted)
+            self._metrics.posting_failures.inc(self.poster.failed - failed)
+            self._metrics.foreign_batch.set(self.poster.status.foreign_batch)
+
+    def _tell(self, news: News) -> None:
+        if news.generation != self._generation:
+            self._generation = news.generation
+            self._shell.send(GenerationMoved(news.generation))
+        if news.inbox:
+            self._shell.send(InboxArrived(news.inbox_first, news.inbox))
+        for seal in news.moved:
+            self._shell.batch_moved(seal)

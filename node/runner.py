@@ -1,0 +1,289 @@
+"""The node as a process: everything is made here, wired, started, and stopped in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import start_http_server
+
+from clearing.eip712 import domain_separator
+from clearing.genesis import Genesis
+from clearing.keys import address_of
+from clearing.units import ACTION_BYTES_MAX, ACTIONS_PER_STEP, LAW_VERSION
+from node.auth import Doorkeeper
+from node.batcher import BatchPolicy
+from node.config import ClockSection, Config, ConfigInvalid, load_genesis, load_key, split_address
+from node.disk import OsDisk
+from node.intake import Intake
+from node.log import Log
+from node.metrics import Metrics
+from node.poster import Poster, PosterThread
+from node.reads import Reads
+from node.receipts import receipt_signer
+from node.replay import recover
+from node.sequencer import Limits
+from node.service import NodeServer, NodeServicer
+from node.shell import Clock, Shell, fold
+from node.status import BaseStatus
+from node.v1 import node_pb2
+from node.view import open_view
+from verifier.base_layer import BaseLayer
+from verifier.config import CourtConfig
+from verifier.remote import RemoteBaseLayer
+
+DRAIN_SECONDS = 10.0
+# Roughly what one core does of individually signed trades; only the hint to come back uses it.
+ACTIONS_PER_MS = 10
+
+_log = structlog.get_logger("node.runner")
+
+
+def wall_clock() -> int:
+    """Return milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def clock_of(section: ClockSection, wall: Clock = wall_clock) -> Clock:
+    """Return the law's clock: the wall's, or one that runs `rate` times as fast from an origin."""
+    if section.rate == 0:
+        return wall
+    return lambda: section.origin_ms + section.rate * (wall() - section.started_ms)
+
+
+def limits_of(config: Config, court: CourtConfig | None) -> tuple[Limits, BatchPolicy]:
+    """Return the bounds of queue, frame and batch, within the court's caps.
+
+    Raises `ConfigInvalid` when the court's caps leave no room for the largest submission.
+    """
+    steps_max, bytes_max = config.batch.steps_max, config.batch.bytes_max
+    if court is not None:
+        steps_max = min(steps_max, court.batch_steps_max)
+        bytes_max = min(bytes_max, court.batch_bytes_max)
+    policy = BatchPolicy(steps_max, bytes_max, config.batch.interval_ms)
+    actions = config.batch.frame_actions_max + config.batch.inbox_per_frame_max
+    frame_bytes = policy.frame_bytes_max(actions)
+    if actions > steps_max or frame_bytes < config.limits.request_bytes_max:
+        raise ConfigInvalid(
+            [
+                f"limits: expected a frame of {actions} actions and a submission of "
+                f"{config.limits.request_bytes_max} bytes to fit the court's caps of {steps_max} "
+                f"steps and {bytes_max} bytes; lower batch.frame_actions_max and "
+                "limits.request_bytes_max"
+            ]
+        )
+    limits = Limits(
+        queue_actions_max=config.limits.queue_actions_max,
+        queue_bytes_max=config.limits.queue_bytes_max,
+        frame_actions_max=actions,
+        frame_bytes_max=frame_bytes,
+        inbox_per_frame_max=config.batch.inbox_per_frame_max,
+        actions_per_ms=ACTIONS_PER_MS,
+    )
+    return limits, policy
+
+
+class Node:
+    """One node: opened from its directory, started, stopped. Usable inside any process."""
+
+    def __init__(
+        self,
+        config: Config,
+        genesis: Genesis,
+        sequencer_key: bytes,
+        base: BaseLayer | None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        """Open the log, replay it, bind the port. `base` None posts nothing and reads no inbox.
+
+        Raises `ConfigInvalid`, or what the storage fails with.
+        """
+        self.config = config
+        self.genesis = genesis
+        self.metrics = Metrics()
+        self._base = base
+        court = None if base is None else base.config()
+        _check_court(court, genesis, sequencer_key)
+        limits, policy = limits_of(config, court)
+        domain = domain_separator(genesis.chain_id, genesis.settlement)
+        directory = Path(config.node.data_dir)
+        self.disk = OsDisk(directory / "log")
+        self.log = Log.open(self.disk)
+        recovered = recover(
+            self.log,
+            genesis,
+            limits,
+            policy,
+            receipt_signer(sequencer_key, domain),
+            accounts_capacity=config.node.accounts_capacity,
+            progress=lambda done, total: _log.info("replaying", record=done, of=total),
+        )
+        self.view, caught_up = open_view(directory / "view", self.log, fold)
+        _log.info(
+            "recovered",
+            frames=recovered.frames,
+            actions=recovered.actions,
+            batches=len(recovered.seals),
+            state_root=recovered.sequencer.engine.root().hex(),
+            view_rebuilt_because=caught_up.rebuilt_because,
+        )
+        self.shell = Shell(
+            recovered.sequencer,
+            self.log,
+            self.view,
+            clock or clock_of(config.clock),
+            recovery_threads=config.node.recovery_threads,
+            ring_size=config.limits.tail_events_max,
+        )
+        self.poster: PosterThread | None = None
+        if base is not None and court is not None:
+            poster = Poster(
+                base, court, sequencer_key, config.base.fee_per_gas, self.log, recovered.seals
+            )
+            self.poster = PosterThread(poster, self.shell, self.metrics, config.base.poll_ms / 1000)
+        info = _info(genesis, config, sequencer_key, recovered.sequencer.batcher.genesis_root)
+        reads = Reads(self.shell, config.limits, info, self.base_status)
+        doorkeeper = Doorkeeper(config.venues, config.node.threads, time.monotonic)
+        self._watch(doorkeeper)
+        servicer = NodeServicer(Intake(self.shell, config.limits), reads)
+        self.server = NodeServer(config, servicer, doorkeeper, self.metrics)
+        self.address = self.server.address
+
+    def base_status(self) -> BaseStatus:
+        """Return what was last seen of the base layer."""
+        return BaseStatus() if self.poster is None else self.poster.poster.status
+
+    def start(self) -> None:
+        """Serve."""
+        self.shell.start()
+        if self.poster is not None:
+            self.poster.start()
+        self.server.serve()
+        _log.info("serving", address=self.address)
+
+    def stop(self) -> bool:
+        """Drain, sync, close. Returns whether every request got its answer."""
+        self.server.not_serving()
+        if self.poster is not None:
+            self.poster.stop()
+        drained = self.shell.stop(DRAIN_SECONDS)
+        self.server.stop(1.0)
+        self.view.close()
+        self.disk.close()
+        _log.info("stopped", drained=drained)
+        return drained
+
+    def _watch(self, doorkeeper: Doorkeeper) -> None:
+        sequencer, shell, watch = self.shell.sequencer, self.shell, self.metrics.watch
+        watch("novatio_queued_actions", "Actions unanswered.", lambda: sequencer.queued_actions)
+        watch("novatio_frames", "Frames applied since the start.", lambda: shell.frames)
+        watch("novatio_actions", "Actions applied since the start.", lambda: shell.actions)
+        watch(
+            "novatio_sequenced_actions",
+            "Actions sequenced since genesis.",
+            lambda: sequencer.duplicates.count,
+        )
+        watch(
+            "novatio_log_records",
+            "Durable records in the log.",
+            lambda: self.log.durable_tail.sequence,
+        )
+        watch(
+            "novatio_sealed_batch",
+            "Number of the last sealed batch.",
+            lambda: sequencer.batcher.number - 1,
+        )
+        watch(
+            "novatio_posted_batch",
+            "Number of the last batch on the base layer.",
+            lambda: self.base_status().posted,
+        )
+        watch(
+            "novatio_finalised_batch",
+            "Number of the last final batch.",
+            lambda: self.base_status().finalised,
+        )
+        watch(
+            "novatio_failed",
+            "1 after the disk or the log failed.",
+            lambda: bool(sequencer.failure),
+        )
+        watch(
+            "novatio_in_flight_submissions",
+            "Submissions without an answer, of all venues.",
+            lambda: sum(quota.in_flight for quota in doorkeeper.quotas.values()),
+        )
+
+
+def _check_court(court: CourtConfig | None, genesis: Genesis, sequencer_key: bytes) -> None:
+    """The node has to be the sequencer of the chain whose state it keeps."""
+    if court is None:
+        return
+    problems = [
+        f"base layer: expected {name} {ours!r}, was {theirs!r}; check chain.genesis, node.key_file "
+        "and base.address"
+        for name, ours, theirs in (
+            ("chain id", genesis.chain_id, court.chain_id),
+            ("settlement", genesis.settlement.hex(), court.settlement.hex()),
+            ("sequencer", address_of(sequencer_key).hex(), court.sequencer.hex()),
+        )
+        if ours != theirs
+    ]
+    if problems:
+        raise ConfigInvalid(problems)
+
+
+def node_version() -> str:
+    """Return the version of the installed program."""
+    try:
+        return version("novatio")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _info(genesis: Genesis, config: Config, sequencer_key: bytes, genesis_root: bytes) -> Any:
+    return node_pb2.GetInfoResponse(
+        node_version=node_version(),
+        law_version=LAW_VERSION,
+        chain_id=genesis.chain_id,
+        settlement=genesis.settlement,
+        domain_separator=domain_separator(genesis.chain_id, genesis.settlement),
+        genesis_root=genesis_root,
+        sequencer=address_of(sequencer_key),
+        actions_max=config.limits.request_actions_max,
+        bytes_max=config.limits.request_bytes_max,
+        action_bytes_max=ACTION_BYTES_MAX,
+        actions_per_step=ACTIONS_PER_STEP,
+    )
+
+
+def run(config: Config) -> int:
+    """Run a node until SIGTERM or SIGINT; return the exit code of the process.
+
+    Raises `ConfigInvalid` or what the storage fails with, before anything is served.
+    """
+    genesis = load_genesis(config.chain.genesis)
+    if not config.node.key_file:
+        raise ConfigInvalid(["node.key_file: expected the file of the sequencer's key, was none"])
+    key = load_key(config.node.key_file)
+    base = RemoteBaseLayer(config.base.address) if config.base.address else None
+    node = Node(config, genesis, key, base)
+    if config.node.metrics_listen:
+        host, port = split_address(config.node.metrics_listen)
+        start_http_server(port, host, node.metrics.registry)
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    node.start()
+    while not asked.wait(1.0) and not node.shell.sequencer.failure:
+        pass
+    drained = node.stop()
+    if base is not None:
+        base.close()
+    return 0 if drained else 1

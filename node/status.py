@@ -1,0 +1,58 @@
+"""What the poster last saw of the base layer: one value, replaced as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class BatchStage(IntEnum):
+    """Where a batch stands; the numbers are those of the wire."""
+
+    SEALED = 1
+    POSTED = 2
+    SAFE = 3
+    FINALISED = 4
+    WITHDRAWABLE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PostedBatch:
+    """How a batch stands on the base layer, or was last sent there."""
+
+    batch_id: bytes
+    header: bytes
+    postings: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaseStatus:
+    """Batch numbers of the heads, in falling order, and what else operators want to know.
+
+    `posted_batches` are those that are not yet withdrawable, and the newest that is.
+    """
+
+    posted: int = 0
+    safe: int = 0
+    finalised: int = 0
+    withdrawable: int = 0
+    generation: int = 0
+    base_block: int = 0
+    inbox_available: int = 0
+    foreign_batch: bool = False
+    error: str = ""
+    reached: bool = False
+    posted_batches: Mapping[int, PostedBatch] = field(default_factory=dict)
+
+    def stage(self, number: int) -> BatchStage:
+        """Return where batch `number` stands."""
+        for stage, head in (
+            (BatchStage.WITHDRAWABLE, self.withdrawable),
+            (BatchStage.FINALISED, self.finalised),
+            (BatchStage.SAFE, self.safe),
+            (BatchStage.POSTED, self.posted),
+        ):
+            if number <= head:
+                return stage
+        return BatchStage.SEALED

@@ -1,0 +1,111 @@
+"""State rows as messages: what the read calls answer. Runs on the sequencer's thread."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from clearing.keccak import to_bytes
+from clearing.records import State
+from node.margins import Margin, margin_of, position_numbers
+from node.v1 import node_pb2
+
+_INDEX_LIMB_BITS = 62
+
+
+def instrument_message(state: State, id: int) -> Any:
+    """Return one instrument."""
+    row = cast(Any, state).instruments[id]
+    index = (int(row.funding_high) << _INDEX_LIMB_BITS) + int(row.funding_low)
+    return node_pb2.Instrument(
+        id=id,
+        symbol=to_bytes(row.symbol).rstrip(b"\0").decode("ascii"),
+        kind=int(row.kind),
+        status=int(row.status),
+        tier=int(row.tier),
+        tick_micro=int(row.tick),
+        lot_size_nano=int(row.lot_size),
+        open_interest_lots=int(row.open_interest),
+        mark_price_micro=int(row.mark_price),
+        index_price_micro=int(row.index_price),
+        price_time_ms=int(row.price_time),
+        funding_index=str(index),
+        funding_time_ms=int(row.funding_time),
+        pot_micro=int(row.pot),
+        open_interest_cap_lots=int(row.open_interest_cap),
+        position_cap_lots=int(row.position_cap),
+        underlying=int(row.underlying),
+        strike_micro=int(row.strike),
+        expiry_ms=int(row.expiry),
+    )
+
+
+def margin_message(margin: Margin) -> Any:
+    """Return a margin."""
+    return node_pb2.Margin(
+        equity_micro=margin.equity,
+        initial_micro=margin.initial,
+        maintenance_micro=margin.maintenance,
+        notional_micro=margin.notional,
+    )
+
+
+def account_message(state: State, id: int) -> Any:
+    """Return one account with its positions and margin."""
+    row = cast(Any, state).accounts[id]
+    count = int(row.position_count)
+    values, owed = np.zeros(max(count, 1), np.int64), np.zeros(max(count, 1), np.int64)
+    position_numbers(state, id, cast(Any, values), cast(Any, owed))
+    account = node_pb2.Account(
+        id=id,
+        owner=to_bytes(row.owner)[12:],
+        subaccount=int(row.subaccount),
+        cash_micro=int(row.cash),
+        order_floor=int(row.order_floor),
+        request_sequence=int(row.request_sequence),
+        margin=margin_message(margin_of(state, id)),
+    )
+    for place in range(count):
+        position = row.positions[place]
+        account.positions.add(
+            instrument=int(position.instrument),
+            lots=int(position.lots),
+            entry_cost_micro=int(position.entry_cost),
+            value_micro=int(values[place]),
+            funding_micro=-int(owed[place]),
+        )
+    return account
+
+
+def params_message(state: State) -> Any:
+    """Return the parameters in force and the funds' balances."""
+    params = cast(Any, state).params[0]
+    message = node_pb2.GetParamsResponse(
+        version=int(params.version),
+        price_quorum=int(params.price_quorum),
+        price_band_ppm=int(params.price_band_ppm),
+        price_stale_open_ms=int(params.price_stale_open_ms),
+        price_stale_margin_ms=int(params.price_stale_margin_ms),
+        price_jump_ppm=int(params.price_jump_ppm),
+        price_drift_ms=int(params.price_drift_ms),
+        funding_interval_ms=int(params.funding_interval_ms),
+        funding_cap_ppm=int(params.funding_cap_ppm),
+        liquidation_buffer_ppm=int(params.liquidation_buffer_ppm),
+        liquidation_penalty_ppm=int(params.liquidation_penalty_ppm),
+        insurance_fee_ppm=int(params.insurance_fee_ppm),
+        transfer_margin_ppm=int(params.transfer_margin_ppm),
+    )
+    for tier in params.tiers:
+        if int(tier.initial_ppm):
+            message.tiers.add(
+                initial_ppm=int(tier.initial_ppm),
+                maintenance_ppm=int(tier.maintenance_ppm),
+                open_interest_lower_micro=int(tier.open_interest_lower),
+                open_interest_upper_micro=int(tier.open_interest_upper),
+            )
+    for place in range(int(params.publisher_count)):
+        message.publishers.append(to_bytes(params.publishers[place].address)[12:])
+    for fund in range(int(cast(Any, state).globals[0].fund_count)):
+        message.funds_micro.append(int(cast(Any, state).funds[fund].balance))
+    return message
