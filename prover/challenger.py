@@ -1,0 +1,223 @@
+"""The challenger: follows the base layer, and proves wrong what is wrong.
+
+``Challenger`` is a state machine without I/O: ``handle(event) -> effects``. What it wants follows
+from what it sees, not from what it did, so a lost transaction or a reorganisation needs no special
+case: the next observation wants the same again. ``prover.challenger_process`` gives it hands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from prover.replica import Judgement, Replica, Verdict
+from verifier.base_layer import BatchView, Head, Heads
+from verifier.court import BatchStatus
+from verifier.evidence import EvidenceError, check_bad_step
+from verifier.header import Header
+
+FINALISE_MAX = 16  # batches that one observation asks to finalise
+VERDICTS_KEPT = 4_096  # newest verdicts that are remembered
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the base layer shows at one block: every read is pinned to ``head.hash``.
+
+    ``batches`` are the canonical ones after ``Challenger.watch_after``, without a gap;
+    ``settled_number`` is the court's last final batch as of the finalised block, so it cannot go.
+    """
+
+    head: Head
+    heads: Heads
+    settled_number: int
+    batches: tuple[BatchView, ...]
+    credit: int
+
+
+@dataclass(frozen=True)
+class DataFetched:
+    """The data of a batch, or None if the base layer has them not."""
+
+    batch_id: bytes
+    data: bytes | None
+
+
+Event: TypeAlias = Observed | DataFetched
+
+
+@dataclass(frozen=True)
+class FetchData:
+    """Read the data of a batch."""
+
+    batch_id: bytes
+
+
+@dataclass(frozen=True)
+class Prove:
+    """Show the court the evidence."""
+
+    batch_id: bytes
+    number: int
+    evidence: bytes
+
+
+@dataclass(frozen=True)
+class FinaliseBatch:
+    """Make a batch final whose window has passed."""
+
+    batch_id: bytes
+    number: int
+
+
+@dataclass(frozen=True)
+class ClaimReward:
+    """Pull what the court owes us, in gwei."""
+
+    amount: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """A verdict, made for the first time."""
+
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that a person must look at."""
+
+    text: str
+
+
+Effect: TypeAlias = FetchData | Prove | FinaliseBatch | ClaimReward | Report | Alert
+
+
+class Challenger:
+    """Judges batch after batch; acts on INVALID alone.
+
+    ``window_blocks`` is the court's challenge window. ``known`` holds verdicts of an earlier life,
+    by batch id: reaching another one now raises an alert.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        window_blocks: int,
+        known: dict[bytes, Verdict] | None = None,
+    ) -> None:
+        self.replica = replica
+        self.verdicts: dict[bytes, Verdict] = dict(known or {})
+        self._window = window_blocks
+        self._views: dict[int, BatchView] = {}
+        self._seen: Observed | None = None
+        self._judged: dict[bytes, Judgement] = {}
+        self._waiting: set[bytes] = set()
+
+    @property
+    def watch_after(self) -> int:
+        """Number after which ``Observed.batches`` must begin."""
+        return self.replica.released_number
+
+    def handle(self, event: Event) -> list[Effect]:
+        """Take in an event and return what to do, in order."""
+        if isinstance(event, Observed):
+            return list(self._observe(event))
+        return list(self._judge(event))
+
+    def _observe(self, seen: Observed) -> Iterator[Effect]:
+        self._seen = seen
+        self._views = {view.record.number: view for view in seen.batches}
+        self._waiting.clear()
+        self.replica.roll_back(self._common_number())
+        self.replica.release(min(seen.settled_number, self.replica.number))
+        canonical = {view.record.batch_id for view in seen.batches}
+        self._judged = {id: made for id, made in self._judged.items() if id in canonical}
+        yield from self._next()
+        yield from self._finalisable()
+        if seen.credit > 0:
+            yield ClaimReward(seen.credit)
+
+    def _common_number(self) -> int:
+        """Return the newest followed batch that the base layer still has."""
+        number = self.replica.number
+        while number > self.replica.released_number:
+            view = self._views.get(number)
+            if view is not None and view.record.batch_id == self.replica.id_of(number):
+                break
+            number -= 1
+        return number
+
+    def _next(self) -> Iterator[Effect]:
+        """Want the next batch's data, or its end if it is bad."""
+        view = self._views.get(self.replica.number + 1)
+        if view is None:
+            return
+        batch_id = view.record.batch_id
+        judged = self._judged.get(batch_id)
+        if judged is None:
+            if batch_id not in self._waiting:
+                self._waiting.add(batch_id)
+                yield FetchData(batch_id)
+        elif judged.verdict is Verdict.INVALID:
+            yield from self._accuse(view, judged)
+
+    def _accuse(self, view: BatchView, judged: Judgement) -> Iterator[Effect]:
+        if view.status == BatchStatus.FINALISED:
+            yield Alert(
+                f"batch {judged.number} is final although its step {judged.step} breaks the law; "
+                "nothing can take it back: leave, and tell everyone"
+            )
+            return
+        # The court's own check, before anything is paid for.
+        try:
+            fraud = check_bad_step(Header.decode(view.record.header), judged.evidence)
+        except EvidenceError as error:
+            yield Alert(f"own evidence against batch {judged.number} is not well-made: {error}")
+            return
+        if fraud:
+            yield Prove(judged.batch_id, judged.number, judged.evidence)
+        else:
+            yield Alert(
+                f"own evidence against step {judged.step} of batch {judged.number} shows no fraud; "
+                "engine and court disagree: report it with the batch"
+            )
+
+    def _finalisable(self) -> Iterator[Effect]:
+        """Want final what was found valid and has outlived its window."""
+        assert self._seen is not None
+        first = self._seen.heads.finalised_number + 1
+        for number in range(first, min(self.replica.number + 1, first + FINALISE_MAX)):
+            view = self._views.get(number)
+            if view is None or view.record.batch_id != self.replica.id_of(number):
+                return
+            # The transaction lands in the next block at the earliest.
+            if view.record.posted_block + self._window >= self._seen.head.number + 1:
+                return
+            yield FinaliseBatch(view.record.batch_id, number)
+
+    def _judge(self, fetched: DataFetched) -> Iterator[Effect]:
+        self._waiting.discard(fetched.batch_id)
+        view = self._views.get(self.replica.number + 1)
+        if view is None or view.record.batch_id != fetched.batch_id:
+            return
+        made = self.replica.judge(Header.decode(view.record.header), fetched.data)
+        known = self.verdicts.get(made.batch_id)
+        if made.verdict is Verdict.UNAVAILABLE:
+            # Not remembered: the next observation asks again.
+            yield Report(made)
+            return
+        self._judged[made.batch_id] = made
+        self.verdicts[made.batch_id] = made.verdict
+        while len(self.verdicts) > VERDICTS_KEPT:
+            del self.verdicts[next(iter(self.verdicts))]
+        if known is None:
+            yield Report(made)
+        elif known is not made.verdict:
+            yield Alert(
+                f"batch {made.number} was found {known.value} before and {made.verdict.value} now; "
+                "the law must not change under a chain: compare the versions"
+            )
+        yield from self._next()

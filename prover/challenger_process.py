@@ -1,0 +1,232 @@
+"""The challenger's hands: reads a base layer, sends transactions, keeps its verdicts on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearing.keys import address_of
+from prover.challenger import (
+    Alert,
+    Challenger,
+    ClaimReward,
+    DataFetched,
+    Effect,
+    FetchData,
+    FinaliseBatch,
+    Observed,
+    Prove,
+)
+from prover.replica import Replica, Verdict
+from verifier import gas
+from verifier.base_layer import LIST_MAX, BaseLayer, BatchView, Head
+from verifier.errors import CourtError, Refused, TransactionError
+from verifier.transactions import Body, ClaimCredit, Finalise, ProveFraud, Transaction
+
+RETRY_BLOCKS = 8  # blocks after which a transaction that is on none is sent again, dearer
+CURSOR_VERSION = 1
+SETTLED = frozenset((CourtError.ALREADY_REVERTED, CourtError.NO_SUCH_BATCH))
+HARMLESS = frozenset((TransactionError.ALREADY_KNOWN, TransactionError.STALE_NONCE))
+SIGNATURE_AND_HEAD_BYTES = 256
+
+
+class CursorError(RuntimeError):
+    """The cursor file is of another chain, or damaged."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Transactions that wait for a block since ``block``."""
+
+    hashes: tuple[bytes, ...]
+    block: int
+
+
+class ChallengerProcess:
+    """Drives a ``Challenger`` over a base layer; call ``tick`` again and again.
+
+    Without ``private_key`` it only observes. ``cursor`` is a file; the state itself is rebuilt from
+    genesis at every start, and must then reach the verdicts that the file holds. ``notify`` gets
+    every effect as it happens.
+    """
+
+    def __init__(
+        self,
+        base: BaseLayer,
+        replica: Replica,
+        private_key: bytes | None = None,
+        cursor: Path | None = None,
+        notify: Callable[[Effect], None] = lambda effect: None,
+    ) -> None:
+        """Raises CursorError for a cursor, and ValueError for a base layer, of another genesis."""
+        self._base = base
+        self._key = private_key
+        self._address = address_of(private_key) if private_key else None
+        self._cursor = cursor
+        self._notify = notify
+        self._config = base.config()
+        self._sent: Sent | None = None
+        self._fee = self._config.fee_per_gas_min
+        self._genesis_id = replica.genesis_id
+        genesis = base.batches(0, 1)[0].record.batch_id
+        if genesis != replica.genesis_id:
+            raise ValueError(
+                f"expected a base layer with genesis batch {replica.genesis_id.hex()}, was "
+                f"{genesis.hex()}; point to the chain of this genesis"
+            )
+        known = {} if cursor is None else load_cursor(cursor, replica.genesis_id)
+        self._saved = dict(known)
+        self.challenger = Challenger(replica, self._config.challenge_window_blocks, known)
+
+    def tick(self) -> None:
+        """Look once, do what follows, and save the verdicts.
+
+        Raises BlockUnknown if the base layer reorganised away the block being looked at, and
+        BaseLayerUnavailable; both ask for another tick later.
+        """
+        head = self._base.head()
+        queue = deque(self.challenger.handle(self._look(head)))
+        bodies: list[Body] = []
+        while queue:
+            effect = queue.popleft()
+            self._notify(effect)
+            if isinstance(effect, FetchData):
+                data = self._base.batch_data(effect.batch_id, head.hash)
+                queue.extend(self.challenger.handle(DataFetched(effect.batch_id, data)))
+            elif isinstance(effect, Prove):
+                bodies.insert(0, ProveFraud(effect.batch_id, effect.evidence))
+            elif isinstance(effect, FinaliseBatch):
+                bodies.append(Finalise(effect.batch_id))
+            elif isinstance(effect, ClaimReward):
+                bodies.append(ClaimCredit())
+        self._save()
+        if self._key is not None and bodies and self._may_send(head):
+            self._send(head, bodies)
+
+    def _save(self) -> None:
+        verdicts = self.challenger.verdicts
+        if self._cursor is not None and verdicts != self._saved:
+            save_cursor(self._cursor, self._genesis_id, verdicts)
+            self._saved = dict(verdicts)
+
+    def _look(self, head: Head) -> Observed:
+        credit = 0 if self._address is None else self._base.credit(self._address, head.hash)
+        return Observed(
+            head,
+            self._base.heads(head.hash),
+            self._base.heads(head.finalised_hash).finalised_number,
+            tuple(self._batches(self.challenger.watch_after + 1, head)),
+            credit,
+        )
+
+    def _batches(self, first: int, head: Head) -> list[BatchView]:
+        views: list[BatchView] = []
+        while True:
+            page = self._base.batches(first + len(views), LIST_MAX, head.hash)
+            views.extend(page)
+            if len(page) < LIST_MAX:
+                return views
+
+    def _may_send(self, head: Head) -> bool:
+        """Wait for what was sent before; after a while, offer more and send again."""
+        if self._sent is None:
+            return True
+        if all(self._base.receipt(sent) is not None for sent in self._sent.hashes):
+            self._fee = self._config.fee_per_gas_min
+            self._sent = None
+            return True
+        if head.number - self._sent.block < RETRY_BLOCKS:
+            return False
+        self._fee *= 2
+        self._sent = None
+        return True
+
+    def _send(self, head: Head, bodies: list[Body]) -> None:
+        assert self._key is not None and self._address is not None
+        nonce = self._base.account(self._address, head.hash).nonce
+        hashes: list[bytes] = []
+        for body in bodies:
+            signed = self._signed(body, nonce + len(hashes))
+            if isinstance(body, ProveFraud) and not self._would_succeed(signed):
+                continue
+            try:
+                hashes.append(self._base.submit(signed))
+            except Refused as error:
+                if error.code not in HARMLESS:
+                    self._notify(Alert(f"the base layer refused a transaction: {error}"))
+                break
+        if hashes:
+            self._sent = Sent(tuple(hashes), head.number)
+
+    def _signed(self, body: Body, nonce: int) -> bytes:
+        assert self._key is not None
+        limit = gas.intrinsic(len(body.encode()) + SIGNATURE_AND_HEAD_BYTES)
+        if isinstance(body, ProveFraud):
+            limit += gas.proving(len(body.evidence))
+        limit += gas.CALL_SLOTS * gas.STORAGE_GAS
+        config = self._config
+        return Transaction(
+            config.chain_id,
+            config.settlement,
+            nonce,
+            min(limit, config.block_gas_limit),
+            self._fee,
+            body,
+        ).sign(self._key)
+
+    def _would_succeed(self, signed: bytes) -> bool:
+        """Try the proof on the base layer; somebody else's success is ours too."""
+        receipt = self._base.dry_run(signed)
+        if receipt.error is not None and receipt.error not in SETTLED:
+            self._notify(Alert(f"a proof would fail on the base layer: {receipt.text}"))
+        return receipt.error is None
+
+
+def load_cursor(path: Path, genesis_id: bytes) -> dict[bytes, Verdict]:
+    """Return the verdicts in a cursor file, none if there is no file. Raises CursorError."""
+    try:
+        content: Any = json.loads(path.read_text("ascii"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise _cursor_error(path, "JSON", error) from error
+    if not isinstance(content, dict) or content.get("version") != CURSOR_VERSION:
+        raise _cursor_error(path, f"version {CURSOR_VERSION}", content)
+    if content.get("genesis") != genesis_id.hex():
+        raise _cursor_error(path, f"genesis {genesis_id.hex()}", content.get("genesis"))
+    try:
+        return {bytes.fromhex(id): Verdict(made) for id, made in content["verdicts"].items()}
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise _cursor_error(path, "verdicts by batch id", error) from error
+
+
+def save_cursor(path: Path, genesis_id: bytes, verdicts: dict[bytes, Verdict]) -> None:
+    """Replace the cursor file, whole and durable."""
+    content = {
+        "version": CURSOR_VERSION,
+        "genesis": genesis_id.hex(),
+        "verdicts": {id.hex(): verdict.value for id, verdict in verdicts.items()},
+    }
+    fresh = path.with_suffix(".new")
+    with open(fresh, "w", encoding="ascii") as file:
+        json.dump(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _cursor_error(path: Path, expected: str, was: object) -> CursorError:
+    return CursorError(
+        f"cursor {path}: expected {expected}, was {was}; remove the file to start afresh, "
+        "nothing but the memory of verdicts is lost"
+    )

@@ -1,0 +1,195 @@
+"""Follows a chain of batches from genesis and judges each: the same bytes, the same law.
+
+A replica trusts nothing but its genesis. It knows no base layer: whoever drives it hands it headers
+and data, and tells it when the base layer took batches back.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from clearing.decode import Columns, pack, recover_signers
+from clearing.genesis import Genesis
+from clearing.keccak import to_bytes
+from prover.engine import Checkpoint, Engine, Steps
+from prover.tree import Pieces
+from prover.witness import build_evidence
+from verifier.batch import BatchData, data_hash
+from verifier.errors import Refused
+from verifier.header import Header, genesis_batch_id
+
+
+class Verdict(Enum):
+    """What a replica says of a batch."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on one batch.
+
+    INVALID carries the first bad step and the encoded evidence; UNAVAILABLE a reason.
+    """
+
+    batch_id: bytes
+    number: int
+    verdict: Verdict
+    step: int = 0
+    evidence: bytes = b""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A valid batch that the replica has run, and how to undo it."""
+
+    batch_id: bytes
+    number: int
+    checkpoint: Checkpoint
+
+
+class Replica:
+    """An engine that stands after the last valid batch it was given.
+
+    ``executor``, of threads, shares the work of signature recovery.
+    """
+
+    def __init__(
+        self, genesis: Genesis, accounts_capacity: int = 1024, executor: Executor | None = None
+    ) -> None:
+        self.engine = Engine(genesis, accounts_capacity)
+        self.genesis_id = genesis_batch_id(genesis.chain_id, genesis.settlement, self.engine.root())
+        self._executor = executor
+        self._followed: list[Followed] = []
+        self._released = (0, self.genesis_id)
+
+    @property
+    def number(self) -> int:
+        """Number of the batch that the engine stands after; 0 is genesis."""
+        return self._followed[-1].number if self._followed else self._released[0]
+
+    @property
+    def batch_id(self) -> bytes:
+        """Name of the batch that the engine stands after."""
+        return self._followed[-1].batch_id if self._followed else self._released[1]
+
+    @property
+    def released_number(self) -> int:
+        """Number of the newest batch that can no longer be rolled back."""
+        return self._released[0]
+
+    def id_of(self, number: int) -> bytes | None:
+        """Return the name of a followed batch from the newest released one on, or None."""
+        if number == self._released[0]:
+            return self._released[1]
+        for followed in self._followed:
+            if followed.number == number:
+                return followed.batch_id
+        return None
+
+    def judge(self, header: Header, data: bytes | None) -> Judgement:
+        """Judge the batch after the one that the engine stands after; follow it if it is valid.
+
+        Otherwise the engine stays. Raises ValueError for a header of another parent: roll back
+        first.
+        """
+        batch_id = header.batch_id()
+        if header.parent_id != self.batch_id:
+            raise ValueError(
+                f"expected a batch on {self.batch_id.hex()}, number {self.number}, was one on "
+                f"{header.parent_id.hex()}; roll back to its parent first"
+            )
+        try:
+            decoded = _decode(header, data)
+        except Refused as error:
+            return Judgement(batch_id, header.number, Verdict.UNAVAILABLE, reason=str(error))
+        if isinstance(decoded, str):
+            return Judgement(batch_id, header.number, Verdict.UNAVAILABLE, reason=decoded)
+        columns, times, bounds = self._columns(decoded)
+        checkpoint = self.engine.checkpoint(columns)
+        bad = _first_difference(self.engine.replay(columns, times, bounds), decoded)
+        if bad is None and self.engine.root() == header.post_root:
+            self._followed.append(Followed(batch_id, header.number, checkpoint))
+            return Judgement(batch_id, header.number, Verdict.VALID)
+        self.engine.rollback(checkpoint)
+        if bad is None:
+            reason = "the header's post root is not that of its last step"
+            return Judgement(batch_id, header.number, Verdict.UNAVAILABLE, reason=reason)
+        evidence = self._evidence(header, decoded, bad, columns, times, bounds)
+        return Judgement(batch_id, header.number, Verdict.INVALID, bad, evidence)
+
+    def roll_back(self, number: int) -> None:
+        """Stand after batch ``number`` again.
+
+        Raises ValueError for one that was released before, or was never followed.
+        """
+        if not self.released_number <= number <= self.number:
+            raise ValueError(
+                f"expected a batch of {self.released_number} .. {self.number}, was {number}; "
+                "rebuild the replica from genesis"
+            )
+        while self.number > number:
+            self.engine.rollback(self._followed.pop().checkpoint)
+
+    def release(self, number: int) -> None:
+        """Forget how to undo the batches up to ``number``: they are final on the base layer."""
+        while self._followed and self._followed[0].number <= number:
+            final = self._followed.pop(0)
+            self._released = (final.number, final.batch_id)
+            self.engine.release(final.checkpoint)
+
+    def _columns(self, data: BatchData) -> tuple[Columns, Pieces, Pieces]:
+        """Return the actions of all steps as columns, the steps' times, and their bounds."""
+        actions = [action for step in data.steps for action in step.actions]
+        columns = self.engine.decode(*pack(actions))
+        recover_signers(columns, self._executor)
+        bounds = np.zeros(len(data.steps) + 1, np.int64)
+        np.cumsum([len(step.actions) for step in data.steps], out=bounds[1:])
+        return columns, np.array([step.time for step in data.steps], np.int64), bounds
+
+    def _evidence(
+        self,
+        header: Header,
+        data: BatchData,
+        bad: int,
+        columns: Columns,
+        times: Pieces,
+        bounds: Pieces,
+    ) -> bytes:
+        """Build the evidence against step ``bad``; the engine stays before the batch."""
+        checkpoint = self.engine.checkpoint(columns)
+        self.engine.replay(columns, times[:bad], bounds[: bad + 1])
+        step = data.steps[bad].encode()
+        evidence = build_evidence(self.engine, header, data.pairs, bad, step)
+        self.engine.rollback(checkpoint)
+        return evidence.encode()
+
+
+def _decode(header: Header, data: bytes | None) -> BatchData | str:
+    """Return the data that the header commits to, or why they are not there."""
+    if data is None:
+        return "the base layer does not have the data"
+    if data_hash(data) != header.data_hash:
+        return f"expected data of hash {header.data_hash.hex()}, was {data_hash(data).hex()}"
+    return BatchData.decode(data, header.step_count)
+
+
+def _first_difference(ran: Steps, data: BatchData) -> int | None:
+    """Return the first step whose root the law does not confirm, or None.
+
+    A step hash cannot differ: the court hashed the same bytes when the batch was posted.
+    """
+    posted = b"".join(pair.post_root for pair in data.pairs)
+    roots = to_bytes(ran.post_roots)
+    if roots == posted:
+        return None
+    return next(
+        i for i in range(len(data.pairs)) if roots[32 * i :][:32] != data.pairs[i].post_root
+    )

@@ -1,0 +1,250 @@
+"""The challenger on a simulated base layer: what it proves, finalises, claims, and remembers."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from clearing.keys import address_of
+from prover.challenger import (
+    Alert,
+    Challenger,
+    DataFetched,
+    FetchData,
+    FinaliseBatch,
+    Prove,
+    Report,
+)
+from prover.challenger_process import ChallengerProcess, CursorError, load_cursor
+from prover.forge import mint
+from prover.replica import Replica, Verdict
+from tests.prover.chain_world import PROVER, ChainWorld
+from tests.prover.market import genesis_of
+from verifier.court import BatchStatus
+
+
+@pytest.fixture
+def world():
+    made = ChainWorld()
+    made.opening_batch()
+    return made
+
+
+class Watch:
+    """A challenger process and everything that it said."""
+
+    def __init__(self, world, key=PROVER, cursor=None):
+        self.said = []
+        self.process = ChallengerProcess(world.base, world.replica(), key, cursor, self.said.append)
+        self.world = world
+
+    def tick(self, blocks=1):
+        for _ in range(blocks):
+            self.process.tick()
+            self.world.mine()
+
+    def of(self, kind):
+        return [effect for effect in self.said if isinstance(effect, kind)]
+
+    def verdicts(self):
+        return [(r.judgement.number, r.judgement.verdict) for r in self.of(Report)]
+
+
+def status(world, batch_id):
+    return world.base.batch(batch_id).status
+
+
+def test_honest_batches_are_found_valid_and_nothing_is_sent(world):
+    world.honest_batch()
+    watch = Watch(world)
+    watch.tick(3)
+    assert watch.verdicts() == [(1, Verdict.VALID), (2, Verdict.VALID)]
+    assert not watch.of(Prove) and not watch.of(Alert)
+
+
+def test_a_forged_batch_is_reverted_and_the_reward_is_claimed(world):
+    bad = world.forged_batch(mint(1, 10**9))
+    before = world.base.account(address_of(PROVER)).native
+    watch = Watch(world)
+    watch.tick()
+    assert status(world, bad) == BatchStatus.REVERTED
+    watch.tick(2)
+    assert world.base.credit(address_of(PROVER)) == 0
+    assert world.base.account(address_of(PROVER)).native > before
+    assert watch.verdicts() == [(1, Verdict.VALID), (2, Verdict.INVALID)]
+    assert not watch.of(Alert)
+
+
+def test_descendants_of_a_forged_batch_fall_with_it_and_the_next_generation_is_followed(world):
+    world.forged_batch(mint(1, 10**9))
+    child = world.honest_batch()
+    watch = Watch(world)
+    watch.tick(2)
+    assert status(world, child) == BatchStatus.REVERTED
+    world.rewind()
+    again = world.honest_batch()
+    watch.tick(2)
+    assert watch.process.challenger.replica.batch_id == again
+    assert not watch.of(Alert)
+
+
+def test_without_a_key_it_observes_and_reports(world):
+    bad = world.forged_batch(mint(1, 10**9))
+    watch = Watch(world, key=None)
+    watch.tick(3)
+    assert status(world, bad) == BatchStatus.POSTED
+    assert (2, Verdict.INVALID) in watch.verdicts()
+
+
+def test_a_proof_that_another_made_first_is_success(world):
+    bad = world.forged_batch(mint(1, 10**9))
+    first, second = Watch(world), Watch(world)
+    first.process.tick()
+    world.mine()
+    assert status(world, bad) == BatchStatus.REVERTED
+    second.tick(2)
+    assert not second.of(Alert)
+
+
+def test_two_challengers_in_one_block_are_no_error(world):
+    bad = world.forged_batch(mint(1, 10**9))
+    first, second = Watch(world), Watch(world)
+    first.process.tick()
+    second.process.tick()
+    world.mine()
+    assert status(world, bad) == BatchStatus.REVERTED
+    first.tick(2)
+    second.tick(2)
+    assert not first.of(Alert) and not second.of(Alert)
+
+
+def test_valid_batches_are_finalised_after_their_window(world):
+    batch = world.honest_batch()
+    watch = Watch(world)
+    watch.tick(world.config.challenge_window_blocks + 3)
+    assert status(world, batch) == BatchStatus.FINALISED
+    assert not watch.of(Alert)
+
+
+def test_nothing_is_finalised_before_its_window_has_passed(world):
+    watch = Watch(world)
+    posted = world.base.batches(1, 1)[0].record.posted_block
+    while world.base.head().number < posted + world.config.challenge_window_blocks:
+        assert not watch.of(FinaliseBatch)
+        watch.tick()
+    watch.process.tick()
+    assert len(watch.of(FinaliseBatch)) == 1
+
+
+def test_a_reorganisation_takes_a_batch_back_and_the_replica_follows(world):
+    watch = Watch(world)
+    watch.tick()
+    kept = watch.process.challenger.replica.batch_id
+    watch_root = watch.process.challenger.replica.engine.root()
+    lost = world.honest_batch()
+    watch.process.tick()
+    assert watch.process.challenger.replica.batch_id == lost
+    transactions = world.chain.block(world.base.head().number).transactions
+    world.chain.reorg(1, drop=[signed.hash for signed in transactions])
+    watch.process.tick()
+    assert watch.process.challenger.replica.batch_id == kept
+    assert watch.process.challenger.replica.engine.root() == watch_root
+
+
+def test_a_proof_lost_in_a_reorganisation_is_sent_again(world):
+    bad = world.forged_batch(mint(1, 10**9))
+    watch = Watch(world)
+    watch.tick()
+    transactions = world.chain.block(world.base.head().number).transactions
+    assert status(world, bad) == BatchStatus.REVERTED
+    world.chain.reorg(1, drop=[signed.hash for signed in transactions])
+    assert status(world, bad) == BatchStatus.POSTED
+    watch.tick(10)
+    assert status(world, bad) == BatchStatus.REVERTED
+
+
+def test_a_restart_reaches_the_same_verdicts_and_reports_them_once(world, tmp_path):
+    bad = world.forged_batch(mint(1, 10**9))
+    cursor = tmp_path / "challenger.json"
+    first = Watch(world, key=None, cursor=cursor)
+    first.tick()
+    known = load_cursor(cursor, world.replica().genesis_id)
+    assert known[bad] is Verdict.INVALID
+    again = Watch(world, cursor=cursor)
+    again.tick()
+    assert again.verdicts() == []
+    assert not again.of(Alert)
+    assert status(world, bad) == BatchStatus.REVERTED
+
+
+def test_another_verdict_than_remembered_raises_an_alert(world):
+    batch = world.honest_batch()
+    watch = Watch(world)
+    watch.process.challenger = Challenger(
+        world.replica(), world.config.challenge_window_blocks, {batch: Verdict.INVALID}
+    )
+    watch.tick()
+    assert [alert.text for alert in watch.of(Alert)] == [
+        "batch 2 was found invalid before and valid now; the law must not change under a chain: "
+        "compare the versions"
+    ]
+
+
+def test_a_final_batch_that_breaks_the_law_raises_an_alert_and_no_proof(world):
+    world.forged_batch(mint(1, 10**9))
+    watch = Watch(world)
+    machine = watch.process.challenger
+    seen = watch.process._look(world.base.head())
+    final = tuple(view._replace(status=BatchStatus.FINALISED) for view in seen.batches)
+    effects = machine.handle(replace(seen, batches=final))
+    while isinstance(effects[-1], FetchData):
+        wanted = effects[-1].batch_id
+        effects = machine.handle(DataFetched(wanted, world.base.batch_data(wanted)))
+    report, alert = effects
+    assert report.judgement.verdict is Verdict.INVALID
+    assert "nothing can take it back" in alert.text
+
+
+def test_the_machine_asks_for_data_once_and_ignores_an_answer_out_of_turn(world):
+    world.honest_batch()
+    watch = Watch(world)
+    machine = watch.process.challenger
+    seen = watch.process._look(world.base.head())
+    first, second = (view.record.batch_id for view in seen.batches)
+    assert machine.handle(seen) == [FetchData(first)]
+    assert machine.handle(DataFetched(second, world.base.batch_data(second))) == []
+    effects = machine.handle(DataFetched(first, world.base.batch_data(first)))
+    assert [type(effect) for effect in effects] == [Report, FetchData]
+
+
+def test_unavailable_data_are_asked_for_again(world):
+    watch = Watch(world)
+    machine = watch.process.challenger
+    seen = watch.process._look(world.base.head())
+    (wanted,) = machine.handle(seen)
+    (report,) = machine.handle(DataFetched(wanted.batch_id, None))
+    assert report.judgement.verdict is Verdict.UNAVAILABLE
+    assert machine.handle(seen) == [wanted]
+
+
+def test_a_base_layer_of_another_genesis_is_refused(world):
+    other = Replica(genesis_of(instruments=2))
+    with pytest.raises(ValueError, match="expected a base layer with genesis batch"):
+        ChallengerProcess(world.base, other)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "expected JSON"),
+        ("[]", "expected version 1"),
+        (json.dumps({"version": 1, "genesis": "00"}), "expected genesis"),
+        (json.dumps({"version": 1, "genesis": "11" * 32, "verdicts": {"zz": "valid"}}), "by batch"),
+        (json.dumps({"version": 1, "genesis": "11" * 32, "verdicts": {"00": "odd"}}), "by batch"),
+    ],
+)
+def test_a_damaged_or_foreign_cursor_is_refused(tmp_path, content, message):
+    path = tmp_path / "cursor.json"
+    path.write_text(content)
+    with pytest.raises(CursorError, match=message):
+        load_cursor(path, b"\x11" * 32)
