@@ -56,8 +56,11 @@ def outcome(case_type, faults, *codes):
     return case.outcome()
 
 
-def pairs(faults):
-    """Every two faults of a table, in precedence, as a parametrisation of (first, second)."""
-    found = list(combinations(sorted(faults), 2))
+def pairs(faults, order=None):
+    """Every two faults of a table, in precedence, as a parametrisation of (first, second).
+
+    Precedence is that of the codes' numbers, or that of the list `order`.
+    """
+    found = list(combinations(order or sorted(faults), 2))
     names = [f"{first.name}-before-{second.name}" for first, second in found]
     return pytest.mark.parametrize(("first", "second"), found, ids=names)

@@ -89,7 +89,7 @@ def test_the_floor_kills_every_slot_up_to_it_clr_trd_006(market):
 
 @pytest.mark.parametrize("slot", [0, 15, 16, 255])
 def test_a_page_comes_into_being_with_its_first_slot(market, slot):
-    world, alice, bob = market
+    world, alice, _ = market
     assert world.account(alice).page_mask == 0
     assert fill(market, 4, slot=slot) == Code.APPLIED
     row = world.account(alice)
