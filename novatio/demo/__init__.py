@@ -1,0 +1,1 @@
+"""The demo: a small world that trades through a crash, is defrauded, and recovers."""

@@ -1,0 +1,145 @@
+"""The configuration and key files of a small world, as its processes read them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from node.config import ClockSection, genesis_text
+from novatio.world import PUBLISHERS, World
+
+__all__ = ["Layout", "Pace", "toml", "write_files"]
+
+
+DEADLINE_WALL_MS_MAX: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a world runs: law ms a wall ms, and wall ms of blocks, batches and looks."""
+
+    rate: int
+    block_wall_ms: int = 150
+    batch_wall_ms: int = 600
+    poll_wall_ms: int = 60
+    keeper_wall_ms: int = 200
+
+    @property
+    def block_ms(self) -> int:
+        """Law ms between two blocks."""
+        return self.block_wall_ms * self.rate
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a world's files are and where its servers listen."""
+
+    directory: Path
+    base: str
+    node: str
+
+    def config(self, role: str) -> str:
+        """Return the path of a role's TOML file."""
+        return str(self.directory / f"{role}.toml")
+
+    def key_file(self, role: str) -> str:
+        """Return the path of a role's key file."""
+        return str(self.directory / f"{role}.key")
+
+
+def toml(sections: Mapping[str, Mapping[str, str | int | bool]]) -> str:
+    """Return sections of plain values as TOML."""
+    lines = []
+    for section, values in sections.items():
+        lines.append(f"[{section}]")
+        for key, value in values.items():
+            if isinstance(value, bool):
+                lines.append(f"{key} = {str(value).lower()}")
+            elif isinstance(value, int):
+                lines.append(f"{key} = {value}")
+            else:
+                quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+                lines.append(f'{key} = "{quoted}"')
+        lines.append("")
+    return "\n".join(lines)
+
+
+def write_files(
+    layout: Layout,
+    world: World,
+    clock: ClockSection,
+    pace: Pace,
+    feed: Mapping[str, str | int | bool],
+) -> None:
+    """Write keys, genesis and one TOML file a process; `feed` adds to the feed's section."""
+    for role in ("operator", "challenger", "keeper"):
+        _write_secret(layout.key_file(role), world.key(role).hex() + "\n")
+    keys = [world.key("publisher", i).hex() for i in range(PUBLISHERS)]
+    publishers = str(layout.directory / "feed.keys")
+    _write_secret(publishers, "\n".join(keys) + "\n")
+    genesis = layout.directory / "genesis.json"
+    genesis.write_text(genesis_text(world.genesis()), "utf-8")
+    ticking = {
+        "origin_ms": clock.origin_ms,
+        "rate": clock.rate,
+        "started_ms": clock.started_ms,
+    }
+    files: dict[str, dict[str, Mapping[str, str | int | bool]]] = {
+        "base": {
+            "world": {
+                "listen": layout.base,
+                "seed": world.seed,
+                "accounts": world.accounts,
+                "start_ms": world.start_ms,
+                "block_ms": world.block_ms,
+                "block_wall_ms": pace.block_wall_ms,
+            },
+            "clock": ticking,
+        },
+        "node": {
+            "node": {
+                "data_dir": str(layout.directory / "node"),
+                "listen": layout.node,
+                "key_file": layout.key_file("operator"),
+                "log_level": "warning",
+            },
+            # Deadlines are measured by the law's clock too.
+            "limits": {"deadline_ms_max": DEADLINE_WALL_MS_MAX * clock.rate},
+            "batch": {"interval_ms": pace.batch_wall_ms * clock.rate},
+            "base": {"address": layout.base, "poll_ms": pace.poll_wall_ms},
+            "clock": ticking,
+            "chain": {"genesis": str(genesis)},
+        },
+        "challenger": {
+            "challenger": {
+                "base": layout.base,
+                "genesis": str(genesis),
+                "key_file": layout.key_file("challenger"),
+                "data_dir": str(layout.directory / "challenger"),
+            },
+        },
+        "keeper": {
+            "keeper": {
+                "node": layout.node,
+                "key_file": layout.key_file("keeper"),
+                "account": 0,
+                "interval_ms": pace.keeper_wall_ms,
+            },
+            "clock": ticking,
+        },
+        "feed": {
+            "feed": {"node": layout.node, "keys": publishers, "seed": world.seed, **feed},
+            "clock": ticking,
+        },
+    }
+    for role, sections in files.items():
+        Path(layout.config(role)).write_text(toml(sections), "utf-8")
+
+
+def _write_secret(path: str, text: str) -> None:
+    """Write a file that nobody else may read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
