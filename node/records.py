@@ -249,8 +249,8 @@ class SealRecord:
         """Read a payload. Raises `RecordMalformed`."""
         if len(payload) < _SEAL.size:
             _require_length("seal record", payload, _SEAL.size)
-        values: tuple[Any, ...] = _SEAL.unpack_from(payload)
-        return cls(*values, opening=payload[_SEAL.size :])
+        values: tuple[Any, ...] = (*_SEAL.unpack_from(payload), payload[_SEAL.size :])
+        return cls(*values)
 
 
 def offsets_of(lengths: Pieces) -> Pieces:

@@ -26,6 +26,7 @@ from node.metrics import Metrics
 from node.poster import Poster, PosterThread
 from node.reads import Reads
 from node.receipts import receipt_signer
+from node.rehearsal import rehearse
 from node.replay import recover
 from node.sequencer import Limits
 from node.service import NodeServer, NodeServicer
@@ -112,6 +113,8 @@ class Node:
         _check_court(court, genesis, sequencer_key)
         limits, policy = limits_of(config, court)
         domain = domain_separator(genesis.chain_id, genesis.settlement)
+        # Compiling takes seconds the first time, and must not fall into the first call.
+        rehearse()
         directory = Path(config.node.data_dir)
         self.disk = OsDisk(directory / "log")
         self.log = Log.open(self.disk)
