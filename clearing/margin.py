@@ -136,12 +136,19 @@ def check_transition(
 def check_outflow(state: State, after: Account) -> int:
     """Return APPLIED if the account may hand out cash: equity covers max(initial, transfer)."""
     equity, initial, _, gross, valid = measure(state, after, NO_DRAFT)
-    transfer, fits = mul_div_ceil(gross, state.params[0].transfer_margin_ppm, PPM)
+    kept, fits = outflow_margin(initial, gross, state.params[0].transfer_margin_ppm)
     if not (valid and fits):
         return Code.INVARIANT
-    if equity < max(initial, transfer):
+    if equity < kept:
         return Code.TRANSFER_MARGIN
     return Code.APPLIED
+
+
+@law
+def outflow_margin(initial: int, gross: int, transfer_ppm: int) -> tuple[int, bool]:
+    """Return what must stay in an account that hands out cash, and whether it fits."""
+    transfer, fits = mul_div_ceil(gross, transfer_ppm, PPM)
+    return max(initial, transfer), fits
 
 
 @law

@@ -47,15 +47,12 @@ def price(state: State, action: Action, observations: Rows[Observation], signers
         instrument.mark_price, mark_price, params.price_jump_ppm
     ):
         return Code.PRICE_JUMP
-    sample, fits = mul_div_floor(abs(mark_price - index_price), PPM, index_price)
-    if not fits or sample > PPM:
-        sample = PPM
     draft_instrument(state, row)
     draft = state.instrument_drafts[0]
     draft.index_price = index_price
     draft.mark_price = mark_price
     draft.price_time = time
-    draft.premium_sum += sample if mark_price >= index_price else -sample
+    draft.premium_sum += premium_ppm(mark_price, index_price)
     draft.premium_samples += 1
     store_instrument(state, row)
     return Code.APPLIED
@@ -107,6 +104,15 @@ def median(observations: Rows[Observation], first: int, count: int, field: int) 
         if below <= wanted < not_above:
             return candidate
     return 0
+
+
+@law
+def premium_ppm(mark_price: int, index_price: int) -> int:
+    """Return the premium of mark over index, rounded towards zero and within -10^6 .. 10^6."""
+    sample, fits = mul_div_floor(abs(mark_price - index_price), PPM, index_price)
+    if not fits or sample > PPM:
+        sample = PPM
+    return sample if mark_price >= index_price else -sample
 
 
 @law

@@ -125,10 +125,16 @@ def check_price(state: State, action: Action, instrument: Instrument) -> int:
         return Code.LIMIT_PRICE
     if not within_limit(taker_side, action.taker.limit_price, action.price):
         return Code.LIMIT_PRICE
-    width, _ = mul_div_floor(instrument.mark_price, state.params[0].price_band_ppm, PPM)
-    if abs(action.price - instrument.mark_price) > width:
+    if not within_band(action.price, instrument.mark_price, state.params[0].price_band_ppm):
         return Code.PRICE_BAND
     return Code.APPLIED
+
+
+@law
+def within_band(price: int, mark_price: int, band_ppm: int) -> bool:
+    """Tell whether a price is no further from the mark than the band, rounded down."""
+    width, _ = mul_div_floor(mark_price, band_ppm, PPM)
+    return abs(price - mark_price) <= width
 
 
 @law
