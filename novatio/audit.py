@@ -1,0 +1,216 @@
+"""Verifying without trust: batches replayed on this machine from what the base layer holds.
+
+An ``Audit`` needs a base layer and the genesis, and no node. It judges batch after batch; the first
+one that the law does not confirm can be taken apart step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from clearing.codes import Code
+from clearing.decode import pack, recover_signers
+from clearing.genesis import Genesis
+from clearing.keccak import to_bytes
+from clearing.messages import MalformedAction, decode_action
+from novatio.errors import ConfigInvalid, NotFound, Unavailable, VerificationFailed
+from prover.proofs import account_proof
+from prover.replica import Judgement, Replica, Verdict
+from verifier.account_proof import ProvenAccount, verify_account_proof
+from verifier.base_layer import BaseLayer, BatchView
+from verifier.batch import BatchData
+from verifier.evidence import Evidence
+from verifier.header import Header
+
+__all__ = ["Audit", "Divergence", "TouchedLeaf"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TouchedLeaf:
+    """A leaf that the first bad step reads: its kind, its number, and its bytes before the step."""
+
+    kind: str
+    id: int
+    before: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """The first step of a batch whose committed root the law does not confirm.
+
+    ``actions`` are (kind, outcome that the law gives). ``globals_differ`` names what the batch
+    committed of its last globals leaf and what the law gives instead, as (name, committed, law).
+    """
+
+    number: int
+    step: int
+    time_ms: int
+    pre_root: bytes
+    committed_root: bytes
+    law_root: bytes
+    actions: tuple[tuple[str, str], ...]
+    leaves: tuple[TouchedLeaf, ...]
+    globals_differ: tuple[tuple[str, Any, Any], ...]
+
+
+class Audit:
+    """A replica that follows the base layer's canonical batches, pinned to one block."""
+
+    def __init__(
+        self, base: BaseLayer, genesis: Genesis, progress: Progress = lambda done, total: None
+    ) -> None:
+        """Raises ConfigInvalid for a genesis that is not the base layer's."""
+        self._base = base
+        self._at = base.head().hash
+        self._progress = progress
+        self.replica = Replica(genesis)
+        committed = base.batches(0, 1, self._at)[0].record.batch_id
+        if committed != self.replica.genesis_id:
+            raise ConfigInvalid(
+                "genesis",
+                [
+                    f"expected genesis batch {committed.hex()} of the base layer, was "
+                    f"{self.replica.genesis_id.hex()}"
+                ],
+                next_step="name the chain's genesis file with client.genesis",
+            )
+
+    def batch(self, number: int) -> BatchView:
+        """Return canonical batch ``number``. Raises NotFound."""
+        found = self._base.batches(number, 1, self._at)
+        if not found:
+            tip = self._base.heads(self._at).tip_number
+            raise NotFound(
+                f"batch {number}: expected a batch on the base layer, 0 .. {tip}, was none",
+                reason="NO_SUCH_BATCH",
+                metadata={"number": str(number), "tip_number": str(tip)},
+                next_step="novatio root list",
+            )
+        return found[0]
+
+    def judge(self, number: int) -> Judgement:
+        """Judge batches in their order up to ``number``; the verdict on the last one, or on the
+        first one before it that is not valid."""
+        self.batch(number)
+        judgement = Judgement(self.replica.batch_id, self.replica.number, Verdict.VALID)
+        first = self.replica.number + 1
+        for current in range(first, number + 1):
+            judgement = self._judge_next(current)
+            self._progress(current - first + 1, number + 1 - first)
+            if judgement.verdict is not Verdict.VALID:
+                break
+            self.replica.release(current)
+        return judgement
+
+    def _judge_next(self, number: int) -> Judgement:
+        record = self.batch(number).record
+        data = self._base.batch_data(record.batch_id, self._at)
+        return self.replica.judge(Header.decode(record.header), data)
+
+    def stand_after(self, number: int) -> None:
+        """Replay up to batch ``number``. Raises VerificationFailed or Unavailable."""
+        judgement = self.judge(number)
+        if judgement.verdict is Verdict.INVALID:
+            raise VerificationFailed(
+                f"batch {judgement.number}: expected the law's roots, was another one at step "
+                f"{judgement.step}",
+                metadata={"number": str(judgement.number), "step": str(judgement.step)},
+                next_step=f"novatio batch diff {judgement.number}",
+            )
+        if judgement.verdict is Verdict.UNAVAILABLE:
+            raise Unavailable(
+                f"batch {judgement.number}: {judgement.reason}",
+                next_step=f"novatio root show {judgement.number}",
+            )
+
+    def account(self, account: int, number: int) -> ProvenAccount:
+        """Return an account as it stands after batch ``number``, proven under its root.
+
+        Raises NotFound, VerificationFailed or Unavailable.
+        """
+        self.stand_after(number)
+        root = self.batch(number).record.post_root
+        try:
+            proof = account_proof(self.replica.engine, account)
+        except KeyError as error:
+            raise NotFound(
+                f"account {account}: {error.args[0]} after batch {number}",
+                reason="NO_ACCOUNT",
+                metadata={"account": str(account), "number": str(number)},
+                next_step="novatio account show <account>",
+            ) from None
+        return verify_account_proof(proof, root)
+
+    def divergence(self, judgement: Judgement) -> Divergence:
+        """Take an INVALID batch apart: what was committed, what the law gives, and where."""
+        record = self.batch(judgement.number).record
+        header = Header.decode(record.header)
+        posted = self._base.batch_data(record.batch_id, self._at)
+        if posted is None:
+            raise Unavailable(f"batch {judgement.number}: expected its data, was none")
+        data = BatchData.decode(posted, header.step_count)
+        bad = judgement.step
+        law_root, codes = self._run_step(data, bad)
+        step = data.steps[bad]
+        return Divergence(
+            judgement.number,
+            bad,
+            step.time,
+            header.pre_root if bad == 0 else data.pairs[bad - 1].post_root,
+            data.pairs[bad].post_root,
+            law_root,
+            tuple(
+                (_kind(action), Code(code).name)
+                for action, code in zip(step.actions, codes, strict=True)
+            ),
+            _leaves(Evidence.decode(judgement.evidence)),
+            self._globals(record),
+        )
+
+    def _run_step(self, data: BatchData, bad: int) -> tuple[bytes, list[int]]:
+        """Run the batch to its end by the law; root and codes of step ``bad``."""
+        engine = self.replica.engine
+        root, codes = b"", []
+        for place, step in enumerate(data.steps):
+            columns = engine.decode(*pack(list(step.actions)))
+            recover_signers(columns)
+            ran, post_root = engine.replay_step(columns, step.time, 0, len(step.actions))
+            if place == bad:
+                root, codes = post_root, [int(code) for code in ran]
+        return root, codes
+
+    def _globals(self, record: Any) -> tuple[tuple[str, Any, Any], ...]:
+        """Compare what the court knows of the committed globals with those of the engine."""
+        totals = self.replica.engine.totals
+        pairs = (
+            ("clock_ms", record.clock, int(totals.clock)),
+            ("inbox_count", record.inbox_count, int(totals.inbox_count)),
+            ("custody_micro", record.custody, int(totals.custody)),
+            ("withdrawal_count", record.withdrawal_count, int(totals.withdrawal_count)),
+            ("withdrawals_root", record.withdrawals_root, to_bytes(totals.withdrawals_root)),
+        )
+        return tuple(pair for pair in pairs if pair[1] != pair[2])
+
+
+def _kind(action: bytes) -> str:
+    try:
+        return type(decode_action(action)).__name__.lower()
+    except MalformedAction:
+        return "malformed"
+
+
+def _leaves(evidence: Evidence) -> tuple[TouchedLeaf, ...]:
+    """Return the leaves of a witness. Their numbers stand in their own words."""
+    found = [
+        TouchedLeaf("account", int.from_bytes(leaf[8:16], "big"), leaf)
+        for leaf in evidence.accounts
+    ]
+    found += [
+        TouchedLeaf("instrument", int.from_bytes(leaf[8:16], "big"), leaf)
+        for leaf in evidence.instruments
+    ]
+    return tuple(found)

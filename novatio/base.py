@@ -1,0 +1,77 @@
+"""Transactions on the base layer: signing, sending, and waiting for their receipt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from clearing.keccak import keccak256
+from novatio.errors import BadRequest, OutcomeUnknown
+from novatio.signing import Signer
+from verifier import gas
+from verifier.base_layer import BaseLayer, Receipt
+from verifier.transactions import Body, Transaction, TransactionKind
+
+__all__ = ["send", "wait_for"]
+
+POLL_SECONDS = 0.05
+# Magic, ids, nonce, fees and the signature around a body.
+AROUND_BODY_BYTES = 256
+
+
+def gas_limit_of(body: Body) -> int:
+    """Return the most that a deposit or a claim with this body can cost."""
+    length = len(body.encode())
+    work = gas.hashing(length + 256, length // 32 + 8)
+    return gas.intrinsic(length + AROUND_BODY_BYTES) + gas.CALL_SLOTS * gas.STORAGE_GAS + work
+
+
+def send(base: BaseLayer, signer: Signer, body: Body) -> bytes:
+    """Sign and submit a deposit, a claim or a faucet's gift; return the transaction's hash.
+
+    Raises verifier.errors.Refused if the mempool does not take it.
+    """
+    config = base.config()
+    transaction = Transaction(
+        config.chain_id,
+        config.settlement,
+        base.account(signer.address).nonce,
+        min(gas_limit_of(body), config.block_gas_limit),
+        0 if body.kind == TransactionKind.FAUCET else config.fee_per_gas_min,
+        body,
+    )
+    payload = transaction.encode()
+    return base.submit(payload + signer.sign(keccak256(payload)))
+
+
+def wait_for(
+    base: BaseLayer,
+    transaction_hash: bytes,
+    seconds: float,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Receipt:
+    """Return the receipt once the transaction is on a block.
+
+    Raises OutcomeUnknown after ``seconds``, BadRequest if the court refused it.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        receipt = base.receipt(transaction_hash)
+        if receipt is not None:
+            break
+        if time.monotonic() >= end:
+            raise OutcomeUnknown(
+                f"transaction 0x{transaction_hash.hex()}: expected a block to take it within "
+                f"{seconds:g} s, was still waiting",
+                metadata={"transaction_hash": transaction_hash.hex()},
+                next_step="run the same command again; what was done already is refused",
+            )
+        sleep(POLL_SECONDS)
+    if receipt.error is not None:
+        raise BadRequest(
+            f"the court refused the transaction: {receipt.text}",
+            reason=receipt.error.name,
+            metadata={"transaction_hash": transaction_hash.hex()},
+            next_step="novatio root list",
+        )
+    return receipt

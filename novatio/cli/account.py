@@ -1,0 +1,166 @@
+"""``novatio account``: accounts, their margin, and proofs of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from novatio.cli._app import App, Noun, pass_app
+from novatio.errors import NotFound
+
+if TYPE_CHECKING:
+    from novatio.client import Client
+    from verifier.account_proof import ProvenAccount
+
+ROOTS_SEARCHED = 1_024
+_FILL = re.compile(r"(?P<symbol>[^:]+):(?P<size>[+-]?[0-9.]+)(?:@(?P<price>[0-9.]+))?")
+
+account = Noun("account", help="Accounts, their margin, and proofs of them.")
+COMMANDS = [account]
+
+
+def margin_of(margin: Any) -> dict[str, Any]:
+    """Return the record of a margin."""
+    return {
+        "equity_micro": margin.equity_micro,
+        "initial_margin_micro": margin.initial_micro,
+        "maintenance_margin_micro": margin.maintenance_micro,
+        "notional_micro": margin.notional_micro,
+    }
+
+
+@account.command("show")
+@click.argument("account", type=click.IntRange(0))
+@pass_app
+def show_account(app: App, account: int) -> None:
+    """Show ACCOUNT with its positions and margin."""
+    client = app.client()
+    found = client.account(account)
+    markets = {item.id: item for item in client.instruments()}
+    positions = [
+        {
+            "symbol": markets[held.instrument].symbol if held.instrument in markets else None,
+            "size": str(client.market(held.instrument).size(held.lots)),
+            "lots": held.lots,
+            "entry_cost_micro": held.entry_cost_micro,
+            "value_micro": held.value_micro,
+            "funding_micro": held.funding_micro,
+        }
+        for held in found.positions
+    ]
+    app.show(
+        {
+            "account": found.id,
+            "owner": found.owner,
+            "subaccount": found.subaccount,
+            "cash_micro": found.cash_micro,
+            "order_floor": found.order_floor,
+            "request_sequence": found.request_sequence,
+            "margin": margin_of(found.margin),
+            "positions": positions,
+        }
+    )
+
+
+@account.command("margin")
+@click.argument("account", type=click.IntRange(0))
+@click.option(
+    "--fill",
+    "fills",
+    multiple=True,
+    metavar="SYMBOL:SIZE[@PRICE]",
+    help="What if this were bought (or, with a negative size, sold); at the mark without a price.",
+)
+@pass_app
+def show_margin(app: App, account: int, fills: tuple[str, ...]) -> None:
+    """Show the margin of ACCOUNT, as it is and as it would be after some fills."""
+    client = app.client()
+    found = client.what_if(account, [_fill(client, text) for text in fills])
+    record: dict[str, Any] = {"account": account, "before": margin_of(found.before)}
+    if fills:
+        record |= {"after": margin_of(found.after), "legal": found.legal}
+    app.show(record | {"sequence": found.point.sequence, "state_root": found.point.state_root})
+
+
+@account.command("proof")
+@click.argument("account", type=click.IntRange(0))
+@click.option("--batch", type=click.IntRange(0), help="Prove under this batch, by a replay.")
+@pass_app
+def prove_account(app: App, account: int, batch: int | None) -> None:
+    """Prove ACCOUNT under a root that the base layer holds, and check it on this machine.
+
+    The node's proof is taken if its root is committed already; else, or with --batch, the state is
+    rebuilt from the base layer's data, which needs the genesis file and no node.
+    """
+    from novatio.audit import Audit
+
+    base = app.base()
+    if batch is None:
+        found = _from_node(app, account)
+        if found is not None:
+            app.show(found)
+            return
+    number = base.heads().tip_number if batch is None else batch
+    audit = Audit(base, app.genesis())
+    proven = audit.account(account, number)
+    app.show(_record(proven, audit.batch(number), "base layer replay"))
+
+
+def _from_node(app: App, account: int) -> dict[str, Any] | None:
+    """Return the record of the node's proof, None if its root is not on the base layer yet."""
+    from novatio.proofs import verify_account_proof
+
+    base = app.base()
+    proof = app.client().account_proof(account)
+    first = max(base.heads().tip_number - ROOTS_SEARCHED + 1, 0)
+    for view in reversed(base.batches(first, ROOTS_SEARCHED)):
+        if view.record.post_root == proof.point.state_root:
+            proven = verify_account_proof(proof, view.record.post_root, account)
+            return _record(proven, view, "node")
+    return None
+
+
+def _record(proven: ProvenAccount, view: Any, source: str) -> dict[str, Any]:
+    return {
+        "account": proven.id,
+        "verified": True,
+        "source": source,
+        "batch": view.record.number,
+        "batch_status": view.status.name.lower(),
+        "state_root": view.record.post_root,
+        "owner": proven.owner,
+        "subaccount": proven.subaccount,
+        "cash_micro": proven.cash,
+        "order_floor": proven.order_floor,
+        "request_sequence": proven.request_sequence,
+        "positions": [
+            {
+                "instrument": held.instrument,
+                "lots": held.lots,
+                "entry_cost_micro": held.entry_cost,
+                "funding_index": held.funding_index,
+            }
+            for held in proven.positions
+        ],
+    }
+
+
+def _fill(client: Client, text: str) -> Any:
+    from node.v1 import node_pb2 as pb
+
+    found = _FILL.fullmatch(text)
+    if found is None:
+        raise click.UsageError(f"--fill: expected SYMBOL:SIZE[@PRICE], was {text!r}")
+    symbol, size, price = found["symbol"], found["size"], found["price"]
+    try:
+        market = client.market(symbol)
+    except NotFound as error:
+        raise click.UsageError(f"--fill: {error}") from error
+    lots = market.lots(size.lstrip("+-"))
+    return pb.HypotheticalFill(
+        instrument=market.instrument,
+        lots=-lots if size.startswith("-") else lots,
+        price_micro=market.price_micro(price) if price else 0,
+    )

@@ -1,0 +1,150 @@
+"""``novatio batch``: what the node sealed, and whether the law confirms it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from novatio.cli._app import App, Noun, pass_app
+from novatio.errors import Unavailable, VerificationFailed
+
+if TYPE_CHECKING:
+    from novatio.audit import Audit
+
+batch = Noun("batch", help="Batches: what was sealed, and whether the law confirms it.")
+COMMANDS = [batch]
+
+
+def record_of(item: Any) -> dict[str, Any]:
+    """Return the record of a batch as the node describes it."""
+    from node.v1 import node_pb2 as pb
+
+    return {
+        "number": item.number,
+        "status": pb.BatchStatus.Name(item.status).removeprefix("BATCH_STATUS_").lower(),
+        "batch_id": item.id or None,
+        "step_count": item.step_count,
+        "action_count": item.sequence - item.sequence_before,
+        "data_bytes": item.data_bytes,
+        "sequence": item.sequence,
+        "pre_root": item.pre_root,
+        "post_root": item.post_root,
+        "sealed_time_ms": item.sealed_time_ms,
+        "postings": item.postings,
+    }
+
+
+@batch.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="Most batches to list.")
+@pass_app
+def list_batches(app: App, limit: int) -> None:
+    """List the node's batches, newest first."""
+    rows = [record_of(item) for item in app.client().batches(limit=limit)]
+    columns = ("number", "status", "action_count", "data_bytes", "post_root", "sealed_time_ms")
+    app.show_rows("batches", rows, columns)
+
+
+@batch.command("show")
+@click.argument("number", type=click.IntRange(1))
+@pass_app
+def show_batch(app: App, number: int) -> None:
+    """Show batch NUMBER as the node has it, with its header."""
+    found = app.client().batch(number).batch
+    app.show(record_of(found) | {"header": found.header or None})
+
+
+@batch.command("verify")
+@click.argument("number", type=click.IntRange(1))
+@pass_app
+def verify_batch(app: App, number: int) -> None:
+    """Replay batch NUMBER, and all before it, from the base layer alone, and judge it."""
+    from prover.replica import Verdict
+
+    judgement = _audit(app).judge(number)
+    if judgement.verdict is Verdict.UNAVAILABLE:
+        raise Unavailable(
+            f"batch {judgement.number}: {judgement.reason}",
+            metadata={"number": str(judgement.number)},
+            next_step=f"novatio root show {judgement.number}",
+        )
+    valid = judgement.verdict is Verdict.VALID
+    app.show(
+        {
+            "number": number,
+            "verdict": judgement.verdict.name,
+            "batch_id": judgement.batch_id,
+            "judged_number": judgement.number,
+            "step": None if valid else judgement.step,
+            "evidence_bytes": len(judgement.evidence) or None,
+        }
+    )
+    if not valid:
+        raise VerificationFailed(
+            f"batch {judgement.number} is INVALID: step {judgement.step} does not have the root "
+            "that the law gives it",
+            reason="BAD_STEP",
+            metadata={"number": str(judgement.number), "step": str(judgement.step)},
+            next_step=f"novatio batch diff {judgement.number}",
+        )
+
+
+@batch.command("diff")
+@click.argument("number", type=click.IntRange(1))
+@pass_app
+def diff_batch(app: App, number: int) -> None:
+    """Show the first step of batch NUMBER that the law does not confirm, and its leaves."""
+    from prover.replica import Verdict
+
+    audit = _audit(app)
+    judgement = audit.judge(number)
+    if judgement.verdict is Verdict.VALID:
+        app.show({"number": number, "verdict": "VALID", "differences": []})
+        return
+    if judgement.verdict is Verdict.UNAVAILABLE:
+        raise Unavailable(
+            f"batch {judgement.number}: {judgement.reason}",
+            next_step=f"novatio root show {judgement.number}",
+        )
+    found = audit.divergence(judgement)
+    app.show(
+        {
+            "number": found.number,
+            "verdict": "INVALID",
+            "step": found.step,
+            "time_ms": found.time_ms,
+            "pre_root": found.pre_root,
+            "committed_root": found.committed_root,
+            "law_root": found.law_root,
+            "actions": [{"kind": kind, "outcome": code} for kind, code in found.actions],
+            "leaves": [
+                {"leaf": leaf.kind, "id": leaf.id, "before": leaf.before} for leaf in found.leaves
+            ],
+            "differences": [
+                {"field": name, "committed": _text(committed), "law": _text(law)}
+                for name, committed, law in found.globals_differ
+            ],
+        }
+    )
+    raise VerificationFailed(
+        f"batch {found.number}: step {found.step} was committed with another root than the law's",
+        reason="BAD_STEP",
+        metadata={"number": str(found.number), "step": str(found.step)},
+        next_step="novatio challenger --config <file>, which proves it on the base layer",
+    )
+
+
+def _audit(app: App) -> Audit:
+    from novatio.audit import Audit
+
+    return Audit(app.base(), app.genesis(), lambda done, total: _progress(app, done, total))
+
+
+def _progress(app: App, done: int, total: int) -> None:
+    # A line every so often, no spinner: this may be read from a file.
+    if total >= 50 and done % 50 == 0:
+        app.note(f"replayed {done} of {total} batches")
+
+
+def _text(value: Any) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)

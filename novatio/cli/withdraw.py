@@ -1,0 +1,168 @@
+"""``novatio deposit`` and ``novatio withdraw``: money into the clearing house and out of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from novatio.cli._app import App, Command, Noun, pass_app
+from novatio.cli.root import canonical
+from novatio.cli.trade import show_outcomes
+from novatio.errors import NotFound
+
+withdraw = Noun("withdraw", help="Take money out: request, prove, claim.")
+
+
+@pass_app
+def _deposit(app: App, amount: str, subaccount: int, faucet: bool, wait_seconds: float) -> None:
+    from clearing.units import SETTLEMENT_ASSET
+    from novatio.base import send, wait_for
+    from novatio.orders import micro
+    from verifier.transactions import Deposit, Faucet
+
+    base, signer, value = app.base(), app.signer(), micro(amount)
+    if faucet:
+        gift = Faucet(signer.address, 10**9, value)
+        wait_for(base, send(base, signer, gift), wait_seconds)
+    body = Deposit(signer.address, subaccount, SETTLEMENT_ASSET, value)
+    receipt = wait_for(base, send(base, signer, body), wait_seconds)
+    app.show(
+        {
+            "account": base.account_id(signer.address, subaccount),
+            "owner": signer.address,
+            "subaccount": subaccount,
+            "amount_micro": value,
+            "transaction_hash": receipt.transaction_hash,
+            "block": receipt.block_number,
+        }
+    )
+    app.note("the node credits it once the block is final: novatio heads shows the inbox")
+
+
+_WAIT = click.Option(
+    ["--wait-seconds"], type=click.FloatRange(0), default=30.0, show_default=True,
+    help="Longest wait for a block.",
+)  # fmt: skip
+deposit = Command(
+    "deposit",
+    callback=_deposit,
+    params=[
+        click.Argument(["amount"]),
+        click.Option(["--subaccount"], type=click.IntRange(0, 2**32 - 1), default=0,
+                     help="Which of the owner's accounts."),
+        click.Option(["--faucet"], is_flag=True,
+                     help="On a development chain: have money made for it first."),
+        _WAIT,
+    ],
+    help="Deposit AMOUNT of the settlement asset for the key's owner, on the base layer.",
+)  # fmt: skip
+COMMANDS = [withdraw, deposit]
+
+
+@withdraw.command("request")
+@click.argument("account", type=click.IntRange(0))
+@click.argument("amount")
+@pass_app
+def request_withdrawal(app: App, account: int, amount: str) -> None:
+    """Ask to take AMOUNT of the settlement asset out of ACCOUNT; signed with the key in use."""
+    client, signer = app.client(), app.signer()
+    show_outcomes(app, client.submit([client.withdraw(account, amount, signer=signer)]))
+    app.note(f"next: novatio withdraw list --account {account}")
+
+
+@withdraw.command("list")
+@click.option("--account", type=click.IntRange(0), help="Only of this account.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, help="Most to look at.")
+@pass_app
+def list_withdrawals(app: App, account: int | None, limit: int) -> None:
+    """List the newest withdrawals that the base layer knows of, and whether they were paid."""
+    base = app.base()
+    heads = base.heads()
+    tip = canonical(base, heads.tip_number).record
+    final = canonical(base, heads.finalised_number).record
+    client = app.client()
+    rows = []
+    for index in range(tip.withdrawal_count - 1, max(tip.withdrawal_count - limit, 0) - 1, -1):
+        found = client.withdrawal_proof(index, batch=tip.number)
+        if account in (None, found.account):
+            rows.append(
+                {
+                    "index": index,
+                    "account": found.account,
+                    "amount_micro": found.amount_micro,
+                    "recipient": found.recipient,
+                    "claimable": index < final.withdrawal_count,
+                    "paid": base.is_claimed(index),
+                }
+            )
+    app.show_rows(
+        "withdrawals", rows, ("index", "account", "amount_micro", "recipient", "claimable", "paid")
+    )
+
+
+@withdraw.command("prove")
+@click.argument("index", type=click.IntRange(0))
+@click.option("--batch", type=click.IntRange(1), help="Under this batch; else the newest final.")
+@pass_app
+def prove_withdrawal(app: App, index: int, batch: int | None) -> None:
+    """Prove withdrawal INDEX under a root that the base layer holds; checked on this machine."""
+    found, view = _proof(app, index, batch)
+    app.show(
+        {
+            "index": index,
+            "verified": True,
+            "batch": view.record.number,
+            "batch_status": view.status.name.lower(),
+            "batch_id": view.record.batch_id,
+            "account": found.account,
+            "amount_micro": found.amount_micro,
+            "recipient": found.recipient,
+            "leaf": found.leaf,
+            "siblings": [found.siblings[k : k + 32] for k in range(0, len(found.siblings), 32)],
+        }
+    )
+
+
+@withdraw.command("claim", params=[_WAIT])
+@click.argument("index", type=click.IntRange(0))
+@pass_app
+def claim_withdrawal(app: App, index: int, wait_seconds: float) -> None:
+    """Have withdrawal INDEX paid on the base layer; the key in use pays the gas, nothing more."""
+    from novatio.base import send, wait_for
+    from verifier.transactions import ClaimWithdrawal
+
+    found, view = _proof(app, index, None)
+    siblings = tuple(found.siblings[k : k + 32] for k in range(0, len(found.siblings), 32))
+    body = ClaimWithdrawal(view.record.batch_id, index, found.leaf, siblings)
+    base = app.base()
+    receipt = wait_for(base, send(base, app.signer(), body), wait_seconds)
+    app.show(
+        {
+            "index": index,
+            "paid": True,
+            "amount_micro": found.amount_micro,
+            "recipient": found.recipient,
+            "transaction_hash": receipt.transaction_hash,
+            "block": receipt.block_number,
+        }
+    )
+
+
+def _proof(app: App, index: int, batch: int | None) -> tuple[Any, Any]:
+    """Return the node's proof and the base layer's batch that it was checked against."""
+    from novatio.proofs import verify_withdrawal_proof
+
+    base = app.base()
+    view = canonical(base, base.heads().finalised_number if batch is None else batch)
+    if index >= view.record.withdrawal_count:
+        raise NotFound(
+            f"withdrawal {index}: expected one of the {view.record.withdrawal_count} under batch "
+            f"{view.record.number}, was none of them",
+            reason="NO_SUCH_WITHDRAWAL",
+            metadata={"index": str(index), "number": str(view.record.number)},
+            next_step="wait until its batch is final: novatio heads",
+        )
+    found = app.client().withdrawal_proof(index, batch=view.record.number)
+    verify_withdrawal_proof(found, view.record.withdrawals_root)
+    return found, view
