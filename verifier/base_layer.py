@@ -144,7 +144,7 @@ class InProcessBaseLayer:
         block = self.chain.block(number)
         if block is None:
             return None
-        hashes = tuple(signed.hash for signed in block.transactions)
+        hashes = tuple(receipt.transaction_hash for receipt in block.receipts)
         return BlockView(
             block.number, block.hash, block.parent, block.time_ms, block.gas_used, hashes
         )

@@ -69,7 +69,11 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block, what it did, and the place in the undo log that is the state after it."""
+    """A block, what it did, and the place in the undo log that is the state after it.
+
+    The transactions of a finalised block are let go: they never return to the mempool, their
+    hashes stand in the receipts, and the court keeps the data of batches.
+    """
 
     number: int
     hash: bytes
@@ -350,10 +354,17 @@ class SimulatedChain:
         self._blocks.append(block)
         self._by_hash[block.hash] = block
         self._receipts.update((receipt.transaction_hash, receipt) for receipt in block.receipts)
-        self._finalised = max(self._finalised, self._checkpoint(2))
-        self._log.forget_before(self._blocks[self._retained()].mark)
+        self._finalise(self._checkpoint(2))
         self._note(ChangeKind.BLOCK)
         return block
+
+    def _finalise(self, number: int) -> None:
+        """Let go of what only a reorganisation before block `number` could need."""
+        for block in self._blocks[self._finalised + 1 : number + 1]:
+            light = replace(block, transactions=())
+            self._blocks[block.number] = self._by_hash[block.hash] = light
+        self._finalised = max(self._finalised, number)
+        self._log.forget_before(self._blocks[self._retained()].mark)
 
     def _sealed(
         self,

@@ -16,6 +16,7 @@ from verifier.errors import ConfigError
 ADDRESS_BYTES = 20
 INTEGER_MAX = (1 << 62) - 1
 BATCH_STEPS_MAX = 4_096  # docs/protocol.md, section 9
+BATCH_BYTES_MAX = 32 << 20  # with its transaction, well within one message of the service
 REFERENCE_AGE_MAX = 256  # how far back a contract can see block hashes
 FINALITY_EPOCHS = 3  # a block is final at most this many epochs after it was made
 # A prover has to profit even if the base layer is this many times dearer than assumed.
@@ -165,6 +166,8 @@ def _problems(config: CourtConfig) -> Iterator[str]:
         yield f"expected law_version {LAW_VERSION}, was {config.law_version}"
     if config.batch_steps_max > BATCH_STEPS_MAX:
         yield f"expected batch_steps_max of at most {BATCH_STEPS_MAX}, was {config.batch_steps_max}"
+    if config.batch_bytes_max > BATCH_BYTES_MAX:
+        yield f"expected batch_bytes_max of at most {BATCH_BYTES_MAX}, was {config.batch_bytes_max}"
     if config.max_unfinalised * config.batch_gap_blocks < config.challenge_window_blocks:
         yield (
             f"expected max_unfinalised {config.max_unfinalised} * batch_gap_blocks "

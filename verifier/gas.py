@@ -16,8 +16,8 @@ HASH_GAS = 30
 HASH_WORD_GAS = 6
 STORAGE_GAS = 20_000
 RECOVERY_GAS = 3_000
-# Running the law and climbing the trees of one witness: measured by none, bounded by its budget of
-# 2,048 words and 512 margin cells at 400 gas each.
+# Running the law on one witness: what its budget of 2,048 leaf words and 512 margin cells comes to
+# at some 400 gas each.
 LAW_GAS = 1_100_000
 
 POST_SLOTS = 16

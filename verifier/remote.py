@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 import grpc
@@ -205,14 +205,17 @@ class RemoteBaseLayer:
             lambda answer: [wire.from_message(BatchReverted, one) for one in answer.reverts],
         )
 
-    def watch(self, after: int, *, seconds: float) -> Iterator[HeadChange]:
+    def watch(self, after: int, *, seconds: float) -> Generator[HeadChange]:
         """Yield changes of the head after change number `after`, for at most `seconds`."""
+        call = self._stub.Watch(pb.WatchRequest(after=after), timeout=seconds)
         try:
-            for answer in self._stub.Watch(pb.WatchRequest(after=after), timeout=seconds):
+            for answer in call:
                 yield wire.change_from(answer.change)
         except grpc.RpcError as error:
             if error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise _failure("Watch", error) from error
+        finally:
+            call.cancel()
 
     def mine(self, count: int = 1) -> Head:
         """Let the simulator build blocks now."""

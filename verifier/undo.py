@@ -82,9 +82,6 @@ class Table(Generic[K, V]):
     def __contains__(self, key: K) -> bool:
         return key in self._values
 
-    def __len__(self) -> int:
-        return len(self._values)
-
     def get(self, key: K) -> V | None:
         """Return the value of `key`, or None."""
         return self._values.get(key)

@@ -7,6 +7,7 @@ header, step and one byte, `F` for fraud, `N` for none, anything else for an err
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from clearing.codes import Tag
 from clearing.keccak import tagged_hash
@@ -145,13 +146,13 @@ class World:
     def deposit(self, key: bytes = ALICE, amount: int = 1_000, subaccount: int = 0) -> Receipt:
         return self.send(key, Deposit(address_of(key), subaccount, 0, amount))
 
-    def after(self, consumed: int | None = None, **changes: object) -> OpenedGlobals:
+    def after(self, consumed: int | None = None, **changes: Any) -> OpenedGlobals:
         """Return the globals that an honest batch on the tip would end with."""
         before = self.opened[self.court.heads().tip_id]
         inbox = self.court.inbox
         count = inbox.count if consumed is None else consumed
         credited = inbox.deposited_at(count) - inbox.deposited_at(before.inbox_count)
-        fields: dict[str, object] = {
+        fields: dict[str, Any] = {
             "clock": max(before.clock, self.now),
             "inbox_count": count,
             "inbox_accumulator": inbox.accumulator_at(count),

@@ -1,6 +1,7 @@
 """The base layer: order, gas, money, reorganisations at every point, and its file."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -282,9 +283,8 @@ def test_the_same_seed_gives_the_same_chain_and_another_one_another():
         world.chain.mempool.policy = shuffled(seed)
         for key in (ALICE, BOB, PROVER, SEQUENCER):
             world.chain.submit(claim(world, key))
-        world.chain.mine()
-        receipts = world.chain.block(world.chain.head().number).receipts
-        return world.chain.head().hash, [receipt.sender for receipt in receipts]
+        (block,) = world.chain.mine()
+        return block.hash, [receipt.sender for receipt in block.receipts]
 
     assert run(3) == run(3)
     assert len({run(seed)[0] for seed in range(4)}) == 4
@@ -371,6 +371,17 @@ def test_epochs_justify_and_then_finalise():
     ]  # fmt: skip
 
 
+def test_a_finalised_block_lets_go_of_its_bytes_and_keeps_its_receipts(world):
+    batch = world.post()
+    number = world.chain.head().number
+    assert len(world.chain.block(number).transactions) == 1
+    world.chain.mine(3 * world.config.epoch_blocks)
+    block = world.chain.block(number)
+    assert block.transactions == () and len(block.receipts) == 1
+    assert world.chain.block_of(block.hash) is block
+    assert world.court.batch_data(batch.id) == batch.data
+
+
 def test_the_finalised_head_never_moves_back(world):
     world.chain.mine(4 - world.chain.head().number % 2)
     final = world.chain.head().finalised_number
@@ -441,7 +452,7 @@ LIFE = ["deposit", "post", "child", "prove", "repost", "finalise", "withdraw", "
 
 def live(world, until):
     """Play a life of batches, up to and with the moment `until`."""
-    moments = {}
+    moments: dict[str, Any] = {}
     moments["deposit"] = lambda: world.deposit(ALICE, 1_000)
     moments["post"] = lambda: moments.__setitem__("first", world.post())
     moments["child"] = world.post
@@ -483,9 +494,8 @@ def test_a_batch_on_a_dropped_base_block_is_refused_on_the_new_branch(world):
     world.chain.mine()
     batch = world.post()
     world.chain.reorg(2)
-    world.chain.mine()
-    receipts = world.chain.block(world.chain.head().number).receipts
-    assert [receipt.error.name for receipt in receipts] == ["BASE_REFERENCE_NOT_CANONICAL"]
+    (block,) = world.chain.mine()
+    assert [receipt.error.name for receipt in block.receipts] == ["BASE_REFERENCE_NOT_CANONICAL"]
     assert world.court.batch(batch.id) is None
 
 
@@ -560,7 +570,8 @@ def test_changes_of_the_head_are_told_in_order(world):
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), max_size=30), st.data())
 def test_undoing_restores_what_was(writes, draw):
     log = UndoLog()
-    table, cell = Table(log), Cell(log, 0)
+    table: Table[int, int] = Table(log)
+    cell = Cell(log, 0)
     history = []
     for key, value in writes:
         history.append((log.mark(), dict(table._values), cell.value))

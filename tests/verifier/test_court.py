@@ -1,17 +1,26 @@
 """What the court refuses, what it takes back, and that its money is always all there."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from clearing.keccak import keccak256
 from clearing.recovery import address_of
+from prover.engine import Engine
+from prover.forge import BatchForge, Place
+from prover.witness import build_evidence
+from tests.prover.market import Market
 from tests.verifier.court_world import (
     ALICE,
     BOB,
     CHAIN_ID,
+    GAS,
     GENESIS_GLOBALS,
     PROVER,
     SEQUENCER,
@@ -25,21 +34,32 @@ from tests.verifier.court_world import (
     opening_of,
     withdrawals_tree,
 )
-from verifier.batch import Step, data_hash
+from verifier.batch import BatchData, Step, data_hash, steps_root
+from verifier.chain import SimulatedChain
 from verifier.config import CourtConfig
 from verifier.court import BatchStatus, Court
-from verifier.errors import ConfigError, CourtError, PostError, refusal_of
+from verifier.errors import (
+    ConfigError,
+    CourtError,
+    PostError,
+    Refused,
+    TransactionError,
+    refusal_of,
+)
 from verifier.events import BatchFinalised, BatchPosted, BatchReverted, CreditClaimed, Deposited
 from verifier.exits import WithdrawalLeaf
+from verifier.inbox import ACCOUNTS_MAX, Inbox
 from verifier.ledger import Ledger
 from verifier.posting import RULES
 from verifier.transactions import (
     ClaimCredit,
     ClaimWithdrawal,
     Deposit,
+    Faucet,
     Finalise,
     PostBatch,
     ProveFraud,
+    Transaction,
 )
 from verifier.undo import UndoLog
 
@@ -70,7 +90,7 @@ def test_an_honest_batch_becomes_the_tip(world):
 
 
 HASH = b"\xee" * 32
-HEADER_MUTATIONS = {
+HEADER_MUTATIONS: dict[str, tuple[dict[str, Any], PostError]] = {
     "a law that the court does not have": ({"law_version": 2}, PostError.WRONG_LAW_VERSION),
     "another chain": ({"chain_id": CHAIN_ID + 1}, PostError.WRONG_CHAIN),
     "another court": ({"settlement": b"\x06" * 20}, PostError.WRONG_SETTLEMENT),
@@ -193,8 +213,6 @@ def test_the_last_step_ends_in_the_post_root(world):
     other = opening_of(world.after(status=1)).state_root()
     batch = world.build()
     data = batch.data[:32] + other + batch.data[64:]
-    from verifier.batch import BatchData, steps_root
-
     root = steps_root(BatchData.decode(data, 1).pairs)
     wrong = with_data(Batch(replace(batch.header, steps_root=root), batch.opened, data), data)
     assert world.try_post(wrong).error == PostError.WRONG_POST_ROOT
@@ -374,7 +392,6 @@ def test_what_is_not_posted_cannot_be_proven_wrong_or_finalised(world):
 def test_a_rollback_writes_as_little_for_many_batches_as_for_one():
     def writes(count):
         config = make_config(max_unfinalised=10_000)
-        log = UndoLog()
         world = World(config=config)
         world.fund()
         first = world.post()
@@ -386,10 +403,57 @@ def test_a_rollback_writes_as_little_for_many_batches_as_for_one():
         context = world.chain._next_context()
         pending = world.chain.mempool.offered(context.number)[0].signed
         receipt = world.chain._include(pending, context, 0)
-        assert receipt.error is None and receipt.events[0].slashed == count * config.bond
+        assert receipt.error is None and world.court.reverts(0, 1)[0].slashed == count * config.bond
         return log.mark() - before, receipt.gas_used
 
     assert writes(1) == writes(40)
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_the_law_itself_convicts_a_forged_step_and_no_other(honest):
+    market = Market()
+    engine = Engine(market.genesis)
+    config = CourtConfig.test(
+        chain_id=market.genesis.chain_id,
+        settlement=market.genesis.settlement,
+        sequencer=address_of(SEQUENCER),
+    )
+    chain = SimulatedChain(config, engine.opening(), clock=lambda: START_MS)
+
+    def send(key, body):
+        nonce = chain.ledger.account(address_of(key)).nonce
+        signed = Transaction(config.chain_id, config.settlement, nonce, GAS, 1, body).sign(key)
+        submitted = chain.submit(signed)
+        chain.mine()
+        return chain.receipt(submitted)
+
+    for key in (SEQUENCER, PROVER):
+        assert send(key, Faucet(address_of(key), 10**14, 0)).error is None
+    forge = BatchForge(engine)
+    if honest:
+        forge.honest([b"\x04undecodable"], START_MS + 5)
+    else:
+        forge.forged([b"\x04undecodable"], START_MS + 5, mutate=hide_the_time)
+    heads, head = chain.court.heads(), chain.head()
+    place = Place(0, 1, heads.tip_id, head.number, head.hash, address_of(SEQUENCER))
+    posting = forge.finish(place)
+    opening = posting.opening.encode()
+    post = PostBatch(config.bond, posting.header.encode(), opening, posting.data)
+    assert send(SEQUENCER, post).error is None
+    step = forge.steps[0].encode()
+    witness = build_evidence(Engine(market.genesis), posting.header, forge.pairs, 0, step)
+    batch_id = posting.header.batch_id()
+    receipt = send(PROVER, ProveFraud(batch_id, witness.encode()))
+    view = chain.court.batch(batch_id)
+    assert view is not None
+    if honest:
+        assert (receipt.error, view.status) == (CourtError.NO_FRAUD, BatchStatus.POSTED)
+    else:
+        assert (receipt.error, view.status) == (None, BatchStatus.REVERTED)
+
+
+def hide_the_time(state):
+    state.globals[0].clock = START_MS
 
 
 # Finality
@@ -467,8 +531,6 @@ def test_a_pair_of_owner_and_subaccount_has_one_account_for_ever(world):
 
 
 def test_the_accumulator_chains_the_messages(world):
-    from clearing.keccak import keccak256
-
     world.deposit(ALICE, 5)
     message = world.court.inbox.entry(0).message.encode()
     padded = (53).to_bytes(8, "big") + message + bytes(3)
@@ -493,9 +555,6 @@ def test_a_deposit_is_refused_that_could_not_be_credited(world, asset, amount, c
 
 
 def test_there_are_no_more_accounts_than_the_tree_has_leaves():
-    from verifier.errors import Refused
-    from verifier.inbox import ACCOUNTS_MAX, Inbox
-
     inbox = Inbox(UndoLog(), ACCOUNTS_MAX - 1)
     assert inbox.deposit(b"a" * 20, 0, 0, 1, 1, 1).account == 4**12 - 1
     with pytest.raises(Refused) as refused:
@@ -519,7 +578,8 @@ def withdrawing(world, finalise=True):
         world.pass_window()
         assert world.send(BOB, Finalise(batch.id)).error is None
     claims = [
-        ClaimWithdrawal(batch.id, i, leaf.encode(), siblings[i]) for i, leaf in enumerate(leaves)
+        ClaimWithdrawal(batch.id, leaf.index, leaf.encode(), siblings[leaf.index])
+        for leaf in leaves
     ]
     return batch, claims
 
@@ -553,8 +613,7 @@ def test_a_claim_against_another_final_batch_pays_no_second_time(world):
 
 
 def test_a_claim_must_prove_its_own_leaf(world):
-    batch, claims = withdrawing(world)
-    first, second = claims
+    _, (first, second) = withdrawing(world)
     wrong = CourtError.INVALID_WITHDRAWAL_PROOF
     forged = WithdrawalLeaf(0, 0, 301, 3, address_of(BOB)).encode()
     cases = [
@@ -660,6 +719,7 @@ def test_the_presets_are_consistent():
         {"bond": 1_000},
         {"block_gas_limit": 10_000_000},
         {"batch_steps_max": 4_097},
+        {"batch_bytes_max": (32 << 20) + 1, "block_gas_limit": 10**12},
         {"law_version": 2},
         {"sequencer": b"short"},
         {"settlement": bytes(20)},
@@ -680,13 +740,18 @@ def test_all_contradictions_are_named_at_once():
 
 
 def test_refusals_have_numbers_of_their_own():
-    from verifier.errors import TransactionError
-
     members = [*TransactionError, *PostError, *CourtError]
     assert len({int(member) for member in members}) == len(members)
     assert all(refusal_of(int(member)) is member for member in members)
     with pytest.raises(ValueError):
         refusal_of(0)
+
+
+def test_every_refusal_has_a_test():
+    sources = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    for family in (TransactionError, PostError, CourtError):
+        proven = set(re.findall(family.__name__ + r"\.([A-Z_]+)", sources))
+        assert proven >= set(family.__members__), set(family.__members__) - proven
 
 
 # Money
