@@ -171,10 +171,11 @@ class WitnessState:
         codes = np.zeros(columns.action_count, np.int64)
         try:
             transition(self.state, columns, 0, columns.action_count, time, codes)
-        except IndexError as error:
+        except (IndexError, ArithmeticError) as error:
+            # What an action overflows is caught inside; here the state before the step is absurd.
             raise WitnessError(
-                f"expected a state that the law can make, was one it cannot index ({error}); prove "
-                "the step that broke it"
+                f"expected a state that the law can make, was one that it cannot run on ({error}); "
+                "prove the step that broke it"
             ) from error
         scratch = cast(Any, self.state.scratch)[0]
         if scratch.missing_kind != 0:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -34,7 +35,7 @@ class Watch:
     """A challenger process and everything that it said."""
 
     def __init__(self, world, key=PROVER, cursor=None):
-        self.said = []
+        self.said: list[Any] = []
         self.process = ChallengerProcess(world.base, world.replica(), key, cursor, self.said.append)
         self.world = world
 
@@ -200,7 +201,7 @@ def test_a_final_batch_that_breaks_the_law_raises_an_alert_and_no_proof(world):
     while isinstance(effects[-1], FetchData):
         wanted = effects[-1].batch_id
         effects = machine.handle(DataFetched(wanted, world.base.batch_data(wanted)))
-    report, alert = effects
+    report, alert = cast(Any, effects)
     assert report.judgement.verdict is Verdict.INVALID
     assert "nothing can take it back" in alert.text
 
@@ -221,8 +222,8 @@ def test_unavailable_data_are_asked_for_again(world):
     watch = Watch(world)
     machine = watch.process.challenger
     seen = watch.process._look(world.base.head())
-    (wanted,) = machine.handle(seen)
-    (report,) = machine.handle(DataFetched(wanted.batch_id, None))
+    (wanted,) = cast(Any, machine.handle(seen))
+    (report,) = cast(Any, machine.handle(DataFetched(wanted.batch_id, None)))
     assert report.judgement.verdict is Verdict.UNAVAILABLE
     assert machine.handle(seen) == [wanted]
 

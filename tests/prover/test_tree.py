@@ -47,7 +47,7 @@ def test_a_golden_root():
 def test_random_updates_of_three_trees_equal_a_rebuild(rounds):
     depths = [6, 3, 4]
     forest = Forest(depths, [64, 64, 64])
-    model = [{}, {}, {}]
+    model: list[dict[int, bytes]] = [{}, {}, {}]
     for changes in rounds:
         keys = np.array([tree << TREE_SHIFT | index for tree, index, _ in changes], np.int64)
         hashes = [leaf(100 * index + value) for _, index, value in changes]

@@ -15,6 +15,7 @@ from prover.engine import Engine
 from prover.forge import BatchForge, Place, mint, with_forged_signatures, without_margin
 from prover.witness import build_evidence
 from tests.prover.market import FIRST_PRICE, PROPOSER, START_MS, Market, columns_of
+from verifier.batch import Pair, Step
 from verifier.evidence import Evidence, EvidenceError, check_bad_step
 from verifier.multiproof import siblings_needed
 
@@ -226,6 +227,26 @@ def test_a_missing_part_is_the_challengers_error(part, message):
         broken = replace(broken, pages=())
     with pytest.raises(EvidenceError, match=message):
         check_bad_step(header, broken.encode())
+
+
+@pytest.mark.parametrize(
+    "absurd",
+    [
+        lambda state: setattr(state.globals[0], "sequenced_count", 2**63 - 1),
+        lambda state: setattr(state.instruments[0], "tier", 200),
+    ],
+)
+def test_a_step_on_top_of_an_absurd_state_cannot_break_the_court(absurd):
+    case = Case()
+    case.forge.forged([case.market.trade(0, 1)], START_MS, mutate=absurd)
+    step = Step(START_MS, (case.market.trade(1, 2),))
+    case.forge.steps.append(step)
+    case.forge.pairs.append(Pair(step.hash(), bytes(32)))
+    header = case.forge.finish(PLACE).header
+    built = build_evidence(case.engine, header, case.forge.pairs, 1, step.encode())
+    with pytest.raises(EvidenceError, match="witness of step 1: expected a state that the law can"):
+        check_bad_step(header, built.encode())
+    assert case.verdict(0)
 
 
 def test_a_surplus_leaf_is_the_challengers_error(fraud):
