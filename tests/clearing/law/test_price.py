@@ -151,9 +151,7 @@ def test_a_price_cannot_be_replayed_clr_prc_003():
     assert world.apply(action) == Code.PRICE_TIME
 
 
-@pytest.mark.parametrize(
-    ("ahead", "expected"), [(10_000, Code.APPLIED), (10_001, Code.PRICE_TIME)]
-)
+@pytest.mark.parametrize(("ahead", "expected"), [(10_000, Code.APPLIED), (10_001, Code.PRICE_TIME)])
 def test_one_observation_beyond_the_drift_rejects_all_clr_prc_003(ahead, expected):
     world = World()
     world.wait(1_000)
