@@ -138,7 +138,7 @@ def _self_trade(_state: Any, action: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _unknown_flags(_state: Any, action: Any) -> tuple[str, dict[str, Any]]:
-    maker, taker = int(action["maker"]["flags"]), int(action["taker"]["flags"])
+    maker, taker = int(action["maker"]["order_flags"]), int(action["taker"]["order_flags"])
     known = int(OrderFlag.REDUCE_ONLY | OrderFlag.MAKER_ONLY)
     return (
         f"flags {maker} and {taker} hold bits beyond {known}",
