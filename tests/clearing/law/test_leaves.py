@@ -1,0 +1,365 @@
+"""Leaves: their bytes as the protocol spells them, one form each, and loading as the inverse."""
+
+from struct import pack
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing import leaves
+from clearing.keccak import pieces, to_bytes
+from clearing.layout import new_rows, pieces_of
+from clearing.records import Account, Fund, Globals, Instrument, Page, Params, Withdrawal
+from clearing.units import PAGE_SLOTS, PAGES_MAX, POSITIONS_MAX, PUBLISHERS_MAX, TIERS_MAX
+
+INT64 = (-(1 << 63), (1 << 63) - 1)
+OWNER = bytes(12) + bytes(range(1, 21))
+WORDS = [bytes([i]) * 32 for i in range(1, 8)]
+
+
+def row(length=leaves.ACCOUNT_PIECES_MAX):
+    """A row full of rubbish, so that a piece that is not written shows."""
+    return np.full(length, -77, np.int64)
+
+
+def encoded(encode, *records):
+    pieces_out = row()
+    return to_bytes(pieces_out[: encode(*records, pieces_out)])
+
+
+def set_fields(record, **values):
+    for name, value in values.items():
+        if isinstance(value, bytes):
+            record[name][:] = pieces(value)
+        else:
+            record[name] = value
+
+
+def limbs(index):
+    """A funding index as (high, low)."""
+    return divmod(index, 1 << 62)
+
+
+def index_bytes(index):
+    """The twelve bytes of a funding index: one two's complement number."""
+    return index.to_bytes(12, "big", signed=True)
+
+
+def test_the_globals_leaf_is_as_the_protocol_spells_it():
+    totals = new_rows(Globals, 1)[0]
+    set_fields(
+        totals,
+        law_version=1,
+        status=1,
+        clock=2,
+        account_count=3,
+        instrument_count=4,
+        fund_count=5,
+        withdrawal_count=6,
+        inbox_count=7,
+        inbox_accumulator=WORDS[0],
+        sequenced_count=8,
+        custody=9,
+        cash_total=-10,
+        pot_total=-11,
+        sequenced_accumulator=WORDS[1],
+        withdrawals_root=WORDS[2],
+        domain=WORDS[3],
+    )
+    expected = (
+        pack(">8q", 1, 1, 2, 3, 4, 5, 6, 7)
+        + WORDS[0]
+        + pack(">4q", 8, 9, -10, -11)
+        + WORDS[1]
+        + WORDS[2]
+        + WORDS[3]
+    )
+    assert encoded(leaves.encode_globals, totals) == expected
+    assert len(expected) == 7 * 32
+
+
+def golden_account():
+    account, pages = new_rows(Account, 1)[0], new_rows(Page, 4)
+    set_fields(
+        account,
+        id=5,
+        subaccount=6,
+        cash=-7,
+        owner=OWNER,
+        order_floor=8,
+        request_sequence=9,
+        position_count=2,
+        page_mask=1 | 1 << 15,
+    )
+    account.page_rows[:] = -1
+    account.page_rows[0], account.page_rows[15] = 3, 1
+    pages[3].digest[:] = pieces(WORDS[4])
+    pages[1].digest[:] = pieces(WORDS[5])
+    for place, (instrument, index, lots, cost) in enumerate(POSITIONS):
+        high, low = limbs(index)
+        set_fields(
+            account.positions[place],
+            instrument=instrument,
+            lots=lots,
+            entry_cost=cost,
+            index_high=high,
+            index_low=low,
+        )
+    return account, pages
+
+
+POSITIONS = [
+    (1, -(10**20) - 1, -3, -900),
+    ((1 << 32) - 1, 10**25 + 7, 1 << 48, (1 << 62) - 1),
+]
+
+
+def test_the_account_leaf_is_as_the_protocol_spells_it():
+    expected = (
+        pack(">BBBBBHB", 1, 0, 2, 0, 0, 0x8001, 0)
+        + pack(">QQq", 5, 6, -7)
+        + OWNER
+        + pack(">QQQQ", 8, 9, 0, 0)
+    )
+    for instrument, index, lots, cost in POSITIONS:
+        expected += pack(">I", instrument) + index_bytes(index) + pack(">qq", lots, cost)
+    expected += WORDS[4] + WORDS[5]
+    account, pages = golden_account()
+    assert encoded(leaves.encode_account, account, pages) == expected
+    assert len(expected) == 32 * (3 + 2 + 2)
+
+
+def test_the_instrument_leaf_is_as_the_protocol_spells_it():
+    instrument = new_rows(Instrument, 1)[0]
+    index = -(10**22) - 3
+    high, low = limbs(index)
+    set_fields(
+        instrument,
+        id=2,
+        kind=1,
+        status=3,
+        tier=7,
+        underlying=4,
+        strike=5,
+        expiry=6,
+        tick=7,
+        lot_size=8,
+        open_interest=9,
+        mark_price=10,
+        index_price=11,
+        stable_price=12,
+        price_time=13,
+        funding_high=high,
+        funding_low=low,
+        funding_time=14,
+        pot=-15,
+        premium_sum=-16,
+        premium_samples=17,
+        open_interest_cap=18,
+        position_cap=19,
+        symbol=b"BTC-PERP".ljust(32, b"\0"),
+    )
+    whole = index.to_bytes(16, "big", signed=True)
+    expected = (
+        pack(">BBBBI", 1, 1, 3, 7, 0)
+        + pack(">7q", 2, 4, 5, 6, 7, 8, 9)
+        + pack(">4q", 10, 11, 12, 13)
+        + whole
+        + pack(">qq", 14, -15)
+        + pack(">4q", -16, 17, 18, 19)
+        + b"BTC-PERP".ljust(32, b"\0")
+        + bytes(32)
+    )
+    assert encoded(leaves.encode_instrument, instrument) == expected
+    assert len(expected) == 7 * 32
+
+
+def test_the_params_leaf_is_as_the_protocol_spells_it():
+    params = new_rows(Params, 1)[0]
+    names = [name for name in params.dtype.names if name not in ("tiers", "publishers")]
+    assert names[:3] == ["version", "publisher_count", "price_quorum"]
+    for i, name in enumerate(names, start=2):
+        params[name] = i
+    params.publisher_count = 3
+    for i in range(TIERS_MAX):
+        set_fields(
+            params.tiers[i],
+            initial_ppm=100 + i,
+            maintenance_ppm=200 + i,
+            open_interest_lower=300 + i,
+            open_interest_upper=400 + i,
+        )
+    for i in range(3):
+        params.publishers[i].address[:] = pieces(WORDS[i])
+    # Version, quorum and the rest stand in the order of the text, three reserved words' worth of
+    # pieces after them.
+    expected = pack(">4q", 1, 2, 3, 4) + pack(">11q", *range(5, 16)) + bytes(5 * 8)
+    for i in range(TIERS_MAX):
+        expected += pack(">4q", 100 + i, 200 + i, 300 + i, 400 + i)
+    expected += b"".join(WORDS[:3])
+    assert encoded(leaves.encode_params, params) == expected
+    assert len(expected) == 32 * (5 + 8 + 3)
+
+
+def test_fund_withdrawal_and_page_leaves_are_as_the_protocol_spells_them():
+    fund, withdrawal, page = new_rows(Fund, 1)[0], new_rows(Withdrawal, 1)[0], new_rows(Page, 1)[0]
+    set_fields(fund, id=2, asset=3, balance=4)
+    assert encoded(leaves.encode_fund, fund) == pack(">4q", 1, 2, 3, 4)
+    set_fields(withdrawal, index=1, asset=2, amount=3, account=4, recipient=OWNER)
+    assert encoded(leaves.encode_withdrawal, withdrawal) == pack(">4q", 1, 2, 3, 4) + OWNER
+    set_fields(page, account=5, number=6, known=1)
+    for i in range(PAGE_SLOTS):
+        set_fields(page.slots[i], sequence=10 + i, filled=30 + i)
+    slots = b"".join(pack(">qq", 10 + i, 30 + i) for i in range(PAGE_SLOTS))
+    assert encoded(leaves.encode_page, page) == pack(">4q", 1, 5, 6, 0) + slots
+
+
+integers = st.sampled_from([0, 1, -1, *INT64]) | st.integers(*INT64)
+indices = st.integers(-(1 << 95), (1 << 95) - 1)
+
+
+def filled(data, record):
+    """Put any integers into every field of a record."""
+    flat = pieces_of(record)[0]
+    seed = data.draw(st.integers(0, (1 << 32) - 1))
+    flat[:] = np.random.default_rng(seed).integers(*INT64, flat.shape[0], endpoint=True)
+    return record
+
+
+@settings(max_examples=50)
+@given(st.data())
+def test_loading_globals_is_the_inverse_of_encoding_them(data):
+    before, after = filled(data, new_rows(Globals, 1)), new_rows(Globals, 1)
+    pieces_out = row()
+    leaves.encode_globals(before[0], pieces_out)
+    leaves.load_globals(pieces_out, after[0])
+    assert before.tobytes() == after.tobytes()
+
+
+@settings(max_examples=50)
+@given(st.data(), indices, st.tuples(*[st.integers(0, 255)] * 3))
+def test_loading_an_instrument_is_the_inverse_of_encoding_it(data, index, small):
+    before, after = filled(data, new_rows(Instrument, 1)), new_rows(Instrument, 1)
+    high, low = limbs(index)
+    kind, status, tier = small
+    set_fields(before[0], funding_high=high, funding_low=low, kind=kind, status=status, tier=tier)
+    pieces_out = row()
+    assert leaves.encode_instrument(before[0], pieces_out) == leaves.INSTRUMENT_PIECES
+    leaves.load_instrument(pieces_out, after[0])
+    assert before.tobytes() == after.tobytes()
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_loading_a_fund_is_the_inverse_of_encoding_it(data):
+    before, after = filled(data, new_rows(Fund, 1)), new_rows(Fund, 1)
+    pieces_out = row()
+    assert leaves.encode_fund(before[0], pieces_out) == leaves.FUND_PIECES
+    leaves.load_fund(pieces_out, after[0])
+    assert before.tobytes() == after.tobytes()
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_loading_a_page_is_the_inverse_of_encoding_it(data):
+    before, after = filled(data, new_rows(Page, 1)), new_rows(Page, 1)
+    # What the account's leaf says of a page is loaded from there.
+    for name in ("account", "number"):
+        after[0][name] = before[0][name]
+    after[0].digest[:] = before[0].digest
+    before[0].known = 1
+    pieces_out = row()
+    assert leaves.encode_page(before[0], pieces_out) == leaves.PAGE_PIECES
+    leaves.load_page(pieces_out, after[0])
+    assert before.tobytes() == after.tobytes()
+
+
+@settings(max_examples=50)
+@given(st.data(), st.integers(0, PUBLISHERS_MAX))
+def test_loading_params_is_the_inverse_of_encoding_them(data, publishers):
+    before, after = filled(data, new_rows(Params, 1)), new_rows(Params, 1)
+    before[0].publisher_count = publishers
+    pieces_of(before[0].publishers[publishers:]).fill(0)
+    pieces_out = row()
+    length = leaves.encode_params(before[0], pieces_out)
+    assert leaves.load_params(pieces_out, length, after[0])
+    assert before.tobytes() == after.tobytes()
+
+
+@settings(max_examples=80)
+@given(
+    st.data(),
+    st.lists(st.tuples(st.integers(0, (1 << 32) - 1), indices), max_size=POSITIONS_MAX),
+    st.integers(0, (1 << PAGES_MAX) - 1),
+    st.integers(0, 255),
+)
+def test_loading_an_account_is_the_inverse_of_encoding_it(data, positions, mask, mode):
+    before, after = filled(data, new_rows(Account, 1)), new_rows(Account, 1)
+    account, loaded = before[0], after[0]
+    set_fields(account, mode=mode, page_mask=mask, position_count=len(positions))
+    pieces_of(account.positions[len(positions) :]).fill(0)
+    for place, (instrument, index) in enumerate(positions):
+        high, low = limbs(index)
+        set_fields(account.positions[place], instrument=instrument, index_high=high, index_low=low)
+    pages, loaded_pages = filled(data, new_rows(Page, PAGES_MAX + 2)), new_rows(Page, PAGES_MAX + 2)
+    numbers = [number for number in range(PAGES_MAX) if mask >> number & 1]
+    account.page_rows[:] = -1
+    for place, number in enumerate(numbers):
+        account.page_rows[number] = 2 + place
+    pieces_out = row()
+    length = leaves.encode_account(account, pages, pieces_out)
+    assert length == 12 + 4 * (len(positions) + len(numbers))
+    assert leaves.load_account(pieces_out, length, loaded, loaded_pages, 2) == len(numbers)
+    assert before.tobytes() == after.tobytes()
+    for place, number in enumerate(numbers):
+        page = loaded_pages[2 + place]
+        assert (page.account, page.number, page.known) == (account.id, number, 0)
+        assert (page.digest == pages[2 + place].digest).all()
+
+
+@pytest.mark.parametrize("change", [-4, -1, 1, 4])
+def test_an_account_of_another_length_than_its_header_says_is_refused(change):
+    account, pages = golden_account()
+    pieces_out = row()
+    length = leaves.encode_account(account, pages, pieces_out) + change
+    loaded = new_rows(Account, 1)[0]
+    assert leaves.load_account(pieces_out, length, loaded, new_rows(Page, 16), 0) == -1
+
+
+def test_an_account_of_more_positions_than_there_may_be_is_refused():
+    pieces_out = row(1_100)
+    pieces_out[0] = 1 << 56 | (POSITIONS_MAX + 1) << 40
+    loaded, pages = new_rows(Account, 1)[0], new_rows(Page, 16)
+    length = 12 + 4 * (POSITIONS_MAX + 1)
+    assert leaves.load_account(pieces_out, length, loaded, pages, 0) == -1
+    assert loaded.id == 0
+
+
+@pytest.mark.parametrize(
+    ("publishers", "length"),
+    [(-1, 48), (PUBLISHERS_MAX + 1, 120), (2, 59), (2, 61), (1 << 62, 52), (-(1 << 63), 52)],
+)
+def test_params_of_another_length_than_their_header_says_are_refused(publishers, length):
+    pieces_out = row(200)
+    pieces_out[2] = publishers
+    assert not leaves.load_params(pieces_out, length, new_rows(Params, 1)[0])
+
+
+def test_whatever_an_account_leaf_does_not_name_shows_when_it_is_encoded_again():
+    account, pages = golden_account()
+    pieces_out = row()
+    length = leaves.encode_account(account, pages, pieces_out)
+    golden = pieces_out[:length].copy()
+    # The version, both reserved counts, the last header byte, and the two reserved pieces.
+    faults = [(0, 1 << 57), (0, 1 << 32), (0, 1 << 24), (0, 1), (10, 1), (11, -1)]
+    for place, flip in faults:
+        forged = row()
+        forged[:length] = golden
+        forged[place] ^= flip
+        loaded, loaded_pages = new_rows(Account, 1)[0], new_rows(Page, 16)
+        assert leaves.load_account(forged, length, loaded, loaded_pages, 0) == 2
+        again = row()
+        assert leaves.encode_account(loaded, loaded_pages, again) == length
+        assert (again[:length] == golden).all()
+        assert (again[:length] != forged[:length]).any()
