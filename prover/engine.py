@@ -18,6 +18,13 @@ from clearing.genesis import Genesis, genesis_state
 from clearing.keccak import to_bytes
 from clearing.records import State
 from clearing.units import ACCOUNTS_DEPTH, ACTIONS_PER_STEP, WITHDRAWALS_DEPTH
+from prover.checkpoint import (
+    Checkpoint,
+    named_accounts,
+    named_pages,
+    pack_accounts,
+    unpack_accounts,
+)
 from prover.commit import (
     ACCOUNTS,
     DEPTHS,
@@ -52,17 +59,6 @@ class Steps:
     firsts: Pieces
     step_hashes: Pieces
     post_roots: Pieces
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Everything that a batch may change, as it was before. Made by ``Engine.checkpoint``."""
-
-    root: bytes
-    account_ids: Pieces
-    page_rows: Pieces
-    rows: dict[str, Any]
-    leaves: tuple[Pieces, Pieces, Pieces]
 
 
 class Engine:
@@ -237,18 +233,16 @@ class Engine:
     def checkpoint(self, columns: Columns) -> Checkpoint:
         """Remember what the actions of ``columns`` may change, on a stack. Costs the write set."""
         state, totals = cast(Any, self.state), self.totals
-        accounts = _named_accounts(columns, int(totals.account_count))
-        rows = np.unique(state.accounts["page_rows"][accounts])
-        pages = np.ascontiguousarray(rows[rows >= 0])
-        kept = {
-            "accounts": state.accounts[accounts].copy(),
-            "pages": state.pages[pages].copy(),
-        }
+        count = int(totals.account_count)
+        accounts = named_accounts(columns, count)
+        pages = named_pages(columns, state.accounts, count)
+        kept = {"pages": state.pages[pages].copy()}
         for name in ("instruments", "funds", "globals", "params", "scratch"):
             kept[name] = getattr(state, name).copy()
         point = Checkpoint(
             self.root(),
             accounts,
+            pack_accounts(state.accounts, accounts),
             pages,
             kept,
             (
@@ -289,7 +283,7 @@ class Engine:
         state = cast(Any, self.state)
         counts = (int(self.totals.account_count), int(self.totals.withdrawal_count))
         pages = int(state.scratch[0].page_count)
-        state.accounts[point.account_ids] = point.rows["accounts"]
+        unpack_accounts(state.accounts, point.account_ids, point.accounts)
         state.pages[point.page_rows] = point.rows["pages"]
         for name in ("instruments", "funds", "globals", "params", "scratch"):
             getattr(state, name)[:] = point.rows[name]
@@ -338,21 +332,6 @@ def _run_until_overflow(state: State, book: Book, run: Run, arrays: tuple[Any, A
             raise
         return False
     return True
-
-
-def _named_accounts(columns: Columns, count: int) -> Pieces:
-    """Return the sorted ids of existing accounts that any action names."""
-    actions = cast(Any, columns.actions)[: columns.action_count]
-    named = np.concatenate(
-        [
-            actions["account"],
-            actions["counterparty"],
-            actions["maker"]["account"],
-            actions["taker"]["account"],
-        ]
-    )
-    distinct = np.unique(named)
-    return np.ascontiguousarray(distinct[(distinct >= 0) & (distinct < count)])
 
 
 def _rows(array: Any) -> int:

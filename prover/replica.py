@@ -15,7 +15,8 @@ import numpy as np
 from clearing.decode import Columns, pack, recover_signers
 from clearing.genesis import Genesis
 from clearing.keccak import to_bytes
-from prover.engine import Checkpoint, Engine, Steps
+from prover.checkpoint import Checkpoint
+from prover.engine import Engine, Steps
 from prover.tree import Pieces
 from prover.witness import build_evidence
 from verifier.batch import BatchData, data_hash
