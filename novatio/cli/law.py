@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from novatio.cli._app import App, Noun, pass_app
 from novatio.errors import BadRequest, NotFound
+
+if TYPE_CHECKING:
+    from clearing.formulas import Formula
 
 law = Noun("law", help="Formulas and rejections of the law; needs no node.")
 COMMANDS = [law]
@@ -16,10 +20,28 @@ COMMANDS = [law]
 @law.command("list")
 @pass_app
 def list_law(app: App) -> None:
-    """List the formulas that `law eval` computes, with the units of their arguments."""
-    from clearing.formulas import list_formulas
+    """List the formulas that `law eval` computes; `law show` tells the units of one."""
+    from clearing.formulas import FORMULAS
 
-    app.show_rows("formulas", [_record(formula) for formula in list_formulas()])
+    rows = [_record(formula) for formula in FORMULAS.values()]
+    if app.form == "table":
+        rows = [
+            row
+            | {
+                side: ", ".join(one["name"] for one in row[side])
+                for side in ("arguments", "results")
+            }
+            for row in rows
+        ]
+    app.show_rows("formulas", rows, ("name", "arguments", "results"))
+
+
+@law.command("show")
+@click.argument("name")
+@pass_app
+def show_law(app: App, name: str) -> None:
+    """Show formula NAME: what it says, its arguments and results with units and bounds."""
+    app.show(_record(_formula(name)))
 
 
 @law.command("eval")
@@ -27,25 +49,37 @@ def list_law(app: App) -> None:
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")
 @pass_app
 def eval_law(app: App, name: str, arguments: tuple[str, ...]) -> None:
-    """Compute formula NAME exactly as the law does, from whole numbers in the law's units."""
-    from clearing.formulas import evaluate, list_formulas
+    """Compute formula NAME by the functions that the law itself runs.
 
-    known = {str(_record(formula)["name"]) for formula in list_formulas()}
-    if name not in known:
-        raise NotFound(
-            f"formula: expected one of {', '.join(sorted(known))}, was {name}",
-            metadata={"name": name},
-            next_step="novatio law list",
-        )
-    values = dict(_argument(text) for text in arguments)
+    Values are whole numbers in the law's units, or lists as JSON: `law show NAME` tells which.
+    """
+    from clearing.formulas import FormulaError, evaluate
+
+    formula = _formula(name)
+    values = dict(map(_argument, arguments))
     try:
-        result = evaluate(name, values)
-    except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+        found = evaluate(name, values)
+    except FormulaError as error:
         raise BadRequest(
-            f"{name}: {error}", metadata={key: str(value) for key, value in values.items()},
-            next_step="novatio law list",
-        ) from error  # fmt: skip
-    app.show(result if isinstance(result, dict) else {"name": name, "result": str(result)})
+            f"{name}: {error}",
+            reason="FORMULA",
+            metadata={key: str(value) for key, value in values.items()},
+            next_step=f"novatio law show {name}",
+        ) from error
+    results = [
+        {
+            "name": result.name,
+            "value": found[result.name]
+            if isinstance(found[result.name], bool)
+            else str(found[result.name]),
+            "unit": result.unit,
+        }
+        for result in formula.results
+    ]
+    if app.form == "table":
+        app.show_rows("results", results)
+    else:
+        app.show({"formula": name, "results": results})
 
 
 @law.command("codes")
@@ -60,17 +94,44 @@ def list_codes(app: App) -> None:
     app.show_rows("codes", rows)
 
 
-def _argument(text: str) -> tuple[str, int]:
-    key, equals, value = text.partition("=")
+def _argument(text: str) -> tuple[str, Any]:
+    key, _, value = text.partition("=")
     try:
-        number = int(value.replace("_", ""))
+        found = json.loads(value.replace("_", "") if value.lstrip("-")[:1].isdecimal() else value)
     except ValueError:
-        equals = ""
-    if not equals or not key:
-        raise click.UsageError(f"expected KEY=VALUE with a whole number, was {text!r}")
-    return key, number
+        found = None
+    if not key or not isinstance(found, int | list):
+        raise click.UsageError(f"expected KEY=VALUE with a whole number or a list, was {text!r}")
+    return key, found
 
 
-def _record(formula: Any) -> dict[str, Any]:
-    fields = ("name", "unit", "arguments", "text")
-    return {field: getattr(formula, field) for field in fields}
+def _formula(name: str) -> Formula:
+    from clearing.formulas import FORMULAS
+
+    if name not in FORMULAS:
+        raise NotFound(
+            f"formula: expected one of {', '.join(FORMULAS)}, was {name}",
+            metadata={"name": name},
+            next_step="novatio law list",
+        )
+    return FORMULAS[name]
+
+
+def _record(formula: Formula) -> dict[str, Any]:
+    return {
+        "name": formula.name,
+        "summary": formula.summary,
+        "arguments": [_quantity(one) for one in formula.arguments],
+        "results": [_quantity(one) for one in formula.results],
+    }
+
+
+def _quantity(one: Any) -> dict[str, Any]:
+    bounded = hasattr(one, "low")
+    return {
+        "name": one.name,
+        "unit": one.unit,
+        "low": str(one.low) if bounded else None,
+        "high": str(one.high) if bounded else None,
+        "default": None if one.default is None else str(one.default),
+    }

@@ -1,0 +1,170 @@
+"""``python -m novatio.warm``: compile every kernel now, so that no first call waits for it.
+
+A tiny world runs once: a node's frame, a forged batch, a replica's verdict on it, the court's on
+the evidence. What is compiled stays in the cache directory (``clearing.compiler.cache_home``) until
+a source, the compiler or the processor changes; a second run only loads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import pkgutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clearing._backend import INTERPRETED, numba
+from clearing.compiler import cache_home, warm, warm_lock
+from clearing.decode import pack, recover_signers
+from clearing.genesis import Genesis, GenesisInstrument, GenesisTier, genesis_state
+from clearing.keccak import eip712_digests, hash_nodes, hash_nodes_at, hash_pieces, hash_rows
+from clearing.messages import Inbox, InboxMessage
+from clearing.sweep import margin_sweep
+from node.rehearsal import rehearse
+from prover.engine import Engine
+from prover.forge import BatchForge, Place, Posting, mint
+from prover.proofs import account_proof
+from prover.replica import Replica, Verdict
+from verifier.evidence import check_bad_step
+
+__all__ = ["main", "uncompiled"]
+
+PACKAGES = ("clearing", "verifier", "prover", "node")
+_ADDRESS = bytes(19) + b"\x01"
+_FORGED_MICRO = 1_000
+
+
+@dataclass(slots=True)
+class _World:
+    """What one stage leaves to the next."""
+
+    genesis: Genesis
+    posting: Posting | None = None
+    evidence: bytes = b""
+
+
+def main() -> int:
+    """Compile or load everything, with a line a stage on standard error; return 0."""
+    if INTERPRETED:
+        _say("[warm] NUMBA_DISABLE_JIT is set: nothing is compiled, and everything is slow")
+        return 0
+    began = time.monotonic()
+    world = _World(_genesis())
+    for number, (what, stage, locked) in enumerate(_STAGES, 1):
+        _say(f"[warm {number}/{len(_STAGES)}] {what} ...")
+        with warm_lock() if locked else contextlib.nullcontext():
+            stage(world)
+    _say(f"[warm] ready in {time.monotonic() - began:.1f} s, cached in {cache_home()}")
+    return 0
+
+
+def uncompiled() -> list[str]:
+    """Return the names of the kernel entries that have no machine code in this process yet."""
+    return sorted(name for name, entry in _entries() if not entry.overloads)
+
+
+def _entries() -> Iterator[tuple[str, Any]]:
+    """Yield the dispatchers of all packages that are kept on disk, by their full names."""
+    for package in PACKAGES:
+        found = importlib.import_module(package)
+        for module in pkgutil.walk_packages(found.__path__, f"{package}."):
+            if "_pb2" in module.name:
+                continue
+            for name, value in vars(importlib.import_module(module.name)).items():
+                dispatcher = isinstance(value, numba.core.registry.CPUDispatcher)
+                own = dispatcher and value.py_func.__module__ == module.name
+                if own and not isinstance(value._cache, numba.core.caching.NullCache):
+                    yield f"{module.name}.{name}", value
+
+
+def _hashes(world: _World) -> None:
+    rows, digests = np.zeros((1, 16), np.int64), np.zeros((1, 4), np.int64)
+    lengths, row = np.zeros(1, np.int64), np.zeros(16, np.int64)
+    digest = np.zeros(4, np.int64)
+    hash_rows(rows, lengths, 1, 0, digests)
+    hash_nodes(rows, 1, 0, digests)
+    hash_nodes_at(rows, lengths, 1, 0, digests)
+    hash_pieces(row, 4, 0, digest)
+    eip712_digests(digest, digests, 1, digests.copy())
+
+
+def _node(world: _World) -> None:
+    rehearse()
+
+
+def _sweep(world: _World) -> None:
+    state = genesis_state(world.genesis, 1, 1, 1)
+    cells = np.zeros(1, np.int64)
+    warm([(margin_sweep, (state, 0, 0, cells, cells, cells, cells))])
+
+
+def _prover(world: _World) -> None:
+    """Post a deposit and then a theft."""
+    engine = Engine(world.genesis, 4)
+    forge = BatchForge(engine)
+    deposit = Inbox(InboxMessage(1, 0, 0, _ADDRESS, 0, 0, _FORGED_MICRO)).encode()
+    forge.honest([deposit], world.genesis.time_ms)
+    forge.forged([], world.genesis.time_ms, mutate=mint(0, _FORGED_MICRO))
+    account_proof(engine, 0)
+    recover_signers(engine.decode(*pack([deposit])))
+    genesis_id = Replica(world.genesis, 4).genesis_id
+    world.posting = forge.finish(Place(0, 1, genesis_id, 0, bytes(32), _ADDRESS))
+
+
+def _replica(world: _World) -> None:
+    posting = _made(world.posting)
+    judgement = Replica(world.genesis, 4).judge(posting.header, posting.data)
+    if judgement.verdict is not Verdict.INVALID:
+        raise RuntimeError(
+            f"warm: expected the forged batch to be INVALID, was {judgement.verdict.name}; "
+            "do not run this installation, its law is not the one that was tested"
+        )
+    world.evidence = judgement.evidence
+
+
+def _court(world: _World) -> None:
+    if not check_bad_step(_made(world.posting).header, world.evidence):
+        raise RuntimeError(
+            "warm: expected the court to find the forged step, found none; do not run this "
+            "installation, its law is not the one that was tested"
+        )
+
+
+def _made(posting: Posting | None) -> Posting:
+    assert posting is not None, "the stages run in their order"
+    return posting
+
+
+def _genesis() -> Genesis:
+    return Genesis(
+        chain_id=1,
+        settlement=_ADDRESS,
+        time_ms=1,
+        publishers=(_ADDRESS,),
+        price_quorum=1,
+        tiers=(GenesisTier(100_000, 50_000, 0, 1),),
+        instruments=(GenesisInstrument("WARM", 0, 1, 1, 1, 1),),
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+# What is said, what is done, and whether the lock of the cache is taken here (it cannot be twice).
+_STAGES: tuple[tuple[str, Callable[[_World], None], bool], ...] = (
+    ("hashes", _hashes, True),
+    ("the law and the node", _node, False),
+    ("the margin sweep", _sweep, False),
+    ("the prover", _prover, True),
+    ("a replica and its evidence", _replica, True),
+    ("the court", _court, True),
+)
+
+if __name__ == "__main__":
+    sys.exit(main())
