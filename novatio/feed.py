@@ -29,7 +29,15 @@ from novatio.client import Client
 from novatio.errors import NovatioError, Overloaded, Unavailable
 from novatio.market import Bars
 from novatio.orders import Market
-from novatio.world import MARKETS, MINUTE_MS, deadline_seconds, law_clock, load_markets, lot_prices
+from novatio.world import (
+    HOUR_MS,
+    MARKETS,
+    MINUTE_MS,
+    deadline_seconds,
+    law_clock,
+    load_markets,
+    lot_prices,
+)
 
 __all__ = ["FeedConfig", "FeedSection", "price_action", "run"]
 
@@ -38,8 +46,8 @@ PAUSE_SECONDS: Final = 0.03
 DEADLINE_SECONDS: Final = 30.0
 MINUTES_PER_SUBMISSION: Final = 60
 # The law wants a full interval between two fundings, so that each is asked for a little late.
-FUNDING_MINUTES: Final = 60
-FUNDING_MINUTE: Final = 5
+FUNDING_EVERY_MS: Final = HOUR_MS
+FUNDING_LATE_MS: Final = 5 * MINUTE_MS
 
 
 class FeedSection(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +58,7 @@ class FeedSection(msgspec.Struct, frozen=True, kw_only=True):
     start_ms: Annotated[int, Meta(description="law time at which the first bar begins", ge=0)] = 0
     first: Annotated[int, Meta(description="first bar", ge=0, lt=2880)] = 0
     minutes: Annotated[int, Meta(description="bars to replay", ge=1, le=2880)] = 2880
+    bar_ms: Annotated[int, Meta(description="law ms that a bar takes", ge=1)] = MINUTE_MS
     loop: Annotated[bool, Meta(description="begin again at the end, back and forth")] = False
     seed: Annotated[int, Meta(description="seed of the publishers' noise", ge=0)] = 1
 
@@ -105,14 +114,17 @@ class Replay:
 
     def due(self, law_ms: int) -> int:
         """Return how many bars have ended at the law's time."""
-        ended = max(0, (law_ms - self._config.start_ms) // MINUTE_MS)
+        ended = max(0, (law_ms - self._config.start_ms) // self._config.bar_ms)
         return ended if self._config.loop else min(ended, self.bars)
 
     def actions(self, minute: int) -> Iterator[bytes]:
         """Yield the encoded actions that the end of a bar calls for."""
         place = minute % (2 * self.bars)
         place = min(place, 2 * self.bars - 1 - place)
-        time_ms = self._config.start_ms + (minute + 1) * MINUTE_MS
+        elapsed_ms = (minute + 1) * self._config.bar_ms
+        time_ms = self._config.start_ms + elapsed_ms
+        hours, rest = divmod(elapsed_ms - FUNDING_LATE_MS, FUNDING_EVERY_MS)
+        funding_due = hours > 0 and rest < self._config.bar_ms
         for market, (index, mark) in zip(MARKETS, self._prices, strict=True):
             yield price_action(
                 market,
@@ -123,7 +135,7 @@ class Replay:
                 self._domain,
                 self._config.seed,
             ).encode()
-            if minute and minute % FUNDING_MINUTES == FUNDING_MINUTE:
+            if funding_due:
                 yield Funding(market.instrument).encode()
 
 

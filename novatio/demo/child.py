@@ -26,9 +26,9 @@ def _node(config: str) -> int:
 
 
 def _challenger(config: str) -> int:
-    from novatio.demo.challenge import run
+    from novatio.processes import run_challenger
 
-    return run(config)
+    return run_challenger(config)
 
 
 def _feed(config: str) -> int:

@@ -119,6 +119,7 @@ def write_files(
                 "genesis": str(genesis),
                 "key_file": layout.key_file("challenger"),
                 "data_dir": str(layout.directory / "challenger"),
+                "poll_ms": pace.poll_wall_ms,
             },
         },
         "keeper": {

@@ -38,6 +38,7 @@ BUILD_SHARE: Final = 0.15
 CLIPS: Final = 3
 NOISE_TRADES: Final = (9, 18)
 FLAW_EVERY: Final = 24
+FALL_PPM: Final = 40_000
 PAUPER: Final = 0  # the taker whose deposit covers no order
 
 
@@ -107,7 +108,17 @@ class Flow:
         venue_key: bytes,
         venue: bytes,
         domain: bytes,
+        *,
+        loop: bool = False,
+        first_sequence: int = 0,
     ) -> None:
+        """Plan everything.
+
+        Minutes beyond the last one trade at its price, or with `loop` begin anew. Orders carry
+        sequences above `first_sequence`.
+        """
+        self._loop = loop
+        self._first_sequence = first_sequence
         self._seed = seed
         self._markets = tuple(markets)
         self._closes = tuple(closes)
@@ -116,12 +127,11 @@ class Flow:
         self._domain = domain
         pairs = list(zip(participants, accounts, strict=True))
         self._makers = [(one.key, id) for one, id in pairs if one.role == "maker"]
-        # Minutes beyond the last one trade at its price.
         self.minutes = len(closes[0])
         # How many trades were wrong on purpose, by the code that they must get.
         self.flawed: Counter[Code] = Counter()
         self.takers = self._plans([(one, id) for one, id in pairs if one.role == "taker"])
-        self._sequences = [0] * len(self.takers)
+        self._sequences = [first_sequence] * len(self.takers)
         self._builds: dict[int, list[int]] = {}
         for place, taker in enumerate(self.takers):
             for clip in taker.clips:
@@ -177,7 +187,7 @@ class Flow:
                 lots=QUOTE_LOTS,
                 limit_price=max(tick, price // tick * tick),
                 slot=2 * market.instrument + side - 1,
-                sequence=minute + 1,
+                sequence=self._first_sequence + minute + 1,
                 expiry=law_ms + ORDER_LIFE_MS,
                 max_fee=FEE_MAX_PPM,
                 flags=0,
@@ -199,6 +209,9 @@ class Flow:
         shares = rng.integers(5, 30, count)
         for place, side, share in zip(places, sides, shares, strict=True):
             taker = self.takers[place]
+            if side == Side.BUY and taker.lots > 0 and self._fallen(taker.instrument, minute):
+                # Nobody adds to a losing position; whoever tried would lack the margin.
+                side = Side.SELL
             lots = max(1, abs(taker.lots) * int(share) // 1_000)
             yield _Wish(int(place), taker.instrument, Side(int(side)), lots, None)
         flaw = flaw_at(minute)
@@ -266,8 +279,13 @@ class Flow:
             if not wanted:
                 return
 
+    def _fallen(self, instrument: int, minute: int) -> bool:
+        first = int(self._closes[instrument][0])
+        return self._close(instrument, minute) * PPM < first * (PPM - FALL_PPM)
+
     def _close(self, instrument: int, minute: int) -> int:
-        return int(self._closes[instrument][min(minute, self.minutes - 1)])
+        place = minute % self.minutes if self._loop else min(minute, self.minutes - 1)
+        return int(self._closes[instrument][place])
 
     def _authorised(self, key: bytes, struct_hash: bytes) -> Authorisation:
         return Authorisation(sign(key, eip712.digest(self._domain, struct_hash)))

@@ -50,7 +50,7 @@ class Children:
         self.stop()
 
     def start(self, name: str, arguments: Sequence[str], *, finite: bool = False) -> None:
-        """Start `python -m ARGUMENTS` as `name`."""
+        """Start `python -m ARGUMENTS` as `name`; a `finite` one may end by itself."""
         log = self.directory / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 
 from novatio.demo.observer import SeenBatch
@@ -11,7 +11,6 @@ from novatio.demo.observer import SeenBatch
 __all__ = ["PHASES", "Dispute", "Heads", "Progress"]
 
 PHASES = ("set-up", "replay", "rogue operator", "recovery", "withdrawal", "checks")
-PRICES_SHOWN = 400
 
 
 @dataclass(slots=True)
@@ -54,12 +53,7 @@ class Progress:
     detail: str = ""
     law_ms: int = 0
     minute: int = 0
-    # One series a market, in micro-quote per coin.
-    prices: list[deque[int]] = field(
-        default_factory=lambda: [deque(maxlen=PRICES_SHOWN) for _ in range(2)]
-    )
     trades: Counter[str] = field(default_factory=Counter)
-    trades_per_second: float = 0.0
     liquidations: int = 0
     heads: Heads = Heads()
     batches: list[SeenBatch] = field(default_factory=list)

@@ -27,17 +27,25 @@ class Trading:
     """
 
     def __init__(
-        self, client: Client, flow: Flow, clock: Callable[[], int], start_ms: int, minutes: int
+        self,
+        client: Client,
+        flow: Flow,
+        clock: Callable[[], int],
+        start_ms: int,
+        minutes: int,
+        minute_ms: int = MINUTE_MS,
     ) -> None:
+        """A minute takes `minute_ms` of the law's time."""
         self.codes: Counter[str] = Counter()
         self.submitted = 0
         self.minute = 0
         self.failure: Exception | None = None
         self._client = client
-        self._flow = flow
+        self.flow = flow
         self._clock = clock
         self._start_ms = start_ms
         self._minutes = minutes
+        self._minute_ms = minute_ms
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="trading", daemon=True)
 
@@ -61,7 +69,7 @@ class Trading:
     def trade_minute(self) -> None:
         """Submit the next minute's trades at once. Only once the replay is over."""
         law_ms = self._clock()
-        self._submit(self._flow.trades(self.minute, law_ms))
+        self._submit(self.flow.trades(self.minute, law_ms))
         self.minute += 1
 
     def _run(self) -> None:
@@ -74,10 +82,10 @@ class Trading:
     def _replay(self) -> None:
         ready: deque[bytes] = deque()
         while not self._stop.is_set() and (self.minute < self._minutes or ready):
-            ended = (self._clock() - self._start_ms) // MINUTE_MS
+            ended = (self._clock() - self._start_ms) // self._minute_ms
             while self.minute < min(ended, self._minutes) and len(ready) < ACTIONS_PER_SUBMISSION:
-                law_ms = self._start_ms + (self.minute + 1) * MINUTE_MS
-                ready.extend(self._flow.trades(self.minute, law_ms))
+                law_ms = self._start_ms + (self.minute + 1) * self._minute_ms
+                ready.extend(self.flow.trades(self.minute, law_ms))
                 self.minute += 1
             if ready:
                 self._submit([ready.popleft() for _ in range(len(ready))])
