@@ -18,7 +18,8 @@ from verifier.inbox import Inbox
 
 @dataclass(frozen=True, slots=True)
 class BlockContext:
-    """The block that a call runs in. `hash_of(n)` is the hash of canonical block n, or None."""
+    """The block that a call runs in. `hash_of(n)` is the hash of canonical block n below
+    this one, or None."""
 
     number: int
     time_ms: int
@@ -117,7 +118,7 @@ def _base_reference(p: Posting) -> None:
             f"expected a base reference of at most {p.config.reference_age_blocks} blocks ago, "
             f"was {age}; build the batch again on a newer block",
         )
-    known = p.block.hash_of(number) if age > 0 else None
+    known = p.block.hash_of(number)
     if known != p.header.base_hash:
         was = "not there yet" if known is None else known.hex()
         raise Refused(
