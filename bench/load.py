@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from clearing.keccak import keccak256
 from clearing.keys import address_of, sign
 from clearing.messages import Authorisation, Order, Trade
 from clearing.records import State
+from clearing.units import PAGE_SLOTS
 from prover.engine import Engine
 
 CHAIN_ID = 31_337
@@ -25,9 +26,7 @@ TRADED = 6  # instruments that the traders trade
 TRADERS = 64  # accounts with keys (market makers and takers); the rest only hold positions
 PRICE_MICRO = 4_000_000
 MICRO = 1_000_000
-
-VENUE_KEY = keccak256(b"venue")
-VENUE = address_of(VENUE_KEY)
+REQUEST = 512  # trades of one request
 
 
 def genesis() -> Genesis:
@@ -110,17 +109,46 @@ class Signing:
     frame: int
 
 
-def trades(count: int, signing: Signing, seed: int = 2, first_sequence: int = 1) -> list[bytes]:
-    """Return `count` encoded trades between distinct traders at the mark, valid on `populated`."""
+@dataclass(frozen=True)
+class Floor:
+    """Where trades are made: the key of each trading account, by id; a price for each market."""
+
+    keys: Mapping[int, bytes]
+    prices_micro: tuple[int, ...]
+    venue_key: bytes
+    domain: bytes
+    pages: int = 1  # fill pages of each account; requests in flight must not share one
+    first_page: int = 0
+
+
+def floor() -> Floor:
+    """Return the floor of `populated` states."""
+    return Floor(
+        keys={index: trader_key(index) for index in range(TRADERS)},
+        prices_micro=(PRICE_MICRO,) * TRADED,
+        venue_key=keccak256(b"venue"),
+        domain=domain_separator(CHAIN_ID, SETTLEMENT),
+    )
+
+
+def trades(
+    count: int,
+    signing: Signing,
+    seed: int = 2,
+    first_sequence: int = 1,
+    where: Floor | None = None,
+) -> list[bytes]:
+    """Return `count` encoded trades between distinct traders at the mark, each valid once."""
+    where = where or floor()
     chance = random.Random(seed)
-    domain = domain_separator(CHAIN_ID, SETTLEMENT)
-    drawn = [_draw(chance, first_sequence + i) for i in range(count)]
-    makers = _authorise([(t.maker.account, t.maker_struct_hash()) for t in drawn], signing, domain)
-    takers = _authorise([(t.taker.account, t.taker_struct_hash()) for t in drawn], signing, domain)
+    drawn = [_draw(chance, first_sequence + i, where) for i in range(count)]
+    makers = _authorise([(t.maker.account, t.maker_struct_hash()) for t in drawn], signing, where)
+    takers = _authorise([(t.taker.account, t.taker_struct_hash()) for t in drawn], signing, where)
     encoded: list[bytes] = []
     for start in range(0, count, signing.frame):
         frame = drawn[start : start + signing.frame]
-        venue = _sign_tree(VENUE_KEY, [trade.struct_hash() for trade in frame], domain)
+        hashes = [trade.struct_hash() for trade in frame]
+        venue = _sign_tree(where.venue_key, hashes, where.domain)
         for i, trade in enumerate(frame):
             signed = replace(
                 trade,
@@ -132,49 +160,45 @@ def trades(count: int, signing: Signing, seed: int = 2, first_sequence: int = 1)
     return encoded
 
 
-def _draw(chance: random.Random, sequence: int) -> Trade:
-    maker, taker = chance.sample(range(TRADERS), 2)
+def _draw(chance: random.Random, sequence: int, where: Floor) -> Trade:
+    maker, taker = chance.sample(list(where.keys), 2)
+    instrument = chance.randrange(len(where.prices_micro))
+    price = where.prices_micro[instrument]
     lots = chance.randint(1, 20)
-    side = chance.choice((1, 2))
+    page = where.first_page + sequence // REQUEST % where.pages
+    slot = page * PAGE_SLOTS + sequence % PAGE_SLOTS
 
     def order(account: int) -> Order:
-        return Order(account, lots, PRICE_MICRO, sequence % 16, sequence, 1 << 61, 500, 0)
+        return Order(account, lots, price, slot, sequence, 1 << 61, 500, 0)
 
-    blank = Authorisation(bytes(65))
     return Trade(
-        instrument=chance.randrange(TRADED),
+        instrument=instrument,
         lots=lots,
-        price=PRICE_MICRO,
+        price=price,
         maker_fee=-50,
         taker_fee=300,
-        venue=VENUE,
-        maker_side=side,
+        venue=address_of(where.venue_key),
+        maker_side=chance.choice((1, 2)),
         maker=order(maker),
         taker=order(taker),
-        maker_authorisation=blank,
-        taker_authorisation=blank,
-        venue_authorisation=blank,
+        venue_authorisation=Authorisation(),
     )
 
 
 def _authorise(
-    orders: Sequence[tuple[int, bytes]], signing: Signing, domain: bytes
+    orders: Sequence[tuple[int, bytes]], signing: Signing, where: Floor
 ) -> list[Authorisation]:
     """Sign each account's orders: one by one, or a tree of up to 2^depth at a time."""
-    if signing.order_depth == 0:
-        return [
-            Authorisation(sign(trader_key(account), digest(domain, struct_hash)))
-            for account, struct_hash in orders
-        ]
     result: list[Authorisation | None] = [None] * len(orders)
     by_account: dict[int, list[int]] = {}
     for place, (account, _) in enumerate(orders):
         by_account.setdefault(account, []).append(place)
+    size = 1 << signing.order_depth
     for account, places in by_account.items():
-        for start in range(0, len(places), 1 << signing.order_depth):
-            group = places[start : start + (1 << signing.order_depth)]
+        for start in range(0, len(places), size):
+            group = places[start : start + size]
             hashes = [orders[place][1] for place in group]
-            signed = _sign_tree(trader_key(account), hashes, domain)
+            signed = _sign_tree(where.keys[account], hashes, where.domain)
             for place, one in zip(group, signed, strict=True):
                 result[place] = one
     return cast("list[Authorisation]", result)
