@@ -1,0 +1,78 @@
+"""Runs posted batches through the law: the auditor's oracle, and where a forger starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clearing.decode import pack, recover_signers
+from clearing.genesis import Genesis
+from clearing.keccak import to_bytes
+from prover.engine import Engine
+from verifier.batch import BatchData
+from verifier.header import Header
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A batch as the base layer holds it."""
+
+    header: Header
+    data: bytes
+
+
+class Follower:
+    """An engine that can be put after any batch whose ancestors are known and valid."""
+
+    def __init__(self, genesis: Genesis, known: dict[bytes, Posted], decoded: dict[bytes, Any]):
+        """`known` holds batches by id, `decoded` remembers columns by data, both shared."""
+        self._genesis = genesis
+        self._known = known
+        self._decoded = decoded
+        self._path: list[bytes] = []
+        self._stale = False
+        self.engine = Engine(genesis, 16)
+
+    def stand_after(self, batch_id: bytes) -> Engine:
+        """Bring the engine to the state after a valid batch, or to genesis; return it."""
+        path: list[bytes] = []
+        while batch_id in self._known:
+            path.append(batch_id)
+            batch_id = self._known[batch_id].header.parent_id
+        path.reverse()
+        if self._stale or path[: len(self._path)] != self._path:
+            self.engine = Engine(self._genesis, 16)
+            self._path, self._stale = [], False
+        for each in path[len(self._path) :]:
+            assert self.first_bad_step(self._known[each]) is None
+            self._path.append(each)
+            self._stale = False
+        return self.engine
+
+    def spoil(self) -> None:
+        """Say that the engine was led astray and must be built again before its next use."""
+        self._stale = True
+
+    def first_bad_step(self, batch: Posted) -> int | None:
+        """Run a batch on the state that the engine stands in; None if the law confirms it all."""
+        data, columns, times, bounds = self._columns(batch)
+        self._stale = True
+        roots = to_bytes(self.engine.replay(columns, times, bounds).post_roots)
+        for place, pair in enumerate(data.pairs):
+            if roots[32 * place :][:32] != pair.post_root:
+                return place
+        return None
+
+    def _columns(self, batch: Posted) -> Any:
+        found = self._decoded.get(batch.header.data_hash)
+        if found is None:
+            data = BatchData.decode(batch.data, batch.header.step_count)
+            columns = self.engine.decode(*pack([a for step in data.steps for a in step.actions]))
+            recover_signers(columns)
+            bounds = np.zeros(len(data.steps) + 1, np.int64)
+            np.cumsum([len(step.actions) for step in data.steps], out=bounds[1:])
+            times = np.array([step.time for step in data.steps], np.int64)
+            found = self._decoded[batch.header.data_hash] = (data, columns, times, bounds)
+        return found

@@ -1,0 +1,271 @@
+"""What must hold in every world, looked at after everything that could break it.
+
+I1   value is conserved: in the law (cash + pots + funds = custody), on the base layer (nothing
+     appears but by the faucet), and between them (escrow = custody + unclaimed + unconsumed)
+I2   the lots of every market sum to zero, and to its open interest on either side
+I3   what was acknowledged stays in the log at its sequence, with its outcome, after any crash
+I4   an action has one effect at most: no action is twice in the log, no reply contradicts another
+I5   every invalid batch is reverted before it becomes final
+I6   no valid batch is reverted for fraud, except as the descendant of an invalid one
+I7   what is final in the court never changes, reorganisations or not
+I8   the same log gives the same roots, in the node after a crash, the auditor and the challenger
+I9   bonds are conserved: deposited = paid + burned + held
+I10  once everything is healed, everything acknowledged becomes final, and withdrawals are paid
+I11  nothing is acknowledged before it is durable, and every receipt is signed and adds up
+I12  the challenger's evidence is always accepted by the court's own check
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clearing.codes import Code
+from clearing.keys import recover
+from node.events import Publish, Reply
+from node.log import Log
+from node.receipts import check_receipt, receipt_digest
+from node.records import FrameRecord, OutcomeRecord, RecordKind
+from tests.sim.follower import Follower, Posted
+from tests.sim.market import DOMAIN, OPERATOR, address
+from verifier.chain import Block
+from verifier.events import BatchFinalised, BatchPosted, BatchReverted
+from verifier.header import Header
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+
+class InvariantBroken(AssertionError):
+    """`name` is I1 .. I12."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        super().__init__(f"{name}: {text}")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the auditor says of a batch; a descendant of an invalid batch has no own bad step."""
+
+    bad_step: int | None
+    descendant: bool
+
+    @property
+    def valid(self) -> bool:
+        """Whether the law confirms the batch and everything before it."""
+        return self.bad_step is None and not self.descendant
+
+
+class Invariants:
+    """Remembers what was promised and compares it with what is."""
+
+    def __init__(self, world: World) -> None:
+        self.acknowledged: dict[bytes, tuple[int, int]] = {}
+        self.rejects: Counter[str] = Counter()
+        self.frauds: Counter[str] = Counter()
+        self.reverted: Counter[str] = Counter()
+        self.descendants = 0
+        self.findings: dict[bytes, Finding] = {}
+        self.known: dict[bytes, Posted] = {}
+        self.fraud_names: dict[bytes, str] = {}
+        self.auditor: Follower | None = None
+        self._world = world
+        self._published: dict[int, bytes] = {}
+        self._final: dict[int, bytes] = {}
+        self._settled = 0
+
+    def require(self, name: str, holds: bool, text: str) -> None:
+        """Raise `InvariantBroken` unless it holds."""
+        if not holds:
+            raise InvariantBroken(name, text)
+
+    # The node.
+
+    def on_publish(self, effect: Publish, engine: Any) -> None:
+        """Look at the state after a frame."""
+        payload = effect.outcome.encode()
+        self._published[effect.token] = payload
+        self.check_law(engine.state)
+
+    def on_reply(self, actions: tuple[bytes, ...], reply: Reply, log: Log) -> None:
+        """Take note of a promise as it leaves the node, whether or not it arrives."""
+        for action, code, sequence in zip(
+            actions, reply.codes.tolist(), reply.sequences.tolist(), strict=True
+        ):
+            known = self.acknowledged.get(action)
+            if known is None:
+                self.acknowledged[action] = (sequence, code)
+                if code:
+                    self.rejects[Code(code).name] += 1
+                continue
+            self.require(
+                "I4", known == (sequence, code), f"answered {known}, then {(sequence, code)}"
+            )
+        receipt = reply.receipt
+        if receipt is None:
+            return
+        durable = log.durable_tail.sequence
+        self.require("I11", receipt.token <= durable, f"record {receipt.token} beyond {durable}")
+        check_receipt(receipt)
+        digest = receipt_digest(DOMAIN, receipt.generation, receipt.count, receipt.accumulator)
+        signer = recover(receipt.signature, digest)
+        self.require("I11", signer == address(OPERATOR), f"a receipt signed by {signer.hex()}")
+
+    def on_restart(self, log: Log) -> None:
+        """Compare a recovered log with everything that was ever promised or shown."""
+        sequenced: dict[bytes, tuple[int, int]] = {}
+        shown = 0
+        for frame, outcome, payload in frames_of(log):
+            token = outcome.frame_token
+            if token in self._published:
+                shown += 1
+                same = self._published[token] == payload
+                self.require("I8", same, f"frame {token} has another outcome than before")
+            codes = outcome.codes.tolist()
+            for place, action in enumerate(actions_of(frame)):
+                if place < frame.inbox_count:
+                    continue
+                self.require("I4", action not in sequenced, f"frame {token} repeats an action")
+                sequence = frame.sequence_before + place - frame.inbox_count + 1
+                sequenced[action] = (sequence, codes[place])
+        self.require(
+            "I3", shown == len(self._published), f"{len(self._published) - shown} frames are gone"
+        )
+        for action, promised in self.acknowledged.items():
+            if promised[0]:
+                found = sequenced.get(action)
+                self.require("I3", found == promised, f"promised {promised}, found {found}")
+
+    def check_law(self, state: Any) -> None:
+        """Recompute the law's totals from every row."""
+        totals = state.globals[0]
+        accounts = state.accounts[: int(totals.account_count)]
+        instruments = state.instruments[: int(totals.instrument_count)]
+        cash, pots = sum(accounts["cash"].tolist()), sum(instruments["pot"].tolist())
+        funds = sum(state.funds["balance"].tolist())
+        self.require(
+            "I1",
+            (cash, pots) == (int(totals.cash_total), int(totals.pot_total))
+            and cash + pots + funds == int(totals.custody),
+            f"cash {cash}, pots {pots}, funds {funds}, custody {int(totals.custody)}",
+        )
+        held = accounts["positions"]["lots"]
+        used = np.arange(held.shape[1]) < accounts["position_count"][:, None]
+        for row in instruments:
+            lots = held[used & (accounts["positions"]["instrument"] == row["id"])].tolist()
+            longs = sum(each for each in lots if each > 0)
+            self.require(
+                "I2",
+                sum(lots) == 0 and longs == int(row["open_interest"]),
+                f"market {row['id']}: lots {lots}, open interest {row['open_interest']}",
+            )
+
+    # The base layer.
+
+    def on_block(self, block: Block) -> None:
+        """Look at what a block did, and at the court after it."""
+        for receipt in block.receipts:
+            for event in receipt.events:
+                if isinstance(event, BatchPosted):
+                    self._audit(event.batch_id)
+                elif isinstance(event, BatchReverted):
+                    self._on_reverted(event)
+                elif isinstance(event, BatchFinalised):
+                    finding = self.findings[event.batch_id]
+                    name = self.fraud_names.get(event.batch_id, "?")
+                    self.require(
+                        "I5", finding.valid, f"invalid batch {event.number} ({name}) became final"
+                    )
+        self._check_money()
+        self._check_final()
+
+    def on_reorg(self) -> None:
+        """Look at the court as it is again."""
+        self._check_money()
+        self._check_final()
+
+    def _audit(self, batch_id: bytes) -> None:
+        court = self._world.base.chain.court
+        view = court.batch(batch_id)
+        data = court.batch_data(batch_id)
+        assert view is not None and data is not None
+        if batch_id in self.findings:
+            return
+        batch = Posted(Header.decode(view.record.header), data)
+        parent = self.findings.get(batch.header.parent_id, Finding(None, False))
+        if not parent.valid:
+            self.findings[batch_id] = Finding(None, True)
+            self.known[batch_id] = batch
+            return
+        assert self.auditor is not None
+        self.auditor.stand_after(batch.header.parent_id)
+        bad = self.auditor.first_bad_step(batch)
+        self.known[batch_id] = batch
+        self.findings[batch_id] = Finding(bad, False)
+        if bad is not None:
+            self.frauds[self.fraud_names.get(batch_id, "?")] += 1
+            expected = batch_id in self.fraud_names
+            self.require("I8", expected, f"the node's batch {batch.header.number} is invalid")
+
+    def _on_reverted(self, event: BatchReverted) -> None:
+        finding = self.findings[event.batch_id]
+        self.require(
+            "I6", finding.bad_step is not None, f"valid batch {event.number} was reverted"
+        )
+        self.reverted[self.fraud_names.get(event.batch_id, "?")] += 1
+        self.descendants += event.slashed // self._world.base.chain.config.bond - 1
+
+    def _check_money(self) -> None:
+        chain = self._world.base.chain
+        court, ledger = chain.court, chain.ledger
+        bonds = court.bonds.totals
+        self.require(
+            "I9", bonds.deposited == bonds.paid + bonds.burned + bonds.held, f"bonds {bonds}"
+        )
+        native = ledger.native_total() + bonds.held + bonds.burned + ledger.fees_burned.value
+        self.require(
+            "I1", native == ledger.native_minted.value, f"{native} gwei, not as many as were made"
+        )
+        token = ledger.token_total() + court.exits.escrow
+        self.require(
+            "I1", token == ledger.token_minted.value, f"{token} tokens, not as many as were made"
+        )
+        tip = self.findings.get(court.heads().tip_id)
+        if tip is None or tip.valid:
+            self.require("I1", court.solvency().holds, f"{court.solvency()}")
+
+    def _check_final(self) -> None:
+        chain = self._world.base.chain
+        final = chain.court.heads().finalised_number
+        for view in chain.court.batches(1, final):
+            record = view.record
+            known = self._final.setdefault(record.number, record.post_root)
+            self.require(
+                "I7", known == record.post_root, f"final batch {record.number} changed its root"
+            )
+        with chain.at(chain.head().finalised_hash):
+            settled = chain.court.heads().finalised_number
+        self.require("I7", settled >= self._settled, f"{settled} final after {self._settled}")
+        self._settled = settled
+
+
+def frames_of(log: Log) -> list[tuple[FrameRecord, OutcomeRecord, bytes]]:
+    """Return each frame of the log, its outcome, and the outcome's bytes."""
+    found = []
+    frame = None
+    for record in log.records():
+        if record.kind == RecordKind.FRAME:
+            frame = FrameRecord.decode(record.payload)
+        elif record.kind == RecordKind.OUTCOME and frame is not None:
+            found.append((frame, OutcomeRecord.decode(record.payload), record.payload))
+    return found
+
+
+def actions_of(frame: FrameRecord) -> list[bytes]:
+    """Return the bytes of each action of a frame."""
+    offsets = frame.offsets().tolist()
+    return [frame.blob[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]

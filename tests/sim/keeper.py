@@ -1,0 +1,49 @@
+"""The keeper: takes over failing positions, and tries healthy ones too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clearing.messages import Liquidate
+from node.margins import margin_of
+from tests.sim.client import Client
+from tests.sim.market import FAR_MS, INSTRUMENTS, signed
+
+if TYPE_CHECKING:
+    from tests.sim.world import World
+
+PACE_MS = 700
+
+
+class Keeper:
+    """Reads margins as any client can, and liquidates in its own name."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._chance = world.chance("keeper")
+        self.client = Client(world, "keeper")
+        self.finished = False
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._world.after(PACE_MS, "keeper", "look", self._look)
+
+    def _look(self) -> None:
+        if self.finished:
+            return
+        self._world.after(PACE_MS, "keeper", "look", self._look)
+        me, sequencer = self._world.traders.keeper, self._world.node.sequencer
+        if me.account is None or sequencer is None:
+            return
+        state = sequencer.engine.state
+        failing = []
+        for row in range(int(sequencer.engine.totals.account_count)):
+            margin = margin_of(state, row)
+            if row != me.account and margin.valid and margin.equity < margin.maintenance:
+                failing.append(row)
+        if not failing and self._chance.random() < 0.8:
+            return
+        target = self._chance.choice(failing) if failing else self._chance.randrange(4)
+        instrument = self._chance.randrange(INSTRUMENTS)
+        fields = (me.account, target, instrument, 10**6, me.next_sequence(), FAR_MS)
+        self.client.submit(signed(me.name, Liquidate(*fields)))

@@ -1,0 +1,256 @@
+"""The loop: events in order of time, three phases, and the report."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from node.log import Log
+from prover.proofs import withdrawal_proof
+from tests.sim.base import BaseActor
+from tests.sim.challenger import ChallengerActor
+from tests.sim.faults import Faults
+from tests.sim.feed import Feed
+from tests.sim.follower import Follower
+from tests.sim.invariants import InvariantBroken, Invariants, actions_of, frames_of
+from tests.sim.keeper import Keeper
+from tests.sim.market import CHALLENGER, KEEPER, OPERATOR, START_MS, TRADERS, address, genesis
+from tests.sim.node import SEGMENT_BYTES_MAX, NodeActor
+from tests.sim.rogue import Rogue
+from tests.sim.traders import Traders
+from verifier.batch import BatchData
+from verifier.header import Header
+from verifier.transactions import ClaimWithdrawal, Faucet
+
+FAULTS_MS = 60_000
+HEALED_MS = 10_000
+LIVENESS_MS = 180_000
+CHECK_MS = 1_000
+TRACE_EVENTS = 30
+NATIVE = 10**15
+TOKEN = 10**14
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run may be told beside its seed. `frauds` None: drawn from the seed."""
+
+    challenger: bool = True
+    frauds: int | None = None
+    faults: bool = True
+
+
+class World:
+    """One run of one seed. `run` raises `InvariantBroken`, with `trace` telling what came before."""
+
+    def __init__(self, seed: int, options: Options = Options()) -> None:  # noqa: B008
+        self.seed = seed
+        self.now = START_MS
+        self.events = 0
+        self.trace: deque[str] = deque(maxlen=TRACE_EVENTS)
+        self.refusals: Counter[str] = Counter()
+        self.decoded: dict[bytes, Any] = {}
+        self._digest = hashlib.sha256()
+        self._heap: list[tuple[int, int, str, str, Callable[[], None]]] = []
+        self._order = 0
+        self.faults = Faults(self.chance("faults"))
+        if not options.faults:
+            self.faults.heal()
+        self.invariants = Invariants(self)
+        self.base = BaseActor(self)
+        self.invariants.auditor = Follower(genesis(), self.invariants.known, self.decoded)
+        self.node = NodeActor(self)
+        self.traders = Traders(self)
+        self.feed = Feed(self)
+        self.keeper = Keeper(self)
+        self.challenger = ChallengerActor(self) if options.challenger else None
+        frauds = options.frauds
+        if frauds is None:
+            frauds = max(self.chance("frauds").randint(-1, 3), 0)
+        self.rogue = Rogue(self, frauds)
+
+    def chance(self, name: str) -> Random:
+        """Return the dice of one actor; nobody else's throws change them."""
+        return Random(f"{self.seed}/{name}")
+
+    def after(self, delay_ms: int, actor: str, label: str, action: Callable[[], None]) -> None:
+        """Let something happen later. Equal times happen in the order they were asked for."""
+        self._order += 1
+        heapq.heappush(self._heap, (self.now + delay_ms, self._order, actor, label, action))
+
+    def note(self, actor: str, text: str) -> None:
+        """Write down what happened: into the trace, and into the hash of the run."""
+        line = f"{self.now - START_MS:>7} {actor:<10} {text}"
+        self.trace.append(line)
+        self._digest.update(line.encode() + b"\n")
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything that happened, in order."""
+        return self._digest.hexdigest()
+
+    def run(self) -> dict[str, Any]:
+        """Play all three phases and return the report."""
+        with capture_logs():
+            try:
+                self._begin()
+                self._until(START_MS + FAULTS_MS)
+                self._heal()
+                self._until(START_MS + FAULTS_MS + HEALED_MS)
+                self._settle()
+                self._check_end()
+            finally:
+                if self.challenger is not None:
+                    self.challenger.stop()
+        return self.report()
+
+    def report(self) -> dict[str, Any]:
+        """Return what there is to say about the run so far, in plain values."""
+        invariants, heads = self.invariants, self.base.chain.court.heads()
+        return {
+            "seed": self.seed,
+            "events": self.events,
+            "faults": dict(sorted(self.faults.hits.items())),
+            "frauds": dict(sorted(invariants.frauds.items())),
+            "reverted": dict(sorted(invariants.reverted.items())),
+            "descendants": invariants.descendants,
+            "rejects": dict(sorted(invariants.rejects.items())),
+            "refusals": dict(sorted(self.refusals.items())),
+            "acknowledged": len(invariants.acknowledged),
+            "batches": heads.finalised_number,
+            "node_lives": self.node.lives,
+            "root": heads.tip_root.hex(),
+            "digest": self.digest,
+        }
+
+    # Phases.
+
+    def _begin(self) -> None:
+        for name in (OPERATOR, CHALLENGER, KEEPER, *TRADERS):
+            self.base.send(name, Faucet(address(name), NATIVE, TOKEN))
+        self.base.mine_one()
+        self.base.start()
+        self.node.start()
+        for actor in (self.traders, self.feed, self.keeper, self.rogue):
+            actor.start()
+        if self.challenger is not None:
+            self.challenger.start()
+
+    def _until(self, time_ms: int) -> None:
+        """Let everything happen up to a time."""
+        while self._heap and self._heap[0][0] <= time_ms:
+            self.now, order, actor, label, action = heapq.heappop(self._heap)
+            self.events += 1
+            self._digest.update(f"{self.now} {order} {actor} {label}\n".encode())
+            action()
+
+    def _heal(self) -> None:
+        """Nothing goes wrong any more; who was down comes up; trade goes on for a while."""
+        self.note("world", "healed")
+        self.faults.heal()
+        self.rogue.finished = True
+        self.node.disk.crash_at(None)
+
+    def _settle(self) -> None:
+        """No new business; everything that was promised has to become final in time."""
+        self.note("world", "last orders")
+        self.traders.finished = self.feed.finished = self.keeper.finished = True
+        limit = self.now + LIVENESS_MS
+        while self._unsettled():
+            self.invariants.require("I10", self.now < limit, f"still {self._unsettled()}")
+            self._until(self.now + CHECK_MS)
+            self.now = max(self.now, START_MS)
+
+    def _unsettled(self) -> str:
+        """Say what is left to happen; empty when nothing is."""
+        clients = (self.traders.client, self.feed.client, self.keeper.client)
+        waiting = sum(len(client.waiting) for client in clients)
+        court, node = self.base.chain.court, self.node
+        if waiting:
+            return f"{waiting} requests without an answer"
+        if not self.traders.deposits_done():
+            return "deposits on their way"
+        if not node.idle():
+            return "the node at work"
+        assert node.sequencer is not None
+        if node.sequencer.inbox_next != court.inbox.count:
+            return f"{court.inbox.count - node.sequencer.inbox_next} deposits not consumed"
+        heads, sealed = court.heads(), node.sequencer.batcher.number - 1
+        if heads.finalised_number != sealed:
+            error = "" if node.poster is None else node.poster.status.error
+            return f"batch {heads.finalised_number} final of {sealed} ({error})"
+        challenger = self.challenger
+        if challenger is not None and (
+            challenger.process is None
+            or challenger.process.challenger.replica.number != sealed
+        ):
+            return "the challenger behind"
+        return ""
+
+    # The end.
+
+    def _check_end(self) -> None:
+        """Compare node, court, auditor and challenger, and have every withdrawal paid."""
+        require, node, court = self.invariants.require, self.node, self.base.chain.court
+        assert node.log is not None and node.sequencer is not None
+        root = node.sequencer.engine.root()
+        heads = court.heads()
+        require("I8", heads.tip_root == root, "node and court end on different roots")
+        if self.challenger is not None and self.challenger.process is not None:
+            followed = self.challenger.process.challenger.replica.engine.root()
+            require("I8", followed == root, "node and challenger end on different roots")
+        follower = Follower(genesis(), self.invariants.known, {})
+        require(
+            "I8", follower.stand_after(heads.tip_id).root() == root, "the auditor ends elsewhere"
+        )
+        # A cleanly closed log, read by nobody but the disk, says the same again.
+        node.log.close()
+        log = Log.open(node.disk, segment_bytes_max=SEGMENT_BYTES_MAX)
+        self.invariants.on_restart(log)
+        logged = [action for frame, _, _ in frames_of(log) for action in actions_of(frame)]
+        final = []
+        for view in court.batches(1, heads.finalised_number):
+            data = court.batch_data(view.record.batch_id)
+            assert data is not None
+            steps = BatchData.decode(data, Header.decode(view.record.header).step_count).steps
+            final.extend(action for step in steps for action in step.actions)
+        require("I10", final == logged, "the final batches hold other actions than the log")
+        self._claim_all()
+
+    def _claim_all(self) -> None:
+        """Every withdrawal is paid, once."""
+        assert self.node.sequencer is not None
+        chain, engine = self.base.chain, self.node.sequencer.engine
+        heads = chain.court.heads()
+        count = int(engine.totals.withdrawal_count)
+        for index in range(count):
+            proof = withdrawal_proof(engine, index, count)
+            body = ClaimWithdrawal(heads.finalised_id, index, proof.leaf, proof.siblings)
+            nonce = chain.ledger.account(address(KEEPER)).nonce + index
+            self.base.send(KEEPER, body, nonce)
+        self.base.mine_one()
+        paid = sum(chain.court.exits.is_claimed(index) for index in range(count))
+        self.invariants.require("I10", paid == count, f"{paid} of {count} withdrawals were paid")
+        left = chain.court.solvency()
+        self.invariants.require("I1", left.holds and left.unclaimed == 0, f"{left}")
+
+
+def run(seed: int, options: Options = Options()) -> dict[str, Any]:  # noqa: B008
+    """Run a seed. Raises `InvariantBroken` with the last events in its notes."""
+    world = World(seed, options)
+    try:
+        return world.run()
+    except BaseException as error:
+        error.add_note("\n".join(["last events:", *world.trace]))
+        error.add_note(f"again: make sim SEED={seed}")
+        raise
+
+
+__all__ = ["InvariantBroken", "Options", "World", "run"]
