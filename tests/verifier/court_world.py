@@ -28,7 +28,17 @@ from verifier.court import EvidenceCheck
 from verifier.evidence import EvidenceError
 from verifier.exits import WithdrawalLeaf
 from verifier.header import HEADER_BYTES, Header
-from verifier.transactions import Body, Deposit, Faucet, PostBatch, ProveFraud, Transaction
+from verifier.transactions import (
+    Body,
+    ClaimCredit,
+    ClaimWithdrawal,
+    Deposit,
+    Faucet,
+    Finalise,
+    PostBatch,
+    ProveFraud,
+    Transaction,
+)
 
 CHAIN_ID = 7_777
 SETTLEMENT = b"\x05" * 20
@@ -223,3 +233,27 @@ def withdrawals_tree(leaves: list[WithdrawalLeaf]) -> tuple[bytes, dict[int, tup
     for _ in range(11):
         node = tagged_hash(Tag.NODE, node + bytes(96))
     return node, {i: tuple(hashes[:i] + hashes[i + 1 :]) for i in range(len(hashes))}
+
+
+def withdrawing(world: World, finalise: bool = True) -> tuple[Batch, list[ClaimWithdrawal]]:
+    """Post (and finalise) a batch with two withdrawals of 300 and 400 to Bob."""
+    world.deposit(ALICE, 1_000)
+    leaves = [WithdrawalLeaf(i, 0, 300 + 100 * i, 3, address_of(BOB)) for i in range(2)]
+    root, siblings = withdrawals_tree(leaves)
+    batch = world.post(
+        world.build(world.after(withdrawal_count=2, withdrawals_root=root, custody=300))
+    )
+    if finalise:
+        world.pass_window()
+        assert world.send(BOB, Finalise(batch.id)).error is None
+    claims = [
+        ClaimWithdrawal(batch.id, leaf.index, leaf.encode(), siblings[leaf.index])
+        for leaf in leaves
+    ]
+    return batch, claims
+
+
+def claim(world: World, key: bytes, ahead: int = 0, fee: int = 1) -> bytes:
+    """Return a signed transaction that fails in the court: order is all that matters."""
+    nonce = world.chain.ledger.account(address_of(key)).nonce + ahead
+    return Transaction(CHAIN_ID, SETTLEMENT, nonce, 300_000, fee, ClaimCredit()).sign(key)

@@ -11,16 +11,15 @@ from clearing.recovery import address_of
 from tests.verifier.court_world import (
     ALICE,
     BOB,
-    CHAIN_ID,
     GAS,
     PROVER,
     SEQUENCER,
-    SETTLEMENT,
     World,
+    claim,
     evidence,
     make_config,
+    withdrawing,
 )
-from tests.verifier.test_court import withdrawing
 from verifier.chain import ChangeKind
 from verifier.chain_file import ChainFile, RecordKind
 from verifier.court import BatchStatus
@@ -28,7 +27,6 @@ from verifier.errors import (
     BlockUnknown,
     ChainFileCorrupt,
     CourtError,
-    Refused,
     ReorgTooDeep,
     TransactionError,
     VerifierError,
@@ -36,44 +34,14 @@ from verifier.errors import (
 from verifier.mempool import censoring, delayed, shuffled
 from verifier.transactions import (
     ClaimCredit,
-    ClaimWithdrawal,
     Deposit,
     Faucet,
     Finalise,
-    PostBatch,
     ProveFraud,
     SignedTransaction,
-    Transaction,
     TransactionKind,
 )
 from verifier.undo import Cell, Table, UndoLog
-
-HASH = st.binary(min_size=32, max_size=32)
-ADDRESS = st.binary(min_size=20, max_size=20)
-U64 = st.integers(0, 2**64 - 1)
-U32 = st.integers(0, 2**32 - 1)
-BODIES = st.one_of(
-    st.builds(Faucet, ADDRESS, U64, U64),
-    st.builds(Deposit, ADDRESS, U32, U32, U64),
-    st.builds(
-        PostBatch,
-        U64,
-        st.binary(min_size=384, max_size=384),
-        st.binary(min_size=480, max_size=480),
-        st.binary(max_size=50),
-    ),
-    st.builds(ProveFraud, HASH, st.binary(max_size=50)),
-    st.builds(Finalise, HASH),
-    st.builds(
-        ClaimWithdrawal,
-        HASH,
-        U64,
-        st.binary(min_size=64, max_size=64),
-        st.lists(HASH, max_size=36).map(tuple),
-    ),
-    st.builds(ClaimCredit),
-)
-TRANSACTIONS = st.builds(Transaction, U64, ADDRESS, U64, U64, U64, BODIES)
 
 
 @pytest.fixture
@@ -81,120 +49,6 @@ def world():
     world = World()
     world.fund()
     return world
-
-
-def claim(world, key, ahead=0, fee=1):
-    """Return a signed transaction that fails in the court: order is all that matters."""
-    nonce = world.chain.ledger.account(address_of(key)).nonce + ahead
-    return Transaction(CHAIN_ID, SETTLEMENT, nonce, 300_000, fee, ClaimCredit()).sign(key)
-
-
-# Transactions
-
-
-@given(TRANSACTIONS)
-def test_decoding_a_transaction_inverts_encoding(transaction):
-    encoded = transaction.sign(ALICE)
-    signed = SignedTransaction.decode(encoded)
-    assert (signed.transaction, signed.sender) == (transaction, address_of(ALICE))
-    assert signed.encoded == encoded
-
-
-@given(TRANSACTIONS, st.data())
-def test_a_transaction_with_another_byte_is_not_its_senders(transaction, draw):
-    encoded = bytearray(transaction.sign(ALICE))
-    encoded[draw.draw(st.integers(0, len(encoded) - 1))] ^= draw.draw(st.integers(1, 255))
-    try:
-        assert SignedTransaction.decode(bytes(encoded)).sender != address_of(ALICE)
-    except Refused as refused:
-        assert refused.code in (TransactionError.MALFORMED, TransactionError.BAD_SIGNATURE)
-
-
-@given(TRANSACTIONS, st.integers(1, 200))
-def test_a_transaction_that_is_cut_or_too_long_is_not_its_senders(transaction, length):
-    encoded = transaction.sign(ALICE)
-    for other in (encoded[:-length], encoded + bytes(length)):
-        try:
-            assert SignedTransaction.decode(other).sender != address_of(ALICE)
-        except Refused as refused:
-            assert refused.code in (TransactionError.MALFORMED, TransactionError.BAD_SIGNATURE)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        Faucet(b"short", 1, 1),
-        Deposit(b"a" * 21, 0, 0, 1),
-        Deposit(b"a" * 20, 2**32, 0, 1),
-        Finalise(b"short"),
-        ProveFraud(b"short", b""),
-        PostBatch(1, b"", b"", b""),
-        ClaimWithdrawal(bytes(32), 0, bytes(63), ()),
-        ClaimWithdrawal(bytes(32), 0, bytes(64), (b"short",)),
-    ],
-)
-def test_a_body_that_does_not_fit_is_not_cut_to_size(body):
-    with pytest.raises(ValueError):
-        Transaction(1, SETTLEMENT, 0, 1, 1, body).encode()
-
-
-def test_two_senders_of_one_payload_send_two_transactions(world):
-    hashes = [world.chain.submit(claim(world, key)) for key in (ALICE, BOB)]
-    world.chain.mine()
-    senders = [world.chain.receipt(one).sender for one in hashes]
-    assert senders == [address_of(ALICE), address_of(BOB)]
-
-
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"chain_id": 1}, TransactionError.WRONG_CHAIN),
-        ({"settlement": bytes(20)}, TransactionError.WRONG_SETTLEMENT),
-        ({"gas_limit": 21_000}, TransactionError.GAS_LIMIT),
-        ({"gas_limit": 60_000_001}, TransactionError.GAS_LIMIT),
-        ({"fee_per_gas": 0}, TransactionError.FEE_TOO_LOW),
-        ({"nonce": 0}, TransactionError.STALE_NONCE),
-    ],
-)
-def test_what_can_never_be_executed_does_not_enter_the_mempool(world, change, code):
-    transaction = Transaction(CHAIN_ID, SETTLEMENT, 1, GAS, 1, ClaimCredit())
-    with pytest.raises(Refused) as refused:
-        world.chain.submit(replace(transaction, **change).sign(ALICE))
-    assert refused.value.code == code
-    assert len(world.chain.mempool) == 0
-
-
-def test_a_transaction_waits_once(world):
-    encoded = claim(world, ALICE)
-    world.chain.submit(encoded)
-    with pytest.raises(Refused) as refused:
-        world.chain.submit(encoded)
-    assert refused.value.code == TransactionError.ALREADY_KNOWN
-
-
-def test_the_mempool_is_bounded():
-    world = World(config=make_config(mempool_max=2))
-    world.fund(ALICE)
-    for ahead in (0, 1):
-        world.chain.submit(claim(world, ALICE, ahead))
-    with pytest.raises(Refused) as refused:
-        world.chain.submit(claim(world, ALICE, 2))
-    assert refused.value.code == TransactionError.MEMPOOL_FULL
-
-
-def test_there_is_no_faucet_unless_configured():
-    world = World(config=make_config(faucet=False))
-    with pytest.raises(Refused) as refused:
-        world.chain.submit(world.sign(ALICE, Faucet(address_of(ALICE), 1, 1)))
-    assert refused.value.code == TransactionError.NO_FAUCET
-
-
-def test_the_faucet_is_free_and_not_bottomless(world):
-    receipt = world.send(ALICE, Faucet(address_of(BOB), 2**62, 0))
-    assert (receipt.error, receipt.fee) == (TransactionError.NO_FAUCET, 0)
-    nobody = b"\x77" * 32
-    assert world.send(nobody, Faucet(address_of(nobody), 5, 6)).error is None
-    assert world.chain.ledger.account(address_of(nobody)) == (5, 6, 1)
 
 
 # Order

@@ -8,8 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from clearing.recovery import address_of
-from tests.verifier.court_world import ALICE, BOB, PROVER, World, evidence
-from tests.verifier.test_court import withdrawing
+from tests.verifier.court_world import ALICE, BOB, PROVER, World, evidence, withdrawing
 from verifier.base_layer import LIST_MAX, InProcessBaseLayer
 from verifier.chain import ChangeKind
 from verifier.court import BatchStatus
