@@ -108,7 +108,7 @@ class Replica:
                 f"{header.parent_id.hex()}; roll back to its parent first"
             )
         try:
-            decoded = _decode(header, data)
+            decoded = _decode(header, data, self.engine.root())
         except Refused as error:
             return Judgement(batch_id, header.number, Verdict.UNAVAILABLE, reason=str(error))
         if isinstance(decoded, str):
@@ -173,10 +173,15 @@ class Replica:
         return evidence.encode()
 
 
-def _decode(header: Header, data: bytes | None) -> BatchData | str:
-    """Return the data that the header commits to, or why they are not there."""
+def _decode(header: Header, data: bytes | None, root: bytes) -> BatchData | str:
+    """Return the data that the header commits to, or why they are not those after ``root``.
+
+    The court posts no such header; a base layer that shows one is not to be believed.
+    """
     if data is None:
         return "the base layer does not have the data"
+    if header.pre_root != root:
+        return f"expected pre root {root.hex()}, its parent's, was {header.pre_root.hex()}"
     if data_hash(data) != header.data_hash:
         return f"expected data of hash {header.data_hash.hex()}, was {data_hash(data).hex()}"
     return BatchData.decode(data, header.step_count)

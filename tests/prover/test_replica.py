@@ -1,5 +1,7 @@
 """A replica judges batches, follows valid ones and takes them back."""
 
+from dataclasses import replace
+
 import pytest
 
 from clearing.codes import Code
@@ -78,6 +80,8 @@ def test_missing_or_other_data_are_unavailable_and_nobodys_guilt(world):
         made = replica.judge(header, other)
         assert made.verdict is Verdict.UNAVAILABLE
         assert made.reason
+    for lie in ({"pre_root": bytes(32)}, {"post_root": bytes(32)}):
+        assert replica.judge(replace(header, **lie), data).verdict is Verdict.UNAVAILABLE
     assert replica.judge(header, data).verdict is Verdict.VALID
 
 
