@@ -151,10 +151,10 @@ class Node:
             )
             self.poster = PosterThread(poster, self.shell, self.metrics, config.base.poll_ms / 1000)
         info = _info(genesis, config, sequencer_key, recovered.sequencer.batcher.genesis_root)
-        reads = Reads(self.shell, config.limits, info, self.base_status)
+        self.reads = Reads(self.shell, config.limits, info, self.base_status)
         doorkeeper = Doorkeeper(config.venues, config.node.threads, time.monotonic)
         self._watch(doorkeeper)
-        servicer = NodeServicer(Intake(self.shell, config.limits), reads)
+        servicer = NodeServicer(Intake(self.shell, config.limits), self.reads)
         self.server = NodeServer(config, servicer, doorkeeper, self.metrics)
         self.address = self.server.address
 
