@@ -55,7 +55,7 @@ class Options:
     first: int = 0
     minutes: int = 2_880
     seconds: float = 60.0
-    lead_seconds: float = 8.0
+    lead_seconds: float = 6.0
     limit_seconds: float = 600.0
 
     @property
@@ -238,6 +238,8 @@ class _Play:
                 number = posting.header.number
                 self._progress.disputes.append(Dispute(forgery, number, time.monotonic()))
                 self._report.forgeries_posted += 1
+                # At once: the challenger may be faster than the next look.
+                observer.judge(posting.header.batch_id())
                 return posting.header.batch_id()
         raise ProcessFailed(
             f"expected a batch with {forgery} on the base layer within {FORGE_ATTEMPTS} attempts, "

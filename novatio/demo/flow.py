@@ -33,12 +33,14 @@ ORDER_LIFE_MS: Final = 48 * HOUR_MS
 LIMIT_SLACK_PPM: Final = 5_000
 QUOTE_LOTS: Final = 20_000
 HALF_SPREADS_PPM: Final = (100, 160, 240, 360)
+# A leveraged taker who has lost this much holds on.
+FALL_PPM: Final = 15_000
 # Takers build their positions during this share of the replay, in a few clips each.
 BUILD_SHARE: Final = 0.15
 CLIPS: Final = 3
 NOISE_TRADES: Final = (9, 18)
 FLAW_EVERY: Final = 24
-FALL_PPM: Final = 40_000
+LEVERAGED: Final = 1  # the market of every second taker: ETH, long
 PAUPER: Final = 0  # the taker whose deposit covers no order
 
 
@@ -128,6 +130,7 @@ class Flow:
         pairs = list(zip(participants, accounts, strict=True))
         self._makers = [(one.key, id) for one, id in pairs if one.role == "maker"]
         self.minutes = len(closes[0])
+        self._peaks = np.maximum.accumulate(closes[LEVERAGED])
         # How many trades were wrong on purpose, by the code that they must get.
         self.flawed: Counter[Code] = Counter()
         self.takers = self._plans([(one, id) for one, id in pairs if one.role == "taker"])
@@ -143,11 +146,12 @@ class Flow:
         build_minutes = max(CLIPS + 1, int(self.minutes * BUILD_SHARE))
         plans = []
         for place, (one, account) in enumerate(takers):
-            instrument = 1 if place % 2 else 0
-            leverage_ppm = int(rng.integers(3_500_000, 8_500_000) if instrument else 2_000_000)
+            instrument = LEVERAGED if place % 2 else 1 - LEVERAGED
+            leveraged = instrument == LEVERAGED
+            leverage_ppm = int(rng.integers(3_500_000, 8_500_000)) if leveraged else 2_000_000
             notional = one.deposit_micro * leverage_ppm // PPM
             lots = max(CLIPS, notional // int(self._closes[instrument][0]))
-            if instrument == 0 and rng.integers(2):
+            if not leveraged and rng.integers(2):
                 lots = -lots
             clips = sorted(int(c) for c in rng.integers(1, build_minutes, CLIPS))
             if place == PAUPER:
@@ -207,13 +211,12 @@ class Flow:
         places = rng.integers(1, len(self.takers), count)
         sides = rng.integers(1, 3, count)
         shares = rng.integers(5, 30, count)
-        for place, side, share in zip(places, sides, shares, strict=True):
+        for place, side, share in zip(places.tolist(), sides, shares, strict=True):
+            if self._holds_on(place, minute):
+                place = max(PAUPER + 2, place - 1)
             taker = self.takers[place]
-            if side == Side.BUY and taker.lots > 0 and self._fallen(taker.instrument, minute):
-                # Nobody adds to a losing position; whoever tried would lack the margin.
-                side = Side.SELL
             lots = max(1, abs(taker.lots) * int(share) // 1_000)
-            yield _Wish(int(place), taker.instrument, Side(int(side)), lots, None)
+            yield _Wish(place, taker.instrument, Side(int(side)), lots, None)
         flaw = flaw_at(minute)
         if flaw is Flaw.MARGIN:
             yield _Wish(PAUPER, 0, Side.BUY, 100, flaw)
@@ -279,9 +282,13 @@ class Flow:
             if not wanted:
                 return
 
-    def _fallen(self, instrument: int, minute: int) -> bool:
-        first = int(self._closes[instrument][0])
-        return self._close(instrument, minute) * PPM < first * (PPM - FALL_PPM)
+    def _holds_on(self, place: int, minute: int) -> bool:
+        """Whether a leveraged taker sits on a loss: it sells nothing, and has no margin to buy."""
+        instrument = self.takers[place].instrument
+        if instrument != LEVERAGED:
+            return False
+        peak = int(self._peaks[min(minute, self.minutes - 1)])
+        return self._close(instrument, minute) * PPM < peak * (PPM - FALL_PPM)
 
     def _close(self, instrument: int, minute: int) -> int:
         place = minute % self.minutes if self._loop else min(minute, self.minutes - 1)

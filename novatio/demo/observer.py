@@ -73,8 +73,19 @@ class Observer:
             moved = True
             if not honest:
                 break
-            self.number = view.record.number
         return moved
+
+    def judge(self, batch_id: bytes) -> bool:
+        """Judge one batch by its name, which may have been taken back already; return if honest.
+
+        It has to stand on the batch that the observer stands after; only an honest one is followed.
+        """
+        view = self._base.batch(batch_id)
+        if view is None:
+            raise AssertionError(f"expected batch {batch_id.hex()} on the base layer, was nothing")
+        if any(seen.batch_id == batch_id for seen in self.batches):
+            return next(seen.honest for seen in self.batches if seen.batch_id == batch_id)
+        return self._judge(view)
 
     def note_reverts(self) -> None:
         """Mark the batches that the court has taken back."""
@@ -100,6 +111,7 @@ class Observer:
         roots = [to_bytes(root) for root in steps.post_roots]
         honest = roots == [pair.post_root for pair in data.pairs]
         if honest:
+            self.number = record.number
             self.engine.release(point)
             kinds = cast(Any, columns.actions)["kind"][: len(actions)]
             codes = steps.codes[: len(actions)]
