@@ -1,0 +1,82 @@
+"""Run one random script through the law and print what became of it, as digests.
+
+A process of its own, so that the compiled and the interpreted law, and two orders of Python's sets,
+can be compared: python -m tests.clearing.law.replay SEED STEPS
+"""
+
+import json
+import sys
+from collections import Counter
+from hashlib import sha256
+
+import numpy as np
+
+from clearing import leaves
+from clearing.codes import Fund as FundId
+from clearing.layout import new_rows
+from clearing.records import Account, Fund, Globals, Instrument, Page, Params
+from tests.clearing.law.test_bounds import Fuzz
+
+
+def run(seed, steps):
+    """Return the codes' digest, how often each occurred, and a digest of each part of the state."""
+    fuzz = Fuzz(seed)
+    codes = [int(code) for _ in range(steps) for code in fuzz.step()]
+    state = fuzz.world.state
+    # The next fee leaves 64 bits: the overflow must undo and halt alike.
+    state.funds[FundId.FEES].balance = (1 << 63) - 1
+    fuzz.world.check_conservation = lambda: None
+    codes += [int(code) for _ in range(20) for code in fuzz.step()]
+    return {
+        "codes": sha256(bytes(codes)).hexdigest(),
+        "counts": {str(code): count for code, count in sorted(Counter(codes).items())},
+        "state": {
+            name: sha256(np.ascontiguousarray(getattr(state, name)).tobytes()).hexdigest()
+            for name in state._fields
+        },
+        "leaves": [sha256(leaf.tobytes()).hexdigest() for leaf in all_leaves(state)],
+    }
+
+
+def all_leaves(state):
+    """Every leaf of the state; what can be loaded must encode again to the same leaf."""
+    row, totals = np.zeros(leaves.ACCOUNT_PIECES_MAX, np.int64), state.globals[0]
+
+    def leaf(length):
+        return row[:length].copy()
+
+    def same(first, length):
+        assert (row[:length] == first).all()
+        return first
+
+    globals_leaf = leaf(leaves.encode_globals(totals, row))
+    loaded = new_rows(Globals, 1)[0]
+    leaves.load_globals(globals_leaf, loaded)
+    yield same(globals_leaf, leaves.encode_globals(loaded, row))
+    params_leaf = leaf(leaves.encode_params(state.params[0], row))
+    loaded = new_rows(Params, 1)[0]
+    assert leaves.load_params(params_leaf, len(params_leaf), loaded)
+    yield same(params_leaf, leaves.encode_params(loaded, row))
+    for i in range(totals.instrument_count):
+        loaded = new_rows(Instrument, 1)[0]
+        first = leaf(leaves.encode_instrument(state.instruments[i], row))
+        leaves.load_instrument(first, loaded)
+        yield same(first, leaves.encode_instrument(loaded, row))
+    for i in range(totals.fund_count):
+        loaded = new_rows(Fund, 1)[0]
+        first = leaf(leaves.encode_fund(state.funds[i], row))
+        leaves.load_fund(first, loaded)
+        yield same(first, leaves.encode_fund(loaded, row))
+    for i in range(totals.account_count):
+        loaded, pages = new_rows(Account, 1)[0], new_rows(Page, 16)
+        first = leaf(leaves.encode_account(state.accounts[i], state.pages, row))
+        assert leaves.load_account(first, len(first), loaded, pages, 0) >= 0
+        yield same(first, leaves.encode_account(loaded, pages, row))
+    for i in range(state.scratch[0].page_count):
+        yield leaf(leaves.encode_page(state.pages[i], row))
+    for i in range(totals.withdrawal_count):
+        yield leaf(leaves.encode_withdrawal(state.withdrawals[i], row))
+
+
+if __name__ == "__main__":
+    json.dump(run(int(sys.argv[1]), int(sys.argv[2])), sys.stdout)

@@ -1,0 +1,42 @@
+"""One law: compiled, interpreted, and under another order of Python's sets, byte for byte."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from clearing.codes import Code
+
+ROOT = Path(__file__).parents[3]
+STEPS = 190  # of eight actions
+
+
+@cache
+def replay(seed, hash_seed="0", interpreted="0"):
+    """What the script of this seed comes to in a process of its own."""
+    environment = {"PYTHONHASHSEED": hash_seed, "NUMBA_DISABLE_JIT": interpreted}
+    command = [sys.executable, "-m", "tests.clearing.law.replay", str(seed), str(STEPS)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_the_compiled_and_the_interpreted_law_agree_on_every_byte(seed):
+    compiled = replay(seed)
+    interpreted = replay(seed, hash_seed="2", interpreted="1")
+    assert compiled == interpreted
+    assert len(compiled["counts"]) > 12
+    assert compiled["counts"][str(Code.APPLIED.value)] > STEPS
+    assert compiled["counts"][str(Code.INVARIANT.value)] == 1
+    assert compiled["counts"][str(Code.HALTED.value)] > 1
+
+
+def test_another_script_comes_to_something_else():
+    assert replay(11)["state"] != replay(12)["state"]
