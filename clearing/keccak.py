@@ -112,10 +112,11 @@ def hash_nodes_at(children: Pieces, indices: Pieces, count: int, tag: int, diges
 
 
 @kernel_entry
-def hash_pieces(row: Pieces, length: int, tag: int, digest: Pieces) -> None:
+def hash_pieces(row: Any, length: int, tag: int, digest: Any) -> None:
     """Set ``digest``, int64 (4,), to the hash of the first ``length`` pieces of ``row``, int64 1-D.
 
-    Costs as much as eight rows of ``hash_rows``. Errors as for ``hash_rows``.
+    Both may be arrays or words of records. Costs as much as eight rows of ``hash_rows``. Errors as
+    for ``hash_rows``.
     """
     _check_tag(tag)
     if row.strides[0] != 8 or digest.strides[0] != 8 or digest.shape[0] != DIGEST_PIECES:

@@ -6,9 +6,11 @@ and data, and tells it when the base layer took batches back.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,9 +21,11 @@ from prover.checkpoint import Checkpoint
 from prover.engine import Engine, Steps
 from prover.tree import Pieces
 from prover.witness import build_evidence
-from verifier.batch import BatchData, data_hash
+from verifier.batch import BatchData, Pair, data_hash
 from verifier.errors import Refused
 from verifier.header import Header, genesis_batch_id
+
+CHUNK_STEPS = 64  # steps whose signers one task recovers
 
 
 class Verdict(Enum):
@@ -115,7 +119,7 @@ class Replica:
             return Judgement(batch_id, header.number, Verdict.UNAVAILABLE, reason=decoded)
         columns, times, bounds = self._columns(decoded)
         checkpoint = self.engine.checkpoint(columns)
-        bad = _first_difference(self.engine.replay(columns, times, bounds), decoded)
+        bad = self._first_difference(decoded, columns, times, bounds)
         if bad is None and self.engine.root() == header.post_root:
             self._followed.append(Followed(batch_id, header.number, checkpoint))
             return Judgement(batch_id, header.number, Verdict.VALID)
@@ -150,10 +154,42 @@ class Replica:
         """Return the actions of all steps as columns, the steps' times, and their bounds."""
         actions = [action for step in data.steps for action in step.actions]
         columns = self.engine.decode(*pack(actions))
-        recover_signers(columns, self._executor)
         bounds = np.zeros(len(data.steps) + 1, np.int64)
         np.cumsum([len(step.actions) for step in data.steps], out=bounds[1:])
         return columns, np.array([step.time for step in data.steps], np.int64), bounds
+
+    def _first_difference(
+        self, data: BatchData, columns: Columns, times: Pieces, bounds: Pieces
+    ) -> int | None:
+        """Replay until a root differs; return that step or None.
+
+        Signers of later steps are recovered while earlier ones run: that is nearly all the work.
+        """
+        chunks = [
+            (first, min(first + CHUNK_STEPS, len(data.steps)))
+            for first in range(0, len(data.steps), CHUNK_STEPS)
+        ]
+        recoveries = [self._recover(columns, bounds, chunk) for chunk in chunks]
+        bad: int | None = None
+        for (first, stop), recovered in zip(chunks, recoveries, strict=True):
+            recovered()
+            if bad is None:
+                ran = self.engine.replay(columns, times[first:stop], bounds[first : stop + 1])
+                found = _compare(ran, data.pairs[first:stop])
+                bad = None if found is None else first + found
+        return bad
+
+    def _recover(
+        self, columns: Columns, bounds: Pieces, chunk: tuple[int, int]
+    ) -> Callable[[], None]:
+        """Begin to recover the signers of a chunk's steps; return what waits for the end."""
+        first, stop = int(bounds[chunk[0]]), int(bounds[chunk[1]])
+        if first == stop:
+            return lambda: None
+        part = _signatures_of(columns, first, stop)
+        if self._executor is None:
+            return lambda: recover_signers(part)
+        return self._executor.submit(recover_signers, part).result
 
     def _evidence(
         self,
@@ -187,15 +223,26 @@ def _decode(header: Header, data: bytes | None, root: bytes) -> BatchData | str:
     return BatchData.decode(data, header.step_count)
 
 
-def _first_difference(ran: Steps, data: BatchData) -> int | None:
+def _signatures_of(columns: Columns, first: int, stop: int) -> Columns:
+    """Return the signature columns of actions ``first .. stop``, as views."""
+    # Counted, because an action that did not decode has no first signature.
+    counts = cast(Any, columns.actions)["signature_count"]
+    begin = int(counts[:first].sum())
+    end = begin + int(counts[first:stop].sum())
+    return columns._replace(
+        signatures=columns.signatures[begin:end],
+        digests=columns.digests[begin:end],
+        signers=columns.signers[begin:end],
+        signature_count=end - begin,
+    )
+
+
+def _compare(ran: Steps, pairs: Sequence[Pair]) -> int | None:
     """Return the first step whose root the law does not confirm, or None.
 
     A step hash cannot differ: the court hashed the same bytes when the batch was posted.
     """
-    posted = b"".join(pair.post_root for pair in data.pairs)
     roots = to_bytes(ran.post_roots)
-    if roots == posted:
+    if roots == b"".join(pair.post_root for pair in pairs):
         return None
-    return next(
-        i for i in range(len(data.pairs)) if roots[32 * i :][:32] != data.pairs[i].post_root
-    )
+    return next(i for i, pair in enumerate(pairs) if roots[32 * i :][:32] != pair.post_root)
