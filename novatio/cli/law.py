@@ -47,39 +47,35 @@ def show_law(app: App, name: str) -> None:
 @law.command("eval")
 @click.argument("name")
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--json", "document", metavar="OBJECT", help="All arguments as one JSON object.")
 @pass_app
-def eval_law(app: App, name: str, arguments: tuple[str, ...]) -> None:
+def eval_law(app: App, name: str, arguments: tuple[str, ...], document: str | None) -> None:
     """Compute formula NAME by the functions that the law itself runs.
 
     Values are whole numbers in the law's units, or lists as JSON: `law show NAME` tells which.
+    They stand as KEY=VALUE or in one object: --json '{"value": 1000000, "rate_ppm": 300}'.
     """
     from clearing.formulas import FormulaError, evaluate
 
     formula = _formula(name)
-    values = dict(map(_argument, arguments))
+    values = _document(document) | dict(map(_argument, arguments))
     try:
         found = evaluate(name, values)
     except FormulaError as error:
         raise BadRequest(
-            f"{name}: {error}",
+            str(error),
             reason="FORMULA",
             metadata={key: str(value) for key, value in values.items()},
             next_step=f"novatio law show {name}",
         ) from error
-    results = [
-        {
-            "name": result.name,
-            "value": found[result.name]
-            if isinstance(found[result.name], bool)
-            else str(found[result.name]),
-            "unit": result.unit,
-        }
-        for result in formula.results
-    ]
     if app.form == "table":
-        app.show_rows("results", results)
+        rows = [
+            {"name": r.name, "value": str(found[r.name]), "unit": r.unit} for r in formula.results
+        ]
+        app.show_rows("results", rows)
     else:
-        app.show({"formula": name, "results": results})
+        units = {result.name: result.unit for result in formula.results}
+        app.show({"formula": name, "results": found, "units": units})
 
 
 @law.command("codes")
@@ -103,6 +99,19 @@ def _argument(text: str) -> tuple[str, Any]:
     if not key or not isinstance(found, int | list):
         raise click.UsageError(f"expected KEY=VALUE with a whole number or a list, was {text!r}")
     return key, found
+
+
+def _document(text: str | None) -> dict[str, Any]:
+    """Return the arguments of `--json`; the formula judges each value."""
+    if text is None:
+        return {}
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"--json: expected a JSON object, was not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise click.UsageError(f"--json: expected a JSON object, was {type(found).__name__}")
+    return found
 
 
 def _formula(name: str) -> Formula:
