@@ -84,14 +84,18 @@ class Outcome:
     """What became of one action, as the node told it and its receipt proved it.
 
     ``sequence`` is its place among all sequenced actions, counted from 1. ``repeated`` says that it
-    had been sequenced before: code and sequence are the first ones. ``message`` and ``operands``
-    say why it was rejected; the node spells them out for the first rejections of a submission.
+    had been sequenced before: code and sequence are the first ones. ``proven`` says that a receipt
+    was checked which covers it: always of a new action; of an earlier one not before its outcome
+    reached the node's disk, which the next batch sees to (ask again with ``Client.action``).
+    ``message`` and ``operands`` say why it was rejected; the node spells them out for the first
+    rejections of a submission.
     """
 
     code: Code
     sequence: int
     action_hash: bytes
     repeated: bool = False
+    proven: bool = True
     message: str = ""
     operands: Mapping[str, str] = field(default_factory=dict)
 
@@ -275,11 +279,13 @@ class Flows:
         return data
 
     def action(self, digest: bytes) -> Flow[Outcome]:
-        """Return the outcome of an earlier submission, proven by its frame's receipt."""
+        """Return the outcome of an earlier submission, proven if the node has a receipt for it."""
         response = yield from self.call("GetAction", pb.GetActionRequest(action_hash=digest))
-        check = yield from self.checked(response.receipt)
-        _check_place(check, digest, response.sequence)
-        return Outcome(Code(response.code), response.sequence, digest, repeated=True)
+        proven = response.HasField("receipt")
+        if proven:
+            check = yield from self.checked(response.receipt)
+            _check_place(check, digest, response.sequence)
+        return Outcome(Code(response.code), response.sequence, digest, repeated=True, proven=proven)
 
     # -- submission ------------------------------------------------------------------------------
 
@@ -312,10 +318,11 @@ class Flows:
         found = []
         for k, digest in enumerate(digests):
             sequence, code = outcomes.sequences[k], Code(outcomes.codes[k])
+            proven = True
             if check is not None and (k not in repeats or digest in check.places):
                 _check_place(check, digest, sequence)
             else:
-                yield from self._check_repeat(digest, sequence, code)
+                proven = yield from self._check_repeat(digest, sequence, code)
             why = reasons.get(k)
             found.append(
                 Outcome(
@@ -323,19 +330,22 @@ class Flows:
                     sequence,
                     digest,
                     k in repeats,
+                    proven,
                     why.message if why else "",
                     dict(why.operands) if why else {},
                 )
             )
         return found
 
-    def _check_repeat(self, digest: bytes, sequence: int, code: Code) -> Flow[None]:
+    def _check_repeat(self, digest: bytes, sequence: int, code: Code) -> Flow[bool]:
+        """Return whether a receipt covers an action that the node calls a repeat."""
         first = yield from self.action(digest)
         if (first.sequence, first.code) != (sequence, code):
             raise VerificationFailed(
                 f"repeat of 0x{digest.hex()}: expected sequence {first.sequence} and code "
                 f"{first.code.name}, was {sequence} and {code.name}"
             )
+        return first.proven
 
     def checked(self, receipt: pb.FrameReceipt) -> Flow[ReceiptCheck]:
         """Check a receipt by itself and against the last one of the same generation."""

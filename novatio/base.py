@@ -10,7 +10,7 @@ from novatio.errors import BadRequest, OutcomeUnknown
 from novatio.signing import Signer
 from verifier import gas
 from verifier.base_layer import BaseLayer, Receipt
-from verifier.transactions import Body, Transaction, TransactionKind
+from verifier.transactions import Body, Transaction
 
 __all__ = ["send", "wait_for"]
 
@@ -37,7 +37,7 @@ def send(base: BaseLayer, signer: Signer, body: Body) -> bytes:
         config.settlement,
         base.account(signer.address).nonce,
         min(gas_limit_of(body), config.block_gas_limit),
-        0 if body.kind == TransactionKind.FAUCET else config.fee_per_gas_min,
+        config.fee_per_gas_min,
         body,
     )
     payload = transaction.encode()

@@ -5,8 +5,8 @@ A record is a mapping whose keys carry the units: ``cash_micro``, ``price_micro`
 
 * bytes are ``0x`` and all their hexadecimal digits,
 * money, lots and places in a sequence (keys that end in ``micro``, ``gwei``, ``lots``,
-  ``sequence``, ``floor`` or ``funding_index``) are text of digits, always: they have 64 bits or
-  more, and a type that changed with the size of the number would be a trap,
+  ``sequence``, ``token``, ``floor`` or ``funding_index``) are text of digits, always: they have 64
+  bits or more, and a type that changed with the size of the number would be a trap,
 * every other number is a number, and a time ``..._ms`` gets a twin in RFC 3339, UTC, with ms.
 
 Tables shorten hashes and show the twin alone. Nothing here colours or spins unless it is asked to.
@@ -24,7 +24,7 @@ from typing import IO, Any
 __all__ = ["FORMATS", "colour_wanted", "plain", "render", "render_rows", "time_text"]
 
 FORMATS = ("table", "json")
-_TEXT_NUMBERS = re.compile(r"(?:.*_)?(?:micro|gwei|lots|sequence|floor|funding_index)")
+_TEXT_NUMBERS = re.compile(r"(?:.*_)?(?:micro|gwei|lots|sequence|token|floor|funding_index)")
 _TIME = re.compile(r"(?:(.*)_)?time_ms|(clock)_ms")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NONE = "-"

@@ -194,7 +194,10 @@ class Main(Noun):
             found = as_error(error)
             if found is None:
                 raise
-            _leave(f"{found.reason}: {found}", found.next_step, found.exit_code, found.metadata)
+            text = str(found)
+            if not text.startswith(found.reason):
+                text = f"{found.reason}: {text}"
+            _leave(text, found.next_step, found.exit_code, found.metadata)
         sys.exit(value if isinstance(value, int) else 0)
 
     def invoke(self, context: click.Context) -> Any:

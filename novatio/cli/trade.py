@@ -24,6 +24,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
         "name": outcome.code.name,
         "acceptance": outcome.acceptance or None,
         "repeated": outcome.repeated,
+        "proven": outcome.proven,
         "action_hash": outcome.action_hash,
         "message": outcome.message or None,
         "operands": dict(outcome.operands),
@@ -33,7 +34,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
 def show_outcomes(app: App, outcomes: list[Outcome]) -> None:
     """Print outcomes, then leave with the first rejection, if there is one."""
     rows = [outcome_record(outcome) for outcome in outcomes]
-    columns = ("sequence", "name", "acceptance", "repeated", "action_hash")
+    columns = ("sequence", "name", "acceptance", "repeated", "proven", "action_hash")
     app.show_rows("outcomes", rows, columns)
     for outcome in outcomes:
         outcome.raise_for_rejection()
