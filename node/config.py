@@ -95,6 +95,7 @@ class LimitsSection(msgspec.Struct, frozen=True, kw_only=True):
         4096
     )
     tails_max: Annotated[Positive, Meta(description="tails at the same time")] = 8
+    streams_max: Annotated[Positive, Meta(description="submission streams at the same time")] = 8
 
 
 class BatchSection(msgspec.Struct, frozen=True, kw_only=True):
@@ -319,6 +320,12 @@ def node_problems(config: Config) -> Iterator[str]:
     yield from _address_problems(config)
     yield from _venue_problems(config)
     limits, batch = config.limits, config.batch
+    if limits.tails_max + limits.streams_max >= config.node.threads:
+        yield (
+            "node.threads: expected more than limits.tails_max + limits.streams_max "
+            f"({limits.tails_max + limits.streams_max}), each of which takes one for long, "
+            f"was {config.node.threads}"
+        )
     if limits.request_actions_max > batch.frame_actions_max:
         yield (
             f"limits.request_actions_max: expected at most batch.frame_actions_max "

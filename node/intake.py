@@ -112,6 +112,7 @@ class Intake:
     def __init__(self, shell: Shell, limits: LimitsSection) -> None:
         self._shell = shell
         self._limits = limits
+        self._streams = threading.BoundedSemaphore(limits.streams_max)
 
     def submit(self, request: Any, context: Any) -> Any:
         """Serve Submit."""
@@ -133,6 +134,21 @@ class Intake:
     def submit_stream(self, requests: Iterator[Any], context: Any) -> Iterator[Any]:
         """Serve SubmitStream: one thread reads and submits, this one yields what comes back."""
         quota = caller.get()
+        if not self._streams.acquire(blocking=False):
+            raise Refused(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                "TOO_MANY_STREAMS",
+                f"expected at most {self._limits.streams_max} submission streams, was one more; "
+                "use Submit, or try again later",
+                {"streams_max": self._limits.streams_max},
+                1000,
+            )
+        try:
+            yield from self._serve_stream(requests, context, quota)
+        finally:
+            self._streams.release()
+
+    def _serve_stream(self, requests: Iterator[Any], context: Any, quota: Quota) -> Iterator[Any]:
         answers = _Answers(quota.in_flight_max)
         reader = threading.Thread(
             target=self._read_stream,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
@@ -50,7 +51,7 @@ class Reads:
         self._limits = limits
         self._info = info
         self._base_status = base_status
-        self._tails = 0
+        self._tails = threading.BoundedSemaphore(limits.tails_max)
 
     # State.
 
@@ -381,14 +382,6 @@ class Reads:
 
     def tail(self, request: Any, context: Any) -> Iterator[Any]:
         """Serve Tail."""
-        if self._tails >= self._limits.tails_max:
-            raise Refused(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                "TOO_MANY_TAILS",
-                f"expected at most {self._limits.tails_max} tails, was one more; try again later",
-                {"tails_max": self._limits.tails_max},
-                1000,
-            )
         heartbeat_ms = max(request.heartbeat_ms or HEARTBEAT_MS, HEARTBEAT_MS_MIN)
         if request.token > self._shell.log.tail.sequence + 1:
             raise Refused(
@@ -398,11 +391,18 @@ class Reads:
                 "this is not the node that gave it, or its log was lost",
                 {"token": request.token, "newest": self._shell.log.tail.sequence + 1},
             )
-        self._tails += 1
+        if not self._tails.acquire(blocking=False):
+            raise Refused(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                "TOO_MANY_TAILS",
+                f"expected at most {self._limits.tails_max} tails, was one more; try again later",
+                {"tails_max": self._limits.tails_max},
+                1000,
+            )
         try:
             yield from self._follow(request, context, heartbeat_ms)
         finally:
-            self._tails -= 1
+            self._tails.release()
 
     def _follow(self, request: Any, context: Any, heartbeat_ms: int) -> Iterator[Any]:
         ring, log = self._shell.ring, self._shell.log

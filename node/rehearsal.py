@@ -9,7 +9,9 @@ from clearing.decode import pack, recover_signers
 from clearing.genesis import Genesis, GenesisInstrument, GenesisTier
 from clearing.messages import Inbox, InboxMessage
 from node.batcher import BatchPolicy, encode_steps
+from node.duplicates import CAPACITY_MIN
 from node.margins import what_if
+from node.receipts import HASH_PIECES
 from node.records import FrameRecord
 from node.sequencer import Limits, Sequencer
 from node.wire import account_message
@@ -49,6 +51,10 @@ def _rehearse() -> None:
     frame = FrameRecord(1, 0, 0, 1, np.diff(offsets), np.zeros((0, 4), np.int64), blob.tobytes())
     outcome = sequencer.restore_frame(_FRAME_TOKEN, frame, None)
     encode_steps(frame, outcome.step_counts)
+    # Enough to make the table grow.
+    digests = np.arange(CAPACITY_MIN * HASH_PIECES, dtype=np.int64).reshape(-1, HASH_PIECES)
+    sequencer.duplicates.claim(digests, np.ones(CAPACITY_MIN, np.int64))
+    sequencer.duplicates.find(digests[:1])
     recover_signers(engine.decode(blob, offsets))
     engine.opening()
     account_message(engine.state, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -266,11 +267,26 @@ def _info(genesis: Genesis, config: Config, sequencer_key: bytes, genesis_root: 
     )
 
 
+def log_to_standard_error(level: str) -> None:
+    """Log one JSON object a line, for machines; amounts and keys are never in it."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", key="ts"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 def run(config: Config) -> int:
     """Run a node until SIGTERM or SIGINT; return the exit code of the process.
 
     Raises `ConfigInvalid` or what the storage fails with, before anything is served.
     """
+    log_to_standard_error(config.node.log_level)
     genesis = load_genesis(config.chain.genesis)
     if not config.node.key_file:
         raise ConfigInvalid(["node.key_file: expected the file of the sequencer's key, was none"])

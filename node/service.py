@@ -23,6 +23,7 @@ from node.v1 import node_pb2, node_pb2_grpc
 
 # Room for the fields around the largest submission.
 MESSAGE_OVERHEAD_BYTES = 64 * 1024
+CALLS_PER_THREAD_MAX = 8
 
 
 class NodeServicer(node_pb2_grpc.NodeServiceServicer):
@@ -119,6 +120,8 @@ class NodeServer:
         self._server = grpc.server(
             ThreadPoolExecutor(config.node.threads, "grpc"),
             interceptors=(gate,),
+            # Beyond this gRPC itself answers RESOURCE_EXHAUSTED: its queue of calls has no end.
+            maximum_concurrent_rpcs=CALLS_PER_THREAD_MAX * config.node.threads,
             options=(
                 ("grpc.max_receive_message_length", size + 4 * config.limits.request_actions_max),
                 ("grpc.max_send_message_length", -1),

@@ -52,17 +52,17 @@ def test_the_defaults_are_a_valid_configuration():
 def test_flags_win_over_the_environment_which_wins_over_the_file(tmp_path):
     path = tmp_path / "novatio.toml"
     path.write_text(
-        '[node]\nlisten = "127.0.0.1:1"\nthreads = 4\ndata_dir = "a"\n'
+        '[node]\nlisten = "127.0.0.1:1"\nthreads = 24\ndata_dir = "a"\n'
         f'[[venues]]\nname = "one"\nkey_sha256 = "{KEY_HASH}"\n'
     )
     loaded = load(
         Config,
         path,
-        environ={"NOVATIO_NODE_LISTEN": "127.0.0.1:2", "NOVATIO_NODE_THREADS": "8"},
-        flags={"node.threads": "16"},
+        environ={"NOVATIO_NODE_LISTEN": "127.0.0.1:2", "NOVATIO_NODE_THREADS": "28"},
+        flags={"node.threads": "18"},
     )
     node = loaded.config.node
-    assert (node.data_dir, node.listen, node.threads) == ("a", "127.0.0.1:2", 16)
+    assert (node.data_dir, node.listen, node.threads) == ("a", "127.0.0.1:2", 18)
     assert loaded.config.venues[0].name == "one"
     assert loaded.origins["node.data_dir"] == str(path)
     assert loaded.origins["node.listen"] == "NOVATIO_NODE_LISTEN"
@@ -102,6 +102,7 @@ def test_variables_of_other_sections_are_none_of_its_business():
         ),
         ({"node.metrics_listen": "0.0.0.0:1"}, "node.metrics_listen: expected a loopback"),
         ({"node.listen": "localhost"}, "expected host:port"),
+        ({"node.threads": 16}, "node.threads: expected more than"),
         ({"limits.request_actions_max": 5000}, "at most batch.frame_actions_max"),
         ({"batch.steps_max": 100}, "to fit batch.steps_max"),
         ({"batch.bytes_max": 10**6}, "to fit batch.bytes_max"),

@@ -225,6 +225,7 @@ def forged(setting: Setting) -> bytes:
     """Post a batch with the sequencer's stolen key; return its id."""
     first = setting.base.batches(1, 1)[0].record
     data = setting.base.batch_data(first.batch_id)
+    assert data is not None
     engine = Engine(genesis())
     header = replace(
         Header.decode(first.header),

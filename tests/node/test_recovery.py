@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -180,17 +181,17 @@ def test_the_log_of_another_genesis_is_refused(reference):
 
 
 def test_records_decode_to_what_was_encoded(reference):
-    kinds = {
-        RecordKind.GENESIS: GenesisRecord,
-        RecordKind.FRAME: FrameRecord,
-        RecordKind.OUTCOME: OutcomeRecord,
-        RecordKind.SEAL: SealRecord,
+    decoders = {
+        RecordKind.GENESIS: GenesisRecord.decode,
+        RecordKind.FRAME: FrameRecord.decode,
+        RecordKind.OUTCOME: OutcomeRecord.decode,
+        RecordKind.SEAL: SealRecord.decode,
     }
     seen = set()
     for record in reference[0].log.records():
-        decode = kinds[RecordKind(record.kind)].decode
+        decode: Any = decoders[RecordKind(record.kind)]
         assert decode(record.payload).encode() == record.payload
         with pytest.raises(RecordMalformed):
             decode(record.payload[:10])
         seen.add(record.kind)
-    assert seen == set(kinds)
+    assert seen == set(decoders)

@@ -390,7 +390,7 @@ def test_batches_can_be_listed_and_their_data_read(tmp_path):
 
 
 def sealed_of(client: Client) -> int:
-    return client.stub.ListBatches(pb.ListBatchesRequest(page_size=1)).batches[0].number
+    return int(client.stub.ListBatches(pb.ListBatchesRequest(page_size=1)).batches[0].number)
 
 
 def wait_until(holds) -> None:
