@@ -77,11 +77,11 @@ def request_withdrawal(app: App, account: int, amount: str) -> None:
 @pass_app
 def list_withdrawals(app: App, account: int | None, limit: int) -> None:
     """List the newest withdrawals that the base layer knows of, and whether they were paid."""
-    base = app.base()
+    base, client = app.base(), app.client()
     heads = base.heads()
-    tip = canonical(base, heads.tip_number).record
+    # The node looks at the base layer now and then; what it has not seen yet, it cannot prove.
+    tip = canonical(base, min(heads.tip_number, client.heads().posted.number)).record
     final = canonical(base, heads.finalised_number).record
-    client = app.client()
     rows = []
     for index in range(tip.withdrawal_count - 1, max(tip.withdrawal_count - limit, 0) - 1, -1):
         found = client.withdrawal_proof(index, batch=tip.number)
@@ -153,8 +153,9 @@ def _proof(app: App, index: int, batch: int | None) -> tuple[Any, Any]:
     """Return the node's proof and the base layer's batch that it was checked against."""
     from novatio.proofs import verify_withdrawal_proof
 
-    base = app.base()
-    view = canonical(base, base.heads().finalised_number if batch is None else batch)
+    base, client = app.base(), app.client()
+    newest = min(base.heads().finalised_number, client.heads().finalised.number)
+    view = canonical(base, newest if batch is None else batch)
     if index >= view.record.withdrawal_count:
         raise NotFound(
             f"withdrawal {index}: expected one of the {view.record.withdrawal_count} under batch "
@@ -163,6 +164,6 @@ def _proof(app: App, index: int, batch: int | None) -> tuple[Any, Any]:
             metadata={"index": str(index), "number": str(view.record.number)},
             next_step="wait until its batch is final: novatio heads",
         )
-    found = app.client().withdrawal_proof(index, batch=view.record.number)
+    found = client.withdrawal_proof(index, batch=view.record.number)
     verify_withdrawal_proof(found, view.record.withdrawals_root)
     return found, view

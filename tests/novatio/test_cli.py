@@ -323,10 +323,16 @@ def test_money_goes_out_by_request_proof_and_claim(house):
     assert asked.exit_code == 0, asked.output
 
     def listed():
-        rows = shown(house.cli("withdraw", "list", "--account", 0, "-o", "json"))["withdrawals"]
+        found = house.cli("withdraw", "list", "--account", 0, "-o", "json")
+        assert found.exit_code == 0, found.output
+        rows = shown(found)["withdrawals"]
         return [row for row in rows if row["amount_micro"] == "1500000" and row["claimable"]]
 
-    house.until(listed)
+    def provable():
+        found = listed()
+        return found and house.cli("withdraw", "prove", found[0]["index"]).exit_code == 0
+
+    house.until(provable)
     index = listed()[0]["index"]
     proven = shown(house.cli("withdraw", "prove", index, "-o", "json"))
     assert (proven["verified"], proven["amount_micro"]) == (True, "1500000")
@@ -459,7 +465,8 @@ def test_the_law_computes_a_fee_and_refuses_what_it_does_not_know():
     result = run("law", "eval", "fee", "value=1_000_001", "rate_ppm=500", "-o", "json")
     assert shown(result) == {
         "formula": "fee",
-        "results": [{"name": "fee", "value": "501", "unit": "micro-quote"}],
+        "results": {"fee": 501},
+        "units": {"fee": "micro-quote"},
     }
     assert run("law", "eval", "fees").exit_code == 3
     missing = run("law", "eval", "fee", "value=1")

@@ -83,8 +83,12 @@ def test_what_is_no_key_is_refused_and_not_repeated_in_the_error(text):
 
 def test_the_environment_gives_the_key_that_nothing_else_gave(monkeypatch):
     monkeypatch.setenv("NOVATIO_KEY", SELLER.hex())
-    assert find_signer(None).address == address_of(SELLER)
-    assert find_signer(BUYER).address == address_of(BUYER)
+    found = [find_signer(key) for key in (None, BUYER, BUYER.hex())]
+    assert [signer and signer.address for signer in found] == [
+        address_of(SELLER),
+        address_of(BUYER),
+        address_of(BUYER),
+    ]
     monkeypatch.delenv("NOVATIO_KEY")
     assert find_signer(None) is None
 
@@ -389,7 +393,7 @@ def test_a_market_can_be_made_without_a_node():
 # Failures of the wire.
 
 
-class Failing(grpc.GenericRpcHandler):
+class Failing(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Answers every call with one status, as a node's gate would."""
 
     def __init__(self, refused):
