@@ -1,4 +1,4 @@
-"""A whole world in one thread on a seed: node, base layer, challenger, traders, and what goes wrong.
+"""A whole world in one thread on a seed: node, base layer, challenger, traders, and faults.
 
 Everything here is the real code but the outermost shell: the sequencer, its log on a simulated
 disk, the poster, the court on the simulated base layer, and the challenger. Time is a number, and

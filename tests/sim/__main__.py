@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tests.sim.world import Options, run
+from tests.sim.world import Options, again, run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +47,7 @@ def attempt(seed: int, options: Options) -> dict[str, Any]:
             "broken": f"{type(error).__name__}: {error}",
             "notes": list(getattr(error, "__notes__", [])),
         }
+        report["again"] = again(seed, options)
         print(f"seed {seed} broke: {report['broken']}", *report["notes"], sep="\n", file=sys.stderr)
     return report | {"seconds": round(time.perf_counter() - began, 2)}
 
@@ -54,7 +55,7 @@ def attempt(seed: int, options: Options) -> dict[str, Any]:
 def line(report: dict[str, Any]) -> str:
     """Return a report as one line."""
     if "broken" in report:
-        return f"seed {report['seed']} BROKEN {report['broken']}; again: make sim SEED={report['seed']}"
+        return f"seed {report['seed']} BROKEN {report['broken']}; again: {report['again']}"
     return (
         f"seed {report['seed']} ok: {report['events']} events in {report['seconds']} s, "
         f"{report['acknowledged']} acknowledged, {report['batches']} batches, "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from prover.engine import Engine
 from tests.sim.market import SETTLEMENT, address, court, genesis, key_of
 from tests.support.sim_disk import SimulatedCrash
-from prover.engine import Engine
 from verifier.base_layer import InProcessBaseLayer
 from verifier.chain import SimulatedChain
 from verifier.errors import BaseLayerUnavailable

@@ -18,6 +18,8 @@ CHANCES = {
     "node crash between events": 0.02,
     "node crash while posting": 0.01,
     "node crash while recovering": 0.3,
+    "node down for long": 0.1,
+    "clock skew": 0.7,
     "power loss": 0.6,
     "sync failure": 0.01,
     "slow disk": 0.05,

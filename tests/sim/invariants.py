@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -213,9 +214,7 @@ class Invariants:
 
     def _on_reverted(self, event: BatchReverted) -> None:
         finding = self.findings[event.batch_id]
-        self.require(
-            "I6", finding.bad_step is not None, f"valid batch {event.number} was reverted"
-        )
+        self.require("I6", finding.bad_step is not None, f"valid batch {event.number} was reverted")
         self.reverted[self.fraud_names.get(event.batch_id, "?")] += 1
         self.descendants += event.slashed // self._world.base.chain.config.bond - 1
 
@@ -268,4 +267,4 @@ def frames_of(log: Log) -> list[tuple[FrameRecord, OutcomeRecord, bytes]]:
 def actions_of(frame: FrameRecord) -> list[bytes]:
     """Return the bytes of each action of a frame."""
     offsets = frame.offsets().tolist()
-    return [frame.blob[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]
+    return [frame.blob[a:b] for a, b in pairwise(offsets)]

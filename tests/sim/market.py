@@ -34,6 +34,7 @@ INSTRUMENTS = len(FIRST_PRICES)
 PUBLISHERS = tuple(f"publisher {i}" for i in range(3))
 QUORUM = 2
 OPERATOR, CHALLENGER, KEEPER = "operator", "challenger", "keeper"
+LIAR, CLAIMER = "liar", "claimer"
 TRADERS = tuple(f"trader {i}" for i in range(6))
 DOMAIN = eip712.domain_separator(CHAIN_ID, SETTLEMENT)
 
@@ -70,9 +71,7 @@ def genesis() -> Genesis:
 
 def court() -> CourtConfig:
     """The test preset with a window that outlasts two spells of rough weather."""
-    config = CourtConfig.test(
-        chain_id=CHAIN_ID, settlement=SETTLEMENT, sequencer=address(OPERATOR)
-    )
+    config = CourtConfig.test(chain_id=CHAIN_ID, settlement=SETTLEMENT, sequencer=address(OPERATOR))
     return replace(config, challenge_window_blocks=24, max_unfinalised=32)
 
 
@@ -90,6 +89,12 @@ class Member:
     account: int | None = None
     sequence: int = 0
 
+    @property
+    def id(self) -> int:
+        """The account's id, of a member who has one."""
+        assert self.account is not None
+        return self.account
+
     def next_sequence(self) -> int:
         """Return a number that this member never signed before."""
         self.sequence += 1
@@ -98,8 +103,7 @@ class Member:
 
 def order_of(member: Member, lots: int, limit: int, slot: int, expiry: int = FAR_MS) -> Order:
     """Return a fresh order of a member who has an account."""
-    assert member.account is not None
-    return Order(member.account, lots, limit, slot, member.next_sequence(), expiry, 1_000, 0)
+    return Order(member.id, lots, limit, slot, member.next_sequence(), expiry, 1_000, 0)
 
 
 def trade(

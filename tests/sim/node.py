@@ -11,7 +11,7 @@ import numpy as np
 
 from clearing.decode import recover_signers
 from node.batcher import BatchPolicy
-from node.errors import DiskFailed
+from node.errors import DiskFailed, LogCorrupt
 from node.events import (
     Append,
     Effect,
@@ -36,6 +36,7 @@ from node.receipts import receipt_signer
 from node.replay import recover
 from node.sequencer import Limits, Sequencer
 from tests.sim.base import Wire
+from tests.sim.invariants import InvariantBroken
 from tests.sim.market import DOMAIN, OPERATOR, genesis, key_of
 from tests.support.sim_disk import SimDisk, SimulatedCrash
 from verifier.base_layer import BaseLayer
@@ -57,6 +58,7 @@ SEGMENT_BYTES_MAX = 64 * 1024
 TICK_MS = 100
 POLL_MS = 600
 DEADLINE_MS = 5_000
+SKEW_MS_MAX = 5_000
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class NodeActor:
         self._next_request = 0
         self._requests: dict[int, Request] = {}
         self._generation = -1
+        self._skew_ms = 0
 
     @property
     def is_up(self) -> bool:
@@ -107,6 +110,9 @@ class NodeActor:
         except SimulatedCrash:
             self._die("crashed while recovering")
             return
+        except LogCorrupt as error:
+            # This disk loses only what was not synced, so nothing may look damaged.
+            raise InvariantBroken("I3", str(error)) from error
         self.disk.crash_at(None)
         self.sequencer = recovered.sequencer
         self._world.note("node", f"up at {self.sequencer.engine.root()[:4].hex()}")
@@ -121,6 +127,8 @@ class NodeActor:
             recovered.seals,
         )
         self._generation = -1
+        skewed = self._happens("clock skew")
+        self._skew_ms = self._chance.randint(-SKEW_MS_MAX, SKEW_MS_MAX) if skewed else 0
         self._later(TICK_MS, "tick", self._tick)
         self._later(POLL_MS, "poll", self._poll)
 
@@ -131,12 +139,14 @@ class NodeActor:
         self._next_request += 1
         self._requests[self._next_request] = request
         lengths = np.array([len(action) for action in request.actions], np.int64)
-        deadline = self._world.now + DEADLINE_MS
-        self._handle(
-            Submitted(self._next_request, b"".join(request.actions), lengths, deadline)
-        )
+        deadline = self._now_ms + DEADLINE_MS
+        self._handle(Submitted(self._next_request, b"".join(request.actions), lengths, deadline))
 
     # The process.
+
+    @property
+    def _now_ms(self) -> int:
+        return self._world.now + self._skew_ms
 
     def _happens(self, kind: str) -> bool:
         return self._world.faults.happens(kind, self._world.now)
@@ -159,7 +169,10 @@ class NodeActor:
         self.sequencer = self.log = self.poster = None
         self._requests.clear()
         self._life += 1
-        self._world.after(self._chance.randint(100, 2_000), "node", "start", self.start)
+        down_ms = self._chance.randint(100, 2_000)
+        if self._happens("node down for long"):
+            down_ms += self._chance.randint(10_000, 30_000)
+        self._world.after(down_ms, "node", "start", self.start)
 
     def _tick(self) -> None:
         self._later(TICK_MS, "tick", self._tick)
@@ -195,7 +208,7 @@ class NodeActor:
         """Handle an event and everything that follows from it at once."""
         assert self.sequencer is not None
         try:
-            queue = deque(self.sequencer.handle(self._world.now, event))
+            queue = deque(self.sequencer.handle(self._now_ms, event))
             while queue:
                 self._perform(queue.popleft())
         except SimulatedCrash:
@@ -251,7 +264,7 @@ class NodeActor:
     def _fail(self, error: DiskFailed) -> None:
         """Say to everyone who waits that nobody knows, and stop."""
         assert self.sequencer is not None
-        for effect in self.sequencer.handle(self._world.now, Failed(str(error))):
+        for effect in self.sequencer.handle(self._now_ms, Failed(str(error))):
             self._perform(effect)
         self._die("stopped: the disk failed")
 

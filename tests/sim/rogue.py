@@ -15,9 +15,8 @@ from prover.forge import (
     without_margin,
 )
 from tests.sim.follower import Follower, Posted
-from tests.sim.market import FAR_MS, OPERATOR, address, genesis, on_tick, order_of, trade
+from tests.sim.market import FAR_MS, KEEPER, OPERATOR, address, genesis, on_tick, order_of, trade
 from verifier.batch import Pair
-from verifier.court import BatchStatus
 from verifier.errors import Refused
 from verifier.transactions import Finalise, PostBatch
 
@@ -55,9 +54,7 @@ class Rogue:
         tip = self._world.invariants.findings.get(heads.tip_id)
         if self.finished or (tip is not None and not tip.valid):
             return
-        landed = [
-            batch_id for batch_id in self._posted if chain.court.batch(batch_id) is not None
-        ]
+        landed = [batch_id for batch_id in self._posted if chain.court.batch(batch_id) is not None]
         if len(landed) >= self._left or heads.tip_number == 0:
             return
         name, posting = self._forge()
@@ -90,18 +87,14 @@ class Rogue:
         return True
 
     def _finalise(self) -> None:
-        """Try to make forged batches final: that is what they are for."""
+        """Try to make forged batches final, and what stands before them: anyone may ask."""
         chain = self._world.base.chain
         heads = chain.court.heads()
         for view in chain.court.batches(heads.finalised_number + 1, 1):
             closes = view.record.posted_block + chain.config.challenge_window_blocks
-            if (
-                view.record.batch_id in self._posted
-                and view.status == BatchStatus.POSTED
-                and chain.head().number >= closes
-            ):
+            if self._posted and chain.head().number >= closes:
                 try:
-                    self._world.base.send(OPERATOR, Finalise(view.record.batch_id))
+                    self._world.base.send(KEEPER, Finalise(view.record.batch_id))
                 except Refused as refused:
                     self._world.note("rogue", f"refused: {refused.code.name}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from clearing.messages import Cancel, Funding, Transfer, Withdraw
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tests.sim.world import World
 
 PACE_MS = 150
+DEPOSITS = (10**8, 10**9, 10**10)
 DEPOSIT_POLL_MS = 2_000
 RESEND_BLOCKS = 3
 WEIGHTS = {
@@ -37,6 +39,7 @@ WEIGHTS = {
     "withdraw": 5,
     "cancel": 3,
     "several": 6,
+    "burst": 1,
     "repeat": 6,
     "garbage": 3,
     "altered": 4,
@@ -71,12 +74,12 @@ class Traders:
     def start(self) -> None:
         """Deposit, and begin to trade."""
         for member in [*self.members, self.keeper]:
-            amount = 10**12 if member is self.keeper else self._chance.choice([10**8, 10**9, 10**10])
+            amount = 10**12 if member is self.keeper else self._chance.choice(DEPOSITS)
             self._world.after(
                 self._chance.randint(10, 5_000),
                 "traders",
                 "deposit",
-                lambda member=member, amount=amount: self._deposit(member, amount),
+                partial(self._deposit, member, amount),
             )
         self._world.after(PACE_MS, "traders", "act", self._act)
         self._world.after(DEPOSIT_POLL_MS, "traders", "deposits", self._follow_deposits)
@@ -191,23 +194,29 @@ class Traders:
     def _transfer(self) -> tuple[bytes, ...]:
         sender, recipient = self._pair()
         amount = self._chance.choice([1, 10**6, 10**8, 10**11])
-        fields = (sender.account, recipient.account, 0, amount, sender.next_sequence(), FAR_MS)
+        fields = (sender.id, recipient.id, 0, amount, sender.next_sequence(), FAR_MS)
         return (signed(sender.name, Transfer(*fields)),)
 
     def _withdraw(self) -> tuple[bytes, ...]:
         who = self._chance.choice(self.here())
         amount = self._chance.choice([1, 10**5, 10**7, 10**11])
-        return (signed(who.name, Withdraw(who.account, 0, amount, who.next_sequence(), FAR_MS)),)
+        return (signed(who.name, Withdraw(who.id, 0, amount, who.next_sequence(), FAR_MS)),)
 
     def _cancel(self) -> tuple[bytes, ...]:
         who = self._chance.choice(self.here())
         slot = self._chance.choice([ALL_SLOTS, self._chance.randrange(64)])
-        return (signed(who.name, Cancel(who.account, slot, who.sequence)),)
+        return (signed(who.name, Cancel(who.id, slot, max(who.sequence, 1))),)
 
     def _several(self) -> tuple[bytes, ...]:
         """A basket: more than one step holds."""
         count = self._chance.randint(2, 14)
         return tuple(action for _ in range(count) for action in self._trade())
+
+    def _burst(self) -> tuple[bytes, ...]:
+        """More at once than the queue holds."""
+        for _ in range(24):
+            self.client.submit(*self._several())
+        return ()
 
     def _repeat(self) -> tuple[bytes, ...]:
         """What was sent before, byte by byte: the answer must be the same, the effect none."""
@@ -225,7 +234,7 @@ class Traders:
     def _stranger(self) -> tuple[bytes, ...]:
         """Someone signs for someone else, or for an account that nobody has."""
         who, thief = self._pair()
-        victim = self._chance.choice([who.account, 10**6])
+        victim = self._chance.choice([who.id, 10**6])
         return (signed(thief.name, Withdraw(victim, 0, 10**6, who.next_sequence(), FAR_MS)),)
 
     def _odd_trade(self) -> tuple[bytes, ...]:
@@ -269,7 +278,7 @@ class Traders:
         """A request that breaks exactly one rule, or funding that nobody asked for."""
         who, other = self._pair()
         sequence = who.next_sequence()
-        fields = [who.account, other.account, 0, 1, sequence, FAR_MS]
+        fields = [who.id, other.id, 0, 1, sequence, FAR_MS]
         match self._chance.randrange(5):
             case 0:
                 fields[4] = 1
@@ -278,7 +287,7 @@ class Traders:
             case 2:
                 fields[2] = 5
             case 3:
-                fields[1] = who.account
+                fields[1] = who.id
             case _:
                 return (Funding(self._chance.randrange(3)).encode(),)
         return (signed(who.name, Transfer(*fields)),)

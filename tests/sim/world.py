@@ -16,12 +16,24 @@ from node.log import Log
 from prover.proofs import withdrawal_proof
 from tests.sim.base import BaseActor
 from tests.sim.challenger import ChallengerActor
+from tests.sim.claimer import Claimer
 from tests.sim.faults import Faults
 from tests.sim.feed import Feed
 from tests.sim.follower import Follower
 from tests.sim.invariants import InvariantBroken, Invariants, actions_of, frames_of
 from tests.sim.keeper import Keeper
-from tests.sim.market import CHALLENGER, KEEPER, OPERATOR, START_MS, TRADERS, address, genesis
+from tests.sim.liar import Liar
+from tests.sim.market import (
+    CHALLENGER,
+    CLAIMER,
+    KEEPER,
+    LIAR,
+    OPERATOR,
+    START_MS,
+    TRADERS,
+    address,
+    genesis,
+)
 from tests.sim.node import SEGMENT_BYTES_MAX, NodeActor
 from tests.sim.rogue import Rogue
 from tests.sim.traders import Traders
@@ -34,6 +46,7 @@ HEALED_MS = 10_000
 LIVENESS_MS = 180_000
 CHECK_MS = 1_000
 TRACE_EVENTS = 30
+EVERYONE = (OPERATOR, CHALLENGER, KEEPER, LIAR, CLAIMER, *TRADERS)
 NATIVE = 10**15
 TOKEN = 10**14
 
@@ -48,9 +61,9 @@ class Options:
 
 
 class World:
-    """One run of one seed. `run` raises `InvariantBroken`, with `trace` telling what came before."""
+    """One run of one seed. `run` raises `InvariantBroken`; `trace` tells what came before."""
 
-    def __init__(self, seed: int, options: Options = Options()) -> None:  # noqa: B008
+    def __init__(self, seed: int, options: Options = Options()) -> None:
         self.seed = seed
         self.now = START_MS
         self.events = 0
@@ -75,6 +88,8 @@ class World:
         if frauds is None:
             frauds = max(self.chance("frauds").randint(-1, 3), 0)
         self.rogue = Rogue(self, frauds)
+        self.liar = Liar(self)
+        self.claimer = Claimer(self)
 
     def chance(self, name: str) -> Random:
         """Return the dice of one actor; nobody else's throws change them."""
@@ -133,12 +148,12 @@ class World:
     # Phases.
 
     def _begin(self) -> None:
-        for name in (OPERATOR, CHALLENGER, KEEPER, *TRADERS):
+        for name in EVERYONE:
             self.base.send(name, Faucet(address(name), NATIVE, TOKEN))
         self.base.mine_one()
         self.base.start()
         self.node.start()
-        for actor in (self.traders, self.feed, self.keeper, self.rogue):
+        for actor in (self.traders, self.feed, self.keeper, self.rogue, self.liar, self.claimer):
             actor.start()
         if self.challenger is not None:
             self.challenger.start()
@@ -161,12 +176,12 @@ class World:
     def _settle(self) -> None:
         """No new business; everything that was promised has to become final in time."""
         self.note("world", "last orders")
-        self.traders.finished = self.feed.finished = self.keeper.finished = True
+        for actor in (self.traders, self.feed, self.keeper, self.liar, self.claimer):
+            actor.finished = True
         limit = self.now + LIVENESS_MS
         while self._unsettled():
             self.invariants.require("I10", self.now < limit, f"still {self._unsettled()}")
             self._until(self.now + CHECK_MS)
-            self.now = max(self.now, START_MS)
 
     def _unsettled(self) -> str:
         """Say what is left to happen; empty when nothing is."""
@@ -188,8 +203,7 @@ class World:
             return f"batch {heads.finalised_number} final of {sealed} ({error})"
         challenger = self.challenger
         if challenger is not None and (
-            challenger.process is None
-            or challenger.process.challenger.replica.number != sealed
+            challenger.process is None or challenger.process.challenger.replica.number != sealed
         ):
             return "the challenger behind"
         return ""
@@ -215,7 +229,7 @@ class World:
         log = Log.open(node.disk, segment_bytes_max=SEGMENT_BYTES_MAX)
         self.invariants.on_restart(log)
         logged = [action for frame, _, _ in frames_of(log) for action in actions_of(frame)]
-        final = []
+        final: list[bytes] = []
         for view in court.batches(1, heads.finalised_number):
             data = court.batch_data(view.record.batch_id)
             assert data is not None
@@ -230,27 +244,41 @@ class World:
         chain, engine = self.base.chain, self.node.sequencer.engine
         heads = chain.court.heads()
         count = int(engine.totals.withdrawal_count)
-        for index in range(count):
+        nonce = chain.ledger.account(address(KEEPER)).nonce
+        unpaid = [index for index in range(count) if not chain.court.exits.is_claimed(index)]
+        for place, index in enumerate(unpaid):
             proof = withdrawal_proof(engine, index, count)
             body = ClaimWithdrawal(heads.finalised_id, index, proof.leaf, proof.siblings)
-            nonce = chain.ledger.account(address(KEEPER)).nonce + index
-            self.base.send(KEEPER, body, nonce)
-        self.base.mine_one()
+            self.base.send(KEEPER, body, nonce + place)
+        # As many as a block holds at a time; a minute of blocks is plenty.
+        for _ in range(60):
+            self.base.mine_one()
         paid = sum(chain.court.exits.is_claimed(index) for index in range(count))
         self.invariants.require("I10", paid == count, f"{paid} of {count} withdrawals were paid")
         left = chain.court.solvency()
         self.invariants.require("I1", left.holds and left.unclaimed == 0, f"{left}")
 
 
-def run(seed: int, options: Options = Options()) -> dict[str, Any]:  # noqa: B008
+def again(seed: int, options: Options) -> str:
+    """Return the command that runs this seed again."""
+    arguments = [
+        *([] if options.challenger else ["--no-challenger"]),
+        *([] if options.faults else ["--no-faults"]),
+        *([] if options.frauds is None else [f"--frauds {options.frauds}"]),
+    ]
+    extra = f" ARGS='{' '.join(arguments)}'" if arguments else ""
+    return f"make sim SEED={seed}{extra}"
+
+
+def run(seed: int, options: Options = Options()) -> dict[str, Any]:
     """Run a seed. Raises `InvariantBroken` with the last events in its notes."""
     world = World(seed, options)
     try:
         return world.run()
     except BaseException as error:
         error.add_note("\n".join(["last events:", *world.trace]))
-        error.add_note(f"again: make sim SEED={seed}")
+        error.add_note(f"again: {again(seed, options)}")
         raise
 
 
-__all__ = ["InvariantBroken", "Options", "World", "run"]
+__all__ = ["InvariantBroken", "Options", "World", "again", "run"]
