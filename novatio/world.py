@@ -53,6 +53,7 @@ MARKETS: Final = (
 
 KEEPER_DEPOSIT: Final = 20_000_000 * MICRO
 MAKER_DEPOSIT: Final = 20_000_000 * MICRO
+GUEST_DEPOSIT: Final = 10_000 * MICRO
 PAUPER_DEPOSIT: Final = 10 * MICRO
 
 
@@ -112,13 +113,15 @@ class World:
     def participants(self) -> list[Participant]:
         """Return every owner of an account in the order of the deposits, hence of account ids."""
         rng = np.random.default_rng([self.seed, 1])
-        takers = self.accounts - 1 - MAKERS
+        takers = self.accounts - 2 - MAKERS
         deposits = [int(d) * 100 * MICRO for d in rng.integers(20, 200, takers)]
         # The first taker is poor on purpose: what it asks for exceeds its margin.
         deposits[0] = PAUPER_DEPOSIT
         roles = [("keeper", 0, KEEPER_DEPOSIT)]
         roles += [("maker", i, MAKER_DEPOSIT) for i in range(MAKERS)]
         roles += [("taker", i, deposit) for i, deposit in enumerate(deposits)]
+        # Nobody trades for the guest: its account is for whoever looks on.
+        roles.append(("guest", 0, GUEST_DEPOSIT))
         return [
             Participant(role, i, self.key(role, i), self.address(role, i), deposit)
             for role, i, deposit in roles

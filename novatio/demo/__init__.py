@@ -52,16 +52,17 @@ def play(options: Options, output: str) -> int:
     from rich.console import Console
 
     from novatio.demo.director import Director
-    from novatio.demo.rehearsal import rehearse
     from novatio.demo.view import screen_for
+    from novatio.warm import main as warm
     from novatio.world import load_markets
 
     directory = Path(tempfile.mkdtemp(prefix="novatio-demo-"))
     console = Console(stderr=True)
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        console.print("compiling the kernels (seconds, or a minute the first time) ...")
-        rehearse()
+        # The law's time runs a thousand times faster than the wall's from the first process on:
+        # nothing may be compiled after that.
+        warm()
         with screen_for(console, load_markets(), options.first) as screen:
             director = Director(options, directory, screen)
             report = director.run()

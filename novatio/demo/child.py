@@ -13,6 +13,12 @@ __all__ = ["ROLES", "main"]
 
 
 def _base(config: str) -> int:
+    from novatio.processes import run_base
+
+    return run_base(config)
+
+
+def _fast_base(config: str) -> int:
     from novatio.demo.base import run
 
     return run(config)
@@ -45,6 +51,7 @@ def _keeper(config: str) -> int:
 
 ROLES: Final[dict[str, Callable[[str], int]]] = {
     "base": _base,
+    "fast-base": _fast_base,
     "node": _node,
     "challenger": _challenger,
     "feed": _feed,

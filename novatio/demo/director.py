@@ -35,7 +35,6 @@ LOOK_SECONDS: Final = 0.2
 FORGE_ATTEMPTS: Final = 10
 POST_SECONDS: Final = 3.0
 AFTERMATH_MINUTES: Final = 12
-WITHDRAWING_ACCOUNT: Final = 1  # a maker's: its margin is ample
 WITHDRAWN: Final = 1_000  # quote units
 KEEPER_ROUNDS: Final = 5
 REVERTS_MAX: Final = 1_000
@@ -280,10 +279,9 @@ class _Play:
         self._progress.enter(PHASES[4], "waiting for its batch to be final")
         stage, report = self._stage, self._report
         stage.children.stop_one("keeper")
-        owner = stage.participants[WITHDRAWING_ACCOUNT]
-        request = stage.client.withdraw(
-            WITHDRAWING_ACCOUNT, WITHDRAWN, signer=LocalSigner(owner.key)
-        )
+        account = len(stage.participants) - 1
+        owner = stage.participants[account]
+        request = stage.client.withdraw(account, WITHDRAWN, signer=LocalSigner(owner.key))
         outcome = stage.client.submit([request])[0].raise_for_rejection()
         self._until(
             lambda: stage.client.heads().withdrawable.sequence >= outcome.sequence,

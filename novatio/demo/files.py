@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Final
 from node.config import ClockSection, genesis_text
 from novatio.world import PUBLISHERS, World
 
-__all__ = ["Layout", "Pace", "toml", "write_files"]
+__all__ = ["Layout", "Pace", "toml", "write_files", "write_secret"]
 
 
 DEADLINE_WALL_MS_MAX: Final = 60_000
@@ -61,8 +62,9 @@ def toml(sections: Mapping[str, Mapping[str, str | int | bool]]) -> str:
             elif isinstance(value, int):
                 lines.append(f"{key} = {value}")
             else:
-                quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-                lines.append(f'{key} = "{quoted}"')
+                # JSON's strings are TOML's, but for one character.
+                quoted = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+                lines.append(f"{key} = {quoted}")
         lines.append("")
     return "\n".join(lines)
 
@@ -76,10 +78,10 @@ def write_files(
 ) -> None:
     """Write keys, genesis and one TOML file a process; `feed` adds to the feed's section."""
     for role in ("operator", "challenger", "keeper"):
-        _write_secret(layout.key_file(role), world.key(role).hex() + "\n")
+        write_secret(layout.key_file(role), world.key(role).hex() + "\n")
     keys = [world.key("publisher", i).hex() for i in range(PUBLISHERS)]
     publishers = str(layout.directory / "feed.keys")
-    _write_secret(publishers, "\n".join(keys) + "\n")
+    write_secret(publishers, "\n".join(keys) + "\n")
     genesis = layout.directory / "genesis.json"
     genesis.write_text(genesis_text(world.genesis()), "utf-8")
     ticking = {
@@ -89,6 +91,17 @@ def write_files(
     }
     files: dict[str, dict[str, Mapping[str, str | int | bool]]] = {
         "base": {
+            "layer": {
+                "listen": layout.base,
+                "journal": str(layout.directory / "base.journal"),
+                "sequencer": world.address("operator").hex(),
+                "seed": world.seed,
+                "block_ms": pace.block_wall_ms,
+            },
+            "chain": {"genesis": str(genesis)},
+            "clock": ticking,
+        },
+        "fast-base": {
             "world": {
                 "listen": layout.base,
                 "seed": world.seed,
@@ -107,8 +120,8 @@ def write_files(
                 "log_level": "warning",
             },
             # Deadlines are measured by the law's clock too.
-            "limits": {"deadline_ms_max": DEADLINE_WALL_MS_MAX * clock.rate},
-            "batch": {"interval_ms": pace.batch_wall_ms * clock.rate},
+            "limits": {"deadline_ms_max": DEADLINE_WALL_MS_MAX * pace.rate},
+            "batch": {"interval_ms": pace.batch_wall_ms * pace.rate},
             "base": {"address": layout.base, "poll_ms": pace.poll_wall_ms},
             "clock": ticking,
             "chain": {"genesis": str(genesis)},
@@ -140,7 +153,7 @@ def write_files(
         Path(layout.config(role)).write_text(toml(sections), "utf-8")
 
 
-def _write_secret(path: str, text: str) -> None:
+def write_secret(path: str, text: str) -> None:
     """Write a file that nobody else may read."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)

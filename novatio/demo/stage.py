@@ -61,13 +61,15 @@ class Stage:
         layout: Layout,
         children: Children,
         wait: Wait,
+        *,
+        base_role: str = "fast-base",
     ) -> Stage:
         """Start the processes whose files are in `layout`, and make all deposits.
 
         `wait(condition, what)` returns once the condition holds. Deposits that an earlier run has
         made in the same directory are not made again. Raises ProcessFailed or TransactionFailed.
         """
-        start(children, layout, "base")
+        start(children, layout, base_role)
         wait_until_serving(layout.base, children, SERVING_SECONDS)
         start(children, layout, "node")
         start(children, layout, "challenger")
