@@ -10,6 +10,7 @@ hold after any action whatsoever: value and lots are conserved, and a rejection 
 
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -103,18 +104,13 @@ class Trader:
         return address_of(self.name)
 
 
-def columns_of(columns):
-    """What the law reads of decoded columns."""
-    return columns.actions, columns.observations, columns.signers
-
-
 class World:
     """A state, the time, and the actors' next sequences."""
 
     def __init__(self, prices=(MARK, MARK, MARK), rooms=(48, 96, 64), **changes):
         self.genesis = genesis(**changes)
         accounts, pages, withdrawals = rooms
-        self.state = genesis_state(self.genesis, accounts, pages, withdrawals)
+        self.state: Any = genesis_state(self.genesis, accounts, pages, withdrawals)
         self.domain = to_bytes(self.totals.domain)
         self.time = START_MS
         self.sequence = 0
@@ -190,7 +186,9 @@ class World:
         step.open_step(self.state, self.time)
         scratch = self.state.scratch[0]
         scratch.words_left = scratch.cells_left = scratch.recoveries_left = 0
-        step.run_actions(self.state, *columns_of(columns), 0, 1, codes)
+        step.run_actions(
+            self.state, columns.actions, columns.observations, columns.signers, 0, 1, codes
+        )
         step.close_step(self.state, columns.actions, 0, 1)
         return [Code(int(codes[0]))]
 

@@ -13,20 +13,13 @@ from tests.support.world import World
 
 
 class Case:
-    """A legal action in a world of its own. Subclasses build the action."""
+    """A legal action in a world of its own. Subclasses `prepare` the stage and sign the `action`."""
 
     def __init__(self, **genesis):
         self.world = World(**genesis)
         self.starved = False
         self.tail = b""
         self.prepare()
-
-    def prepare(self):
-        """Set the stage."""
-
-    def action(self):
-        """The signed action."""
-        raise NotImplementedError
 
     def outcome(self):
         """What the law says."""

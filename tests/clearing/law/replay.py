@@ -8,6 +8,7 @@ import json
 import sys
 from collections import Counter
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,9 @@ def run(seed, steps):
 
 def all_leaves(state):
     """Every leaf of the state; what can be loaded must encode again to the same leaf."""
-    row, totals = np.zeros(leaves.ACCOUNT_PIECES_MAX, np.int64), state.globals[0]
+    row: Any = np.zeros(leaves.ACCOUNT_PIECES_MAX, np.int64)
+    totals = state.globals[0]
+    loaded: Any
 
     def leaf(length):
         return row[:length].copy()

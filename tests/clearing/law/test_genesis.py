@@ -1,6 +1,7 @@
 """Genesis: what a chain begins with, and every declared value out of its bound named at once."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tests.support.world import MARKETS, PUBLISHERS, START_MS, TIERS, address_of
 
 def test_the_state_is_what_was_declared():
     declared = genesis()
-    state = genesis_state(declared, accounts=4, pages=5, withdrawals=6)
+    state: Any = genesis_state(declared, accounts=4, pages=5, withdrawals=6)
     totals, params = state.globals[0], state.params[0]
     assert (totals.law_version, totals.clock) == (LAW_VERSION, START_MS)
     assert (totals.instrument_count, totals.fund_count) == (3, 3)

@@ -68,8 +68,7 @@ def standing(world, trader):
         {"cash": int(row.cash), "positions": positions, "transfer_margin_ppm": 100_000},
     )
     held = {int(p.instrument): int(p.lots) for p in row.positions[: row.position_count]}
-    names = ("equity", "initial_margin", "maintenance_margin")
-    return Standing(*(found[name] for name in names), held)
+    return Standing(found["equity"], found["initial_margin"], found["maintenance_margin"], held)
 
 
 class Market(RuleBasedStateMachine):

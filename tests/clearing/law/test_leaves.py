@@ -1,6 +1,7 @@
 """Leaves: their bytes as the protocol spells them, one form each, and loading as the inverse."""
 
 from struct import pack
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,13 +10,19 @@ from hypothesis import strategies as st
 
 from clearing import leaves
 from clearing.keccak import pieces, to_bytes
-from clearing.layout import new_rows, pieces_of
+from clearing.layout import new_rows as new_typed_rows
+from clearing.layout import pieces_of
 from clearing.records import Account, Fund, Globals, Instrument, Page, Params, Withdrawal
 from clearing.units import PAGE_SLOTS, PAGES_MAX, POSITIONS_MAX, PUBLISHERS_MAX, TIERS_MAX
 
 INT64 = (-(1 << 63), (1 << 63) - 1)
 OWNER = bytes(12) + bytes(range(1, 21))
 WORDS = [bytes([i]) * 32 for i in range(1, 8)]
+
+
+def new_rows(cls, count) -> Any:
+    """Zeroed rows, as the arrays that they are."""
+    return new_typed_rows(cls, count)
 
 
 def row(length=leaves.ACCOUNT_PIECES_MAX):

@@ -19,7 +19,7 @@ from clearing.units import (
     STEP_RECOVERIES,
     STEP_WORDS,
 )
-from tests.support.world import MARK, START_MS, World, columns_of
+from tests.support.world import MARK, START_MS, World
 
 
 @pytest.fixture
@@ -306,4 +306,3 @@ def test_a_part_of_the_actions_runs_alone(market):
     step.transition(world.state, columns, 1, 2, world.time, codes)
     assert codes.tolist() == [-1, 0, -1]
     assert world.lots(alice) == 2
-    assert len(columns_of(columns)) == 3
