@@ -5,6 +5,7 @@ rule does not hold; with two faults the law must name the one that comes first.
 """
 
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,10 @@ from tests.support.world import World
 
 
 class Case:
-    """A legal action in a world of its own. Subclasses `prepare` the stage and sign the `action`."""
+    """A legal action in a world of its own; subclasses set the stage and sign the action."""
+
+    prepare: Any
+    action: Any
 
     def __init__(self, **genesis):
         self.world = World(**genesis)
