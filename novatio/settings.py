@@ -2,8 +2,9 @@
 
 Keys are ``client.<key>`` in the file, ``NOVATIO_CLIENT_<KEY>`` in the environment. Without
 --config, ``NOVATIO_CONFIG`` names the file, and else ``novatio.toml`` of the working directory is
-read if it is there. Files that it names are relative to its own directory. The private key itself
-may stand in ``NOVATIO_KEY``, never in the file.
+read if it is there, and else that of ``devnet``, where ``novatio devnet`` puts one. Files that it
+names are relative to its own directory. The private key itself may stand in ``NOVATIO_KEY``, never
+in the file.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from novatio._wire import Tls
 __all__ = ["ClientSection", "Settings", "find_file", "load_settings", "loaded_settings", "tls_of"]
 
 CONFIG_VARIABLE = "NOVATIO_CONFIG"
-CONFIG_FILE = "novatio.toml"
+CONFIG_FILES = ("novatio.toml", "devnet/novatio.toml")
 
 _PATHS = ("genesis", "key_file", "tls_authority", "tls_certificate", "tls_key")
 # Flag of the command line -> key of the section.
@@ -59,7 +60,7 @@ def find_file(options: Mapping[str, str]) -> str | None:
     named = options.get("config") or os.environ.get(CONFIG_VARIABLE)
     if named:
         return named
-    return CONFIG_FILE if Path(CONFIG_FILE).exists() else None
+    return next((name for name in CONFIG_FILES if Path(name).exists()), None)
 
 
 def loaded_settings(options: Mapping[str, str]) -> tuple[Settings, Mapping[str, str]]:

@@ -426,6 +426,23 @@ def test_config_show_tells_where_each_value_comes_from(tmp_path):
     assert "secret" not in result.output
 
 
+def test_settings_are_found_where_the_devnet_puts_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NOVATIO_CONFIG", raising=False)
+    (tmp_path / "devnet").mkdir()
+    (tmp_path / "devnet" / "novatio.toml").write_text('[client]\ngenesis = "genesis.json"\n')
+
+    def genesis():
+        rows = shown(run("config", "show", "-o", "json"))["values"]
+        return next(row["value"] for row in rows if row["key"] == "client.genesis")
+
+    assert genesis() == "devnet/genesis.json"
+    (tmp_path / "novatio.toml").write_text('[client]\ngenesis = "other.json"\n')
+    assert genesis() == "other.json"
+    monkeypatch.setenv("NOVATIO_CONFIG", "devnet/novatio.toml")
+    assert genesis() == "devnet/genesis.json"
+
+
 @pytest.mark.parametrize(
     ("name", "section"),
     [
