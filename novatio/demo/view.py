@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -180,7 +181,8 @@ def _phases(progress: Progress) -> RenderableType:
         line.append(f" {mark} {phase} ", style="bold cyan" if now else "green" if done else "dim")
     line.append(f"  {progress.seconds:.0f} s", style="dim")
     bar = ProgressBar(total=progress.minutes, completed=min(progress.minute, progress.minutes))
-    return Group(line, Text(f"   {progress.detail}", style="dim"), bar)
+    # A bar by itself ends no line.
+    return Group(line, Text(f"   {progress.detail}", style="dim"), Padding(bar, 0))
 
 
 def _heads(progress: Progress) -> RenderableType:
@@ -227,7 +229,7 @@ def _disputes(progress: Progress) -> RenderableType:
     for name in ("forged", "batch", "stood", "bond"):
         table.add_column(name)
     for dispute in progress.disputes:
-        slashed = f"{dispute.slashed / 1e9:g} slashed" if dispute.proven_at else "at stake"
+        slashed = f"{dispute.slashed:,} gwei lost" if dispute.proven_at else "at stake"
         style = "green" if dispute.proven_at else "bold red"
         table.add_row(
             Text(dispute.forgery, style=style),

@@ -12,7 +12,7 @@ from rich.console import Console
 from clearing.codes import Code
 from clearing.decode import pack, recover_signers
 from clearing.keys import recover
-from clearing.messages import decode_action
+from clearing.messages import Authorisation, Trade, decode_action
 from novatio.demo import play, run
 from novatio.demo.director import Options
 from novatio.demo.flow import FLAW_EVERY, FLAWS, Flaw, flaw_at
@@ -73,6 +73,12 @@ def traded():
 # The traders.
 
 
+def trade_of(action):
+    trade = decode_action(action)
+    assert isinstance(trade, Trade)
+    return trade
+
+
 def test_the_same_seed_gives_the_same_trades(rehearsal):
     one, other = rehearsal.flow(), rehearsal.flow()
     for minute in range(3):
@@ -83,7 +89,7 @@ def test_both_owners_and_the_venue_sign_every_honest_trade(rehearsal):
     actions = rehearsal.flow().trades(0, START_MS)
     assert len(actions) >= 9
     for action in actions:
-        trade = decode_action(action)
+        trade = trade_of(action)
         maker, taker, venue = (
             recover(signature, digest) for digest, signature in trade.signed(rehearsal.domain)
         )
@@ -93,13 +99,17 @@ def test_both_owners_and_the_venue_sign_every_honest_trade(rehearsal):
 
 
 def test_one_signature_of_the_venue_covers_a_minute(rehearsal):
-    trades = [decode_action(action) for action in rehearsal.flow().trades(0, START_MS)]
-    assert len({trade.venue_authorisation.signature for trade in trades}) == 1
+    trades = [trade_of(action) for action in rehearsal.flow().trades(0, START_MS)]
+    signatures = set()
+    for trade in trades:
+        assert isinstance(trade.venue_authorisation, Authorisation)
+        signatures.add(trade.venue_authorisation.signature)
+    assert len(signatures) == 1
 
 
 def test_takers_get_the_best_quote_first(rehearsal):
     for action in rehearsal.flow().trades(0, START_MS):
-        trade = decode_action(action)
+        trade = trade_of(action)
         close = int(rehearsal.closes[trade.instrument][0])
         assert abs(trade.price - close) <= close // 2_000
 
@@ -119,7 +129,7 @@ def test_minutes_beyond_the_last_trade_at_its_price_or_begin_anew(rehearsal):
     last, anew = rehearsal.flow(), rehearsal.flow(loop=True)
     beyond = len(rehearsal.closes[0]) + 3
     for flow, minute in ((last, -1), (anew, 3)):
-        trade = decode_action(flow.trades(beyond, START_MS)[0])
+        trade = trade_of(flow.trades(beyond, START_MS)[0])
         close = int(rehearsal.closes[trade.instrument][minute])
         assert abs(trade.price - close) <= close // 2_000
 
@@ -244,7 +254,7 @@ def test_the_line_says_phase_progress_and_disputes():
 
 
 def test_a_line_is_written_at_each_change_of_phase_and_not_at_each_look():
-    lines = []
+    lines: list[str] = []
     view, progress = LineView(lines.append), picture()
     view(progress)
     view(progress)
