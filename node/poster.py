@@ -134,12 +134,9 @@ class Poster:
         survey = self._survey()
         foreign = self._foreign(survey)
         error = self._settle(survey)
-        if foreign is None:
-            error = self._post_due(survey) or error
-            self._finalise_due(survey)
-            self._pull_credit(survey)
-        else:
-            error = foreign
+        error = foreign or self._post_due(survey) or error
+        self._finalise_due(survey)
+        self._pull_credit(survey)
         before = self.status
         entries = self._base.inbox(inbox_next, INBOX_MAX, survey.head.finalised_hash)
         self.status = self._status(survey, foreign is not None, error, inbox_next + len(entries))
@@ -321,14 +318,17 @@ class Poster:
         )
 
     def _finalise_due(self, survey: Survey) -> None:
-        """Finalise what outlived its window, oldest first."""
+        """Finalise what outlived its window, oldest first; of a foreign batch, only what is below.
+
+        Whose withdrawals stand below must not wait until somebody has the batch reverted.
+        """
         waiting = self._waiting(Finalise)
         asked = {sent.number for sent in waiting}
         next_block = survey.head.number + 1
         room = FINALISES_IN_FLIGHT_MAX - len(waiting)
         for view in survey.open_batches:
             closes = view.record.posted_block + self._court.challenge_window_blocks
-            if room <= 0 or next_block <= closes:
+            if room <= 0 or next_block <= closes or not self._ours.get(view.record.batch_id):
                 break
             if view.record.number not in asked:
                 name = view.record.batch_id
