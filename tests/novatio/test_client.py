@@ -29,6 +29,7 @@ from novatio.errors import (
     Unavailable,
     VerificationFailed,
 )
+from novatio.proofs import ReceiptCheck
 from novatio.signing import find_signer
 from tests.novatio.house import BUYER, DEADLINE_SECONDS, SELLER, SEQUENCER
 
@@ -324,6 +325,26 @@ def test_a_receipt_that_lies_is_caught(house, tamper):
     tamper(outcomes)
     with pytest.raises(VerificationFailed):
         house.client._run(flows.proven([blob], outcomes))
+
+
+def test_a_sequencer_that_signs_two_histories_is_caught(house):
+    blob = trade(house.client).encode()
+    request = pb.SubmitRequest(submission=pb.Submission(actions=blob, lengths=[len(blob)]))
+    outcomes = house.client._stub.Submit(request, timeout=DEADLINE_SECONDS).outcomes
+    receipt = outcomes.receipt
+    with Client(house.node.address) as client:
+        client.info()
+        flows = client._flows
+        flows.last_receipt = ReceiptCheck(
+            receipt.generation, receipt.count_before, b"\x01" * 32, {}
+        )
+        with pytest.raises(VerificationFailed, match="two histories"):
+            client._run(flows.checked(receipt))
+        # A rollback on the base layer begins another history rightly.
+        flows.last_receipt = ReceiptCheck(
+            receipt.generation + 1, receipt.count_before, b"\x01" * 32, {}
+        )
+        assert client._run(flows.checked(receipt)).count == receipt.count
 
 
 # Repetition, without any network: flows know no I/O.
