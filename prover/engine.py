@@ -43,10 +43,6 @@ from verifier.batch import Opening
 NO_BOUNDS: Pieces = np.zeros(0, np.int64)
 
 
-class CapacityError(RuntimeError):
-    """The tree of some kind of leaf is full: 4^12 accounts or withdrawals."""
-
-
 @dataclass(frozen=True)
 class Steps:
     """What a run did: n actions in s steps.
@@ -146,7 +142,7 @@ class Engine:
     def reserve(self, columns: Columns) -> None:
         """Make room for whatever the actions may append; the kernel never allocates.
 
-        Raises CapacityError when a tree is full.
+        Never more than a tree holds: beyond that the law appends nothing, however many ask.
         """
         kinds = np.bincount(
             np.clip(cast(Any, columns.actions)["kind"][: columns.action_count], 0, 255),
@@ -154,20 +150,19 @@ class Engine:
         )
         inbox, trades = int(kinds[Kind.INBOX]), int(kinds[Kind.TRADE])
         totals, scratch = self.totals, cast(Any, self.state.scratch)[0]
-        self._reserve_accounts(int(totals.account_count) + inbox)
-        self._reserve_withdrawals(int(totals.withdrawal_count) + inbox + int(kinds[Kind.WITHDRAW]))
+        exits = inbox + int(kinds[Kind.WITHDRAW])
+        self._reserve_accounts(min(int(totals.account_count) + inbox, 4**ACCOUNTS_DEPTH))
+        self._reserve_withdrawals(min(int(totals.withdrawal_count) + exits, 4**WITHDRAWALS_DEPTH))
         pages = int(scratch.page_count) + 2 * trades + int(kinds[Kind.CANCEL])
         if pages > _rows(self.state.pages):
             self.state = self.state._replace(pages=_grown(self.state.pages, pages))
 
     def _reserve_accounts(self, needed: int) -> None:
-        _check_capacity("accounts", needed, ACCOUNTS_DEPTH)
         if needed > _rows(self.state.accounts):
             self.state = self.state._replace(accounts=_grown(self.state.accounts, needed))
             self._grow_tree(ACCOUNTS, needed)
 
     def _reserve_withdrawals(self, needed: int) -> None:
-        _check_capacity("withdrawals", needed, WITHDRAWALS_DEPTH)
         if needed > _rows(self.state.withdrawals):
             self.state = self.state._replace(withdrawals=_grown(self.state.withdrawals, needed))
             self._grow_tree(WITHDRAWALS, needed)
@@ -345,10 +340,3 @@ def _grown(rows: Any, needed: int) -> Any:
     grown.view(np.int64).fill(0)
     grown[: rows.shape[0]] = rows
     return grown
-
-
-def _check_capacity(what: str, needed: int, depth: int) -> None:
-    if needed > 4**depth:
-        raise CapacityError(
-            f"expected at most {4**depth} {what}, was {needed}; this chain is full: start another"
-        )

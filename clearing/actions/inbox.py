@@ -5,7 +5,7 @@ be skipped. A deposit that cannot be credited appends a refund withdrawal to its
 """
 
 from clearing.accumulators import extend_inbox
-from clearing.actions.withdraw import append_withdrawal
+from clearing.actions.withdraw import WITHDRAWALS_MAX, append_withdrawal
 from clearing.codes import Code, InboxKind
 from clearing.compiler import law
 from clearing.drafts import FIRST, commit_account, draft_account, touch_account
@@ -115,6 +115,11 @@ def credit(state: State, action: Action, row: int) -> int:
 
 @law
 def refund(state: State, action: Action) -> int:
-    """Send the deposit home: a withdrawal of what was never credited. Custody nets to zero."""
+    """Send the deposit home: a withdrawal of what was never credited. Custody nets to zero.
+
+    Without a leaf left the message is consumed all the same: it must not block the queue.
+    """
+    if state.globals[0].withdrawal_count >= WITHDRAWALS_MAX:
+        return Code.APPLIED
     append_withdrawal(state, action.asset, action.amount, action.account, action.address)
     return Code.APPLIED

@@ -1,7 +1,8 @@
 """Withdraw: cash leaves an account and becomes a claim against the base-layer escrow.
 
 A withdrawal is legal if its owner signed it, unexpired, with a request sequence above the last;
-if the equity left covers max(initial margin, transfer margin); and if custody holds the amount.
+if the equity left covers max(initial margin, transfer margin); if custody holds the amount; and if
+the withdrawals tree has a leaf left.
 It also runs when halted.
 """
 
@@ -12,7 +13,9 @@ from clearing.layout import Grid, Rows
 from clearing.lookup import ABSENT, find_account, signed_by
 from clearing.margin import check_outflow
 from clearing.records import Account, Action, State
-from clearing.units import SETTLEMENT_ASSET
+from clearing.units import SETTLEMENT_ASSET, WITHDRAWALS_DEPTH
+
+WITHDRAWALS_MAX = 4**WITHDRAWALS_DEPTH
 
 
 @law
@@ -33,8 +36,10 @@ def withdraw(state: State, action: Action, signers: Grid) -> int:
     code = check_outflow(state, account)
     if code != Code.APPLIED:
         return code
-    # Where others are bankrupt, equity may exceed what is there: a claim must have its backing.
-    if action.amount > state.globals[0].custody:
+    # Where others are bankrupt, equity may exceed what is there: a claim must have its backing,
+    # and a leaf to stand in: beyond the tree no step could be proven wrong.
+    totals = state.globals[0]
+    if action.amount > totals.custody or totals.withdrawal_count >= WITHDRAWALS_MAX:
         return Code.CASH_BOUND
     code = commit_account(state, row, -action.amount)
     if code != Code.APPLIED:
@@ -61,7 +66,7 @@ def check_request(state: State, account: Account, action: Action, signers: Grid)
 def append_withdrawal(
     state: State, asset: int, amount: int, account: int, recipient: Rows[int]
 ) -> None:
-    """Append a withdrawal leaf; custody was settled by the caller."""
+    """Append a withdrawal leaf; the caller settled custody and knows that the tree has room."""
     totals = state.globals[0]
     index = totals.withdrawal_count
     withdrawal = state.withdrawals[index - state.scratch[0].withdrawal_base]
