@@ -16,6 +16,9 @@ from clearing.compiler import kernel, kernel_entry
 Pieces = np.ndarray[Any, np.dtype[np.int64]]
 
 KEY_PIECES = 2
+# What `claim` is told of an action: it is not sequenced, it is sequenced once for ever, or the same
+# bytes mean something new each time.
+NEVER, ONCE, ANEW = 0, 1, 2
 CAPACITY_MIN = 1 << 12
 
 
@@ -53,10 +56,10 @@ def _claim(
     """Give each eligible digest the sequence it has, or the next one; return how many exist now."""
     for row in range(digests.shape[0]):
         given[row] = 0
-        if eligible[row] == 0:
+        if eligible[row] == NEVER:
             continue
         slot = _find(keys, sequences, digests[row, 0], digests[row, 1])
-        if sequences[slot] == 0:
+        if sequences[slot] == 0 or eligible[row] == ANEW:
             count += 1
             keys[slot, 0] = digests[row, 0]
             keys[slot, 1] = digests[row, 1]
@@ -88,8 +91,8 @@ class Duplicates:
     def claim(self, digests: Pieces, eligible: Pieces) -> Pieces:
         """Return int64[n]: the sequence of each of `digests` int64[n, 4], zero where not eligible.
 
-        A digest that is unknown gets the next sequence; `count` tells how far that went. Its code
-        is APPLIED until `settle`.
+        `eligible` int64[n] holds NEVER, ONCE or ANEW. A digest that is unknown, or claimed ANEW,
+        gets the next sequence; `count` tells how far that went. Its code is APPLIED until `settle`.
         """
         self._grow(self.count + digests.shape[0])
         given = np.zeros(digests.shape[0], np.int64)

@@ -23,7 +23,7 @@ from clearing.codes import Code, Kind
 from clearing.decode import Columns
 from clearing.keccak import to_bytes
 from node.batcher import Batcher, BatchPolicy
-from node.duplicates import Duplicates
+from node.duplicates import ANEW, NEVER, ONCE, Duplicates
 from node.events import (
     Append,
     Effect,
@@ -286,7 +286,7 @@ class Sequencer:
         self._preparing = self._ready = None
         inbox_count = len(assembly.inbox)
         actions = cast(Any, asked.actions)[inbox_count:]
-        eligible = (actions["code"] == 0) & (actions["kind"] != int(Kind.INBOX))
+        eligible = _eligible(actions)
         before = self.duplicates.count
         given = self.duplicates.claim(asked.action_digests[inbox_count:], eligible)
         # A claim that exceeds everything before it is the first of its kind.
@@ -488,7 +488,8 @@ class Sequencer:
         columns = self.engine.decode(blob, frame.offsets())
         columns.signers[: columns.signature_count] = frame.signers
         client = columns.action_digests[frame.inbox_count :]
-        self.duplicates.claim(client, np.ones(client.shape[0], np.int64))
+        # Whatever stands in the log was new when it came.
+        self.duplicates.claim(client, np.full(client.shape[0], ANEW, np.int64))
         signature = None if recorded is None else recorded.signature
         outcome = self.apply(token, frame, columns, signature)
         self._time_ms = frame.time_ms
@@ -519,6 +520,15 @@ class Sequencer:
         token = self._next_token
         self._next_token += 1
         return Append(token, kind, payload)
+
+
+def _eligible(actions: Any) -> Pieces:
+    """Return how each action may claim a sequence. Funding has neither signature nor sequence: its
+    bytes are the same every time, and the law's interval is what keeps it from repeating."""
+    funding = actions["kind"] == int(Kind.FUNDING)
+    out = (actions["code"] != 0) | (actions["kind"] == int(Kind.INBOX))
+    eligible: Pieces = np.where(out, NEVER, np.where(funding, ANEW, ONCE))
+    return eligible
 
 
 def _screened(actions: Any) -> Pieces:
