@@ -61,7 +61,8 @@ def line(report: dict[str, Any]) -> str:
         f"{report['acknowledged']} acknowledged, {report['batches']} batches, "
         f"node lives {report['node_lives']}; faults {counts(report['faults'])}; "
         f"frauds {counts(report['frauds'])}, reverted {sum(report['reverted'].values())} "
-        f"and {report['descendants']} descendants; rejects {counts(report['rejects'])}; "
+        f"and {report['descendants']} descendants within {report['revert_blocks_max']} blocks; "
+        f"applied {counts(report['applied'])}; rejects {counts(report['rejects'])}; "
         f"root {report['root'][:16]}"
     )
 

@@ -5,6 +5,7 @@ I1   value is conserved: in the law (cash + pots + funds = custody), on the base
 I2   the lots of every market sum to zero, and to its open interest on either side
 I3   what was acknowledged stays in the log at its sequence, with its outcome, after any crash
 I4   an action has one effect at most: no action is twice in the log, no reply contradicts another
+     (but for funding: nobody signs it, its bytes never change, and the law bounds its pace)
 I5   every invalid batch is reverted before it becomes final
 I6   no valid batch is reverted for fraud, except as the descendant of an invalid one
 I7   what is final in the court never changes, reorganisations or not
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clearing.codes import Code
+from clearing.codes import Code, Kind
 from clearing.keys import recover
 from node.events import Publish, Reply
 from node.log import Log
@@ -66,10 +67,12 @@ class Invariants:
 
     def __init__(self, world: World) -> None:
         self.acknowledged: dict[bytes, tuple[int, int]] = {}
+        self.applied: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self.frauds: Counter[str] = Counter()
         self.reverted: Counter[str] = Counter()
         self.descendants = 0
+        self.revert_blocks_max = 0
         self.findings: dict[bytes, Finding] = {}
         self.known: dict[bytes, Posted] = {}
         self.fraud_names: dict[bytes, str] = {}
@@ -98,10 +101,12 @@ class Invariants:
             actions, reply.codes.tolist(), reply.sequences.tolist(), strict=True
         ):
             known = self.acknowledged.get(action)
-            if known is None:
+            if known is None or action[0] == Kind.FUNDING:
                 self.acknowledged[action] = (sequence, code)
                 if code:
                     self.rejects[Code(code).name] += 1
+                else:
+                    self.applied[Kind(action[0]).name] += 1
                 continue
             self.require(
                 "I4", known == (sequence, code), f"answered {known}, then {(sequence, code)}"
@@ -130,14 +135,15 @@ class Invariants:
             for place, action in enumerate(actions_of(frame)):
                 if place < frame.inbox_count:
                     continue
-                self.require("I4", action not in sequenced, f"frame {token} repeats an action")
+                repeated = action in sequenced and action[0] != Kind.FUNDING
+                self.require("I4", not repeated, f"frame {token} repeats an action")
                 sequence = frame.sequence_before + place - frame.inbox_count + 1
                 sequenced[action] = (sequence, codes[place])
         self.require(
             "I3", shown == len(self._published), f"{len(self._published) - shown} frames are gone"
         )
         for action, promised in self.acknowledged.items():
-            if promised[0]:
+            if promised[0] and action[0] != Kind.FUNDING:
                 found = sequenced.get(action)
                 self.require("I3", found == promised, f"promised {promised}, found {found}")
 
@@ -215,6 +221,10 @@ class Invariants:
     def _on_reverted(self, event: BatchReverted) -> None:
         finding = self.findings[event.batch_id]
         self.require("I6", finding.bad_step is not None, f"valid batch {event.number} was reverted")
+        view = self._world.base.chain.court.batch(event.batch_id)
+        assert view is not None
+        took = event.block - view.record.posted_block
+        self.revert_blocks_max = max(self.revert_blocks_max, took)
         self.reverted[self.fraud_names.get(event.batch_id, "?")] += 1
         self.descendants += event.slashed // self._world.base.chain.config.bond - 1
 

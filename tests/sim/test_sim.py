@@ -27,11 +27,12 @@ def test_seeds_hold_every_invariant_and_meet_most_faults_and_frauds():
         assert report["acknowledged"] > 300
         assert report["batches"] > 5
         digests.add(report["digest"])
-        for name in ("faults", "frauds", "rejects"):
+        for name in ("faults", "frauds", "applied", "rejects"):
             met.update(report[name])
     assert len(digests) == len(SEEDS)
     assert len(met.keys() & CHANCES.keys()) >= len(CHANCES) * 3 // 4, sorted(met)
     assert len({"minted money", "garbage root", "forged withdrawal", "forged trade"} & set(met)) > 2
+    assert {"TRADE", "PRICE", "FUNDING", "LIQUIDATE", "WITHDRAW", "TRANSFER", "CANCEL"} <= set(met)
     assert {"MARGIN", "OVERFILL", "BAD_SIGNATURE", "ORDER_DEAD", "STALE_SEQUENCE"} <= set(met)
 
 

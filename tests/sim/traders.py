@@ -156,7 +156,7 @@ class Traders:
         mark = self._price(instrument)
         price = on_tick(mark * self._chance.randint(990, 1_010) // 1_000)
         side = self._chance.choice([1, 2])
-        slots = [self._chance.randrange(40) for _ in range(2)]
+        slots = [self._chance.randrange(256) for _ in range(2)]
         return (
             trade(
                 (maker.name, order_of(maker, lots, price, slots[0])),
@@ -278,16 +278,16 @@ class Traders:
         """A request that breaks exactly one rule, or funding that nobody asked for."""
         who, other = self._pair()
         sequence = who.next_sequence()
-        fields = [who.id, other.id, 0, 1, sequence, FAR_MS]
+        request = Transfer(who.id, other.id, 0, 1, sequence, FAR_MS)
         match self._chance.randrange(5):
             case 0:
-                fields[4] = 1
+                request = replace(request, sequence=1)
             case 1:
-                fields[5] = START_MS
+                request = replace(request, expiry=START_MS)
             case 2:
-                fields[2] = 5
+                request = replace(request, asset=5)
             case 3:
-                fields[1] = who.id
+                request = replace(request, recipient=who.id)
             case _:
                 return (Funding(self._chance.randrange(3)).encode(),)
-        return (signed(who.name, Transfer(*fields)),)
+        return (signed(who.name, request),)

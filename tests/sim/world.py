@@ -136,6 +136,8 @@ class World:
             "frauds": dict(sorted(invariants.frauds.items())),
             "reverted": dict(sorted(invariants.reverted.items())),
             "descendants": invariants.descendants,
+            "revert_blocks_max": invariants.revert_blocks_max,
+            "applied": dict(sorted(invariants.applied.items())),
             "rejects": dict(sorted(invariants.rejects.items())),
             "refusals": dict(sorted(self.refusals.items())),
             "acknowledged": len(invariants.acknowledged),
