@@ -134,13 +134,33 @@ def check_transition(
 
 @law
 def check_outflow(state: State, after: Account) -> int:
-    """Return APPLIED if the account may hand out cash: equity covers max(initial, transfer)."""
+    """Return APPLIED if the account may hand out cash: equity covers max(initial, transfer).
+
+    Every mark that the equity rests on must still count for margin: nobody leaves at the old
+    price. Without positions no mark matters.
+    """
+    code = check_marks(state, after)
+    if code != Code.APPLIED:
+        return code
     equity, initial, _, gross, valid = measure(state, after, NO_DRAFT)
     kept, fits = outflow_margin(initial, gross, state.params[0].transfer_margin_ppm)
     if not (valid and fits):
         return Code.INVARIANT
     if equity < kept:
         return Code.TRANSFER_MARGIN
+    return Code.APPLIED
+
+
+@law
+def check_marks(state: State, account: Account) -> int:
+    """Return PRICE_STALE if the mark of a position is too old for margin, else APPLIED."""
+    oldest = state.globals[0].clock - state.params[0].price_stale_margin_ms
+    for i in range(account.position_count):
+        row = find_instrument(state, account.positions[i].instrument)
+        if row < 0:
+            return Code.INVARIANT
+        if state.instruments[row].price_time < oldest:
+            return Code.PRICE_STALE
     return Code.APPLIED
 
 

@@ -1,7 +1,8 @@
 """Price: q-of-n signed observations; the law takes the true lower median by counting.
 
 A price is accepted if enough distinct publishers signed, no observation lies in the future, its
-median time is newer than the last price, and neither index nor mark jumps beyond the bound.
+median time is newer than the last price, and neither index nor mark jumps beyond the bound
+while the last price still counts for margin.
 """
 
 from clearing.codes import Code
@@ -43,8 +44,11 @@ def price(state: State, action: Action, observations: Rows[Observation], signers
             return Code.PRICE_TIME
     if time <= instrument.price_time:
         return Code.PRICE_TIME
-    if jumps(instrument.index_price, index_price, params.price_jump_ppm) or jumps(
-        instrument.mark_price, mark_price, params.price_jump_ppm
+    # Against a stale price no jump is judged: a true gap must not lock the market for ever.
+    age = state.globals[0].clock - instrument.price_time
+    if age <= params.price_stale_margin_ms and (
+        jumps(instrument.index_price, index_price, params.price_jump_ppm)
+        or jumps(instrument.mark_price, mark_price, params.price_jump_ppm)
     ):
         return Code.PRICE_JUMP
     draft_instrument(state, row)

@@ -200,6 +200,15 @@ def test_mark_and_index_may_move_by_the_bound_and_no_more_clr_prc_004(
     assert world.totals.status == Status.ACTIVE
 
 
+@pytest.mark.parametrize(
+    ("age_ms", "expected"), [(0, Code.PRICE_JUMP), (1, Code.APPLIED)], ids=["fresh", "stale"]
+)
+def test_a_gap_may_follow_a_price_that_no_longer_counts_for_margin(age_ms, expected):
+    world = World(prices=(MARK, 0, 0))
+    world.wait(world.params.price_stale_margin_ms + age_ms)
+    assert world.apply(world.price(0, MARK // 2)) == expected
+
+
 @pytest.mark.parametrize("mark", [1, PRICE_MAX])
 def test_the_first_price_may_be_any(mark):
     world = World(prices=(0, 0, 0))

@@ -180,3 +180,22 @@ def test_profit_may_be_withdrawn_and_a_loss_may_not_clr_mrg_002():
     over = world.withdraw(bob, DEPOSIT - gain - kept + 1)
     assert world.apply(over) == Code.TRANSFER_MARGIN
     assert world.apply(world.withdraw(bob, DEPOSIT - gain - kept)) == Code.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "expected"), [(0, Code.APPLIED), (1, Code.PRICE_STALE)], ids=["fresh", "stale"]
+)
+def test_nobody_leaves_a_position_at_a_stale_mark_clr_trd_005(age_ms, expected):
+    world = World()
+    alice, bob = world.trader("alice"), world.trader("bob")
+    assert world.apply(world.trade(alice, bob)) == Code.APPLIED
+    world.wait(world.params.price_stale_margin_ms + age_ms)
+    assert world.apply(world.withdraw(alice, 1)) == expected
+    assert world.apply(world.transfer(bob, alice, 1)) == expected
+
+
+def test_an_account_without_positions_leaves_whatever_the_marks_are():
+    world = World()
+    alice = world.trader("alice")
+    world.wait(100 * world.params.price_stale_margin_ms)
+    assert world.apply(world.withdraw(alice, DEPOSIT)) == Code.APPLIED
