@@ -54,8 +54,9 @@ class NovatioError(Exception):
 
 
 class BadRequest(NovatioError):
-    """The node could not read the request; sending it again is useless."""
+    """The request cannot be read as it stands; sending it again is useless."""
 
+    exit_code = 2
     default_reason = "INVALID_ARGUMENT"
     default_next = "compare the request with docs/protocol.md, section 6"
 

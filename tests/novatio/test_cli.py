@@ -121,9 +121,9 @@ def test_2_is_a_misuse(arguments):
     assert "--help" in result.stderr
 
 
-def test_1_is_any_other_error(house):
+def test_2_is_also_a_number_that_no_unit_can_hold(house):
     result = house.cli("withdraw", "request", 0, "0.0000001", key=SELLER)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "INEXACT" in result.stderr
     assert_ends_with_the_next_step(result)
 
@@ -342,7 +342,7 @@ def test_money_goes_out_by_request_proof_and_claim(house):
     assert claimed.exit_code == 0, claimed.output
     assert house.base.account(address_of(SELLER)).token - tokens == 1_500_000
     again = house.cli("withdraw", "claim", index, key=SELLER)
-    assert again.exit_code == 1
+    assert again.exit_code == 1  # any other error
     assert "ALREADY_CLAIMED" in again.stderr
 
 
@@ -487,7 +487,7 @@ def test_the_law_computes_a_fee_and_refuses_what_it_does_not_know():
     }
     assert run("law", "eval", "fees").exit_code == 3
     missing = run("law", "eval", "fee", "value=1")
-    assert missing.exit_code == 1
+    assert missing.exit_code == 2
     assert "novatio law show fee" in missing.stderr
 
 
