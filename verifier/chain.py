@@ -258,6 +258,8 @@ class SimulatedChain:
                 f"expected nonce {nonce} or above, was {signed.transaction.nonce}; "
                 "sign again with the next nonce",
             )
+        if self._is_ready(signed):
+            self.mempool.make_room(self._is_ready)
         self.mempool.add(signed, self._blocks[-1].number)
         return signed.hash
 
@@ -313,6 +315,11 @@ class SimulatedChain:
                 TransactionError.NO_FAUCET,
                 "expected a chain with a faucet, was one without; use money that exists",
             )
+
+    def _is_ready(self, signed: SignedTransaction) -> bool:
+        """Say whether the next block could include the transaction: its nonce, and its fee."""
+        account = self.ledger.account(signed.sender)
+        return signed.transaction.nonce == account.nonce and account.native >= _fee_max(signed)
 
     def _begin(self, time_ms: int) -> None:
         block = self._sealed(time_ms, NO_HASH, (), (), 0)

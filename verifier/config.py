@@ -19,6 +19,9 @@ BATCH_STEPS_MAX = 4_096  # docs/protocol.md, section 9
 BATCH_BYTES_MAX = 32 << 20  # with its transaction, well within one message of the service
 REFERENCE_AGE_MAX = 256  # how far back a contract can see block hashes
 FINALITY_EPOCHS = 3  # a block is final at most this many epochs after it was made
+# The longest evidence has 193,535 bytes: eight trades between sixteen accounts of 32 markets each.
+# A step whose evidence the court does not take could not be proven wrong.
+EVIDENCE_BYTES_MIN = 192 * 1024
 # A prover has to profit even if the base layer is this many times dearer than assumed.
 PROOF_FEE_MARGIN = 4
 GIGA = 10**9
@@ -80,7 +83,7 @@ class CourtConfig:
             proof_fee_per_gas=200,
             batch_bytes_max=1 << 20,
             batch_steps_max=BATCH_STEPS_MAX,
-            evidence_bytes_max=192 * 1024,
+            evidence_bytes_max=EVIDENCE_BYTES_MIN,
             drift_ms=120_000,
             forced_delay_ms=86_400_000,
             reference_age_blocks=REFERENCE_AGE_MAX,
@@ -106,7 +109,7 @@ class CourtConfig:
             proof_fee_per_gas=10,
             batch_bytes_max=16 << 20,
             batch_steps_max=BATCH_STEPS_MAX,
-            evidence_bytes_max=192 * 1024,
+            evidence_bytes_max=EVIDENCE_BYTES_MIN,
             drift_ms=10_000,
             forced_delay_ms=600_000,
             reference_age_blocks=64,
@@ -132,7 +135,7 @@ class CourtConfig:
             proof_fee_per_gas=10,
             batch_bytes_max=1 << 20,
             batch_steps_max=BATCH_STEPS_MAX,
-            evidence_bytes_max=192 * 1024,
+            evidence_bytes_max=EVIDENCE_BYTES_MIN,
             drift_ms=10_000,
             forced_delay_ms=60_000,
             reference_age_blocks=16,
@@ -168,6 +171,11 @@ def _problems(config: CourtConfig) -> Iterator[str]:
         yield f"expected batch_steps_max of at most {BATCH_STEPS_MAX}, was {config.batch_steps_max}"
     if config.batch_bytes_max > BATCH_BYTES_MAX:
         yield f"expected batch_bytes_max of at most {BATCH_BYTES_MAX}, was {config.batch_bytes_max}"
+    if config.evidence_bytes_max < EVIDENCE_BYTES_MIN:
+        yield (
+            f"expected evidence_bytes_max of at least {EVIDENCE_BYTES_MIN}, the longest evidence, "
+            f"was {config.evidence_bytes_max}"
+        )
     if config.max_unfinalised * config.batch_gap_blocks < config.challenge_window_blocks:
         yield (
             f"expected max_unfinalised {config.max_unfinalised} * batch_gap_blocks "

@@ -93,6 +93,18 @@ class Mempool:
             )
         self._waiting[signed.hash] = Pending(signed, number)
 
+    def make_room(self, is_ready: Callable[[SignedTransaction], bool]) -> None:
+        """If the pool is full, forget the oldest transaction that no block can include yet.
+
+        What waits for a nonce or for money pays for nothing, so it must not shut others out.
+        """
+        if len(self) < self.size_max:
+            return
+        for key, pending in self._waiting.items():
+            if not is_ready(pending.signed):
+                del self._waiting[key]
+                return
+
     def put_back(self, signed: Iterable[SignedTransaction], number: int) -> None:
         """Let transactions of dropped blocks wait before all others, in their old order."""
         returned = {one.hash: Pending(one, number) for one in signed}

@@ -1,0 +1,121 @@
+"""The heaviest step that can be written down is judged, and its evidence fits what the court takes.
+
+The law's budget rejects actions, but evidence holds all that the bytes name: so the bound on what
+can be proven is a bound on bytes, not on the budget.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from clearing.codes import Code
+from clearing.genesis import Genesis
+from clearing.units import (
+    ACCOUNTS_DEPTH,
+    ACTION_BYTES_MAX,
+    ACTIONS_PER_STEP,
+    INSTRUMENTS_DEPTH,
+    POSITIONS_MAX,
+    STEPS_DEPTH,
+)
+from prover.engine import Engine
+from prover.forge import BatchForge
+from prover.witness import build_evidence
+from tests.attacks.arena import Arena
+from tests.attacks.committed import PLACE
+from tests.prover.market import FIRST_PRICE, START_MS, Market, columns_of
+from verifier.batch import Pair
+from verifier.config import EVIDENCE_BYTES_MIN, CourtConfig
+from verifier.errors import ConfigError
+from verifier.evidence import EVIDENCE_BYTES_MAX, check_bad_step
+from verifier.multiproof import siblings_needed
+
+ACCOUNTS = 2 * ACTIONS_PER_STEP
+
+
+def crowded(genesis: Genesis, market: Market) -> Engine:
+    """Sixteen accounts, each with 32 positions, all of them in different markets."""
+    engine = Engine(genesis, accounts_capacity=ACCOUNTS)
+    engine.advance(columns_of(engine, [market.deposit(i) for i in range(ACCOUNTS)]), START_MS)
+
+    def crowd(state: Any) -> None:
+        for id in range(ACCOUNTS):
+            row = state.accounts[id]
+            row.position_count = POSITIONS_MAX
+            for place in range(POSITIONS_MAX):
+                row.positions[place].instrument = POSITIONS_MAX * id + place
+                row.positions[place].lots = 1 if place % 2 else -1
+        for instrument in state.instruments:
+            instrument.mark_price = instrument.index_price = FIRST_PRICE
+            instrument.price_time = START_MS
+
+    engine.edit(crowd)
+    return engine
+
+
+def test_a_step_that_names_more_than_its_budget_is_judged_as_the_engine_judged_it() -> None:
+    market = Market(1024)
+    engine = crowded(market.genesis, market)
+    twin = crowded(market.genesis, Market(1024))
+    # Each page exists already for half of the orders.
+    trades = [market.trade(2 * i, 2 * i + 1, 1000 + i) for i in range(ACTIONS_PER_STEP)]
+    forge = BatchForge(engine)
+    codes = forge.forged(trades, START_MS)
+    assert Code.STEP_FULL in codes.tolist()
+    header = forge.finish(PLACE).header
+    built = build_evidence(twin, header, forge.pairs, 0, forge.steps[0].encode())
+    assert check_bad_step(header, built.encode()) is False
+    assert 130_000 < len(built.encode()) < EVIDENCE_BYTES_MIN
+    forge.pairs[0] = Pair(forge.pairs[0].step_hash, b"\x66" * 32)
+    header = forge.finish(PLACE).header
+    built = build_evidence(twin, header, forge.pairs, 0, forge.steps[0].encode())
+    assert check_bad_step(header, built.encode()) is True
+
+
+def test_the_longest_evidence_that_can_be_needed_fits_the_courts_limit() -> None:
+    instruments = ACCOUNTS * POSITIONS_MAX + ACTIONS_PER_STEP
+    # Siblings are most where targets are spread evenly.
+    spread = [i * (4**ACCOUNTS_DEPTH // ACCOUNTS) for i in range(ACCOUNTS)]
+    account_siblings = len(siblings_needed(ACCOUNTS_DEPTH, 4**ACCOUNTS_DEPTH, spread))
+    instrument_siblings = 4**INSTRUMENTS_DEPTH - instruments
+    records = max(len(siblings_needed(STEPS_DEPTH, 4_096, [i - 1, i])) for i in range(1, 4_096))
+    siblings = account_siblings + instrument_siblings + records + 1
+    leaves = ACCOUNTS * (1 + 51 * 32 + 9 * 32) + instruments * 7 * 32 + 7 * 32 + 29 * 32 + 8 * 32
+    step = 9 + ACTIONS_PER_STEP * (2 + 144 + 3 * (66 + 2 + 12 * 32))
+    assert (step - 9) // ACTIONS_PER_STEP <= ACTION_BYTES_MAX
+    assert 384 + 4 + 3 * 32 + 32 * siblings + leaves + step + 32 <= EVIDENCE_BYTES_MIN
+    assert EVIDENCE_BYTES_MIN <= EVIDENCE_BYTES_MAX
+
+
+def test_a_court_that_would_not_take_the_longest_evidence_cannot_be_configured() -> None:
+    config = CourtConfig.test(chain_id=1, settlement=b"\x01" * 20, sequencer=b"\x02" * 20)
+    with pytest.raises(ConfigError, match="evidence_bytes_max of at least 196608"):
+        replace(config, evidence_bytes_max=EVIDENCE_BYTES_MIN - 1)
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        lambda market: [],
+        lambda market: [b""] * 8,
+        lambda market: [b"\x01" + bytes(53)] * 8,
+        lambda market: [b"\xff" * ACTION_BYTES_MAX] * 8,
+        lambda market: [market.trade(1, 2) + b"\0", market.trade(1, 2)[:-1]],
+        lambda market: [market.trade(4, 1), market.funding(2**32 - 1), market.funding(3)],
+        lambda market: [market.withdraw(2**62, signer=1), market.transfer(1, 1)],
+        lambda market: [market.trade(1, 2)] * 8,
+        lambda market: [b"\x06\x00\x00\x00\x00\x00", b"\x06\x00\x00\x00\x00\x16" + bytes(22 * 89)],
+        lambda market: [market.withdraw(i % 5) for i in range(8)],
+    ],
+)
+def test_odd_steps_are_acquitted_and_convicted_alike(actions: Any) -> None:
+    arena = Arena()
+    step = actions(arena.market)
+    forge = arena.fresh()
+    forge.forged(step, arena.time + 5)
+    arena.acquit(forge)
+    forge = arena.fresh()
+    forge.forged(step, arena.time + 5)
+    forge.pairs[-1] = Pair(forge.pairs[-1].step_hash, arena.replica.engine.root())
+    arena.convict(forge, 0)
