@@ -101,7 +101,9 @@ class BaseActor:
             for block in blocks
             if block is not None
             for signed in block.transactions
-            if self._happens("reorganised for ever")
+            # The faucet's money is where the world begins; nobody asks for it twice.
+            if signed.transaction.body.kind != TransactionKind.FAUCET
+            and self._happens("reorganised for ever")
         ]
         self.chain.reorg(depth, gone)
         self._world.note("base", f"reorganisation of {depth}, {len(gone)} transactions gone")
