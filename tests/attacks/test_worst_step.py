@@ -4,6 +4,7 @@ The law's budget rejects actions, but evidence holds all that the bytes name: so
 can be proven is a bound on bytes, not on the budget.
 """
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -119,3 +120,75 @@ def test_odd_steps_are_acquitted_and_convicted_alike(actions: Any) -> None:
     forge.forged(step, arena.time + 5)
     forge.pairs[-1] = Pair(forge.pairs[-1].step_hash, arena.replica.engine.root())
     arena.convict(forge, 0)
+
+
+def crowds(seed: int) -> tuple[Market, Engine, Engine]:
+    """Two engines in one state: accounts with 29 to 32 positions and up to sixteen fill pages."""
+    market = Market(64)
+    market.time = START_MS
+    chance = random.Random(seed)
+    sizes = [chance.randrange(29, 33) for _ in range(8)]
+    setup = [market.deposit(i) for i in range(8)]
+    setup += [market.cancel(i, slot) for i in range(8) for slot in range(0, 256, 16 + i)]
+
+    def crowd(state: Any) -> None:
+        for id, size in enumerate(sizes):
+            row = state.accounts[id]
+            row.position_count = size
+            for place in range(size):
+                row.positions[place].instrument = 2 * place + id % 2
+                row.positions[place].lots = chance_of(id, place)
+        for instrument in state.instruments:
+            instrument.mark_price = instrument.index_price = FIRST_PRICE
+            instrument.price_time = START_MS
+            instrument.open_interest = 10**6
+        state.accounts[7].cash = -(10**9)
+
+    engines = []
+    for _ in range(2):
+        engine = Engine(market.genesis, accounts_capacity=8)
+        engine.advance(columns_of(engine, setup), START_MS)
+        engine.edit(crowd)
+        engines.append(engine)
+    return market, engines[0], engines[1]
+
+
+def chance_of(id: int, place: int) -> int:
+    return (1 + place % 3) * (1 if (id + place) % 2 else -1)
+
+
+def crowded_action(market: Market, chance: random.Random) -> bytes:
+    a, b = chance.sample(range(8), 2)
+    m, lots = chance.randrange(64), chance.randrange(1, 4)
+    return chance.choice(
+        [
+            lambda: market.trade(a, b, m, lots, maker_side=chance.choice([1, 2])),
+            lambda: market.trade(a, b, m, lots, maker_side=chance.choice([1, 2])),
+            lambda: market.liquidate(a, 7, m),
+            lambda: market.withdraw(a, 10**5),
+            lambda: market.transfer(a, b, 10**5),
+            lambda: market.cancel(a, chance.randrange(256)),
+            lambda: market.funding(m),
+            lambda: market.price(m, FIRST_PRICE + chance.randrange(-900, 900), market.time),
+        ]
+    )()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_accounts_at_their_bounds_are_judged_by_the_court_as_by_the_engine(seed: int) -> None:
+    market, engine, twin = crowds(seed)
+    chance = random.Random(seed)
+    seen = set()
+    for turn in range(12):
+        market.time = START_MS + 1 + turn
+        actions = [crowded_action(market, chance) for _ in range(chance.randrange(1, 9))]
+        forge = BatchForge(engine)
+        codes = forge.forged(actions, market.time)
+        seen.update(codes.tolist())
+        header = forge.finish(PLACE).header
+        built = build_evidence(twin, header, forge.pairs, 0, forge.steps[0].encode())
+        assert check_bad_step(header, built.encode()) is False
+        twin.replay_step(columns_of(twin, actions), market.time, 0, len(actions))
+        assert twin.root() == engine.root()
+    assert {Code.APPLIED, Code.POSITION_CAP} <= seen
+    assert Code.INVARIANT not in seen
