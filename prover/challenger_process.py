@@ -148,7 +148,11 @@ class ChallengerProcess:
 
     def _send(self, head: Head, bodies: list[Body]) -> None:
         assert self._key is not None and self._address is not None
-        nonce = self._base.account(self._address, head.hash).nonce
+        account = self._base.account(self._address, head.hash)
+        nonce = account.nonce
+        # A sender who cannot pay is dropped: offers beyond the balance would silence us for good.
+        dearest = max(self._gas_limit(body) for body in bodies)
+        self._fee = max(min(self._fee, account.native // dearest), self._config.fee_per_gas_min)
         hashes: list[bytes] = []
         for body in bodies:
             signed = self._signed(body, nonce + len(hashes))
@@ -165,19 +169,22 @@ class ChallengerProcess:
 
     def _signed(self, body: Body, nonce: int) -> bytes:
         assert self._key is not None
-        limit = gas.intrinsic(len(body.encode()) + SIGNATURE_AND_HEAD_BYTES)
-        if isinstance(body, ProveFraud):
-            limit += gas.proving(len(body.evidence))
-        limit += gas.CALL_SLOTS * gas.STORAGE_GAS
         config = self._config
         return Transaction(
             config.chain_id,
             config.settlement,
             nonce,
-            min(limit, config.block_gas_limit),
+            self._gas_limit(body),
             self._fee,
             body,
         ).sign(self._key)
+
+    def _gas_limit(self, body: Body) -> int:
+        limit = gas.intrinsic(len(body.encode()) + SIGNATURE_AND_HEAD_BYTES)
+        if isinstance(body, ProveFraud):
+            limit += gas.proving(len(body.evidence))
+        limit += gas.CALL_SLOTS * gas.STORAGE_GAS
+        return min(limit, self._config.block_gas_limit)
 
     def _would_succeed(self, signed: bytes) -> bool:
         """Try the proof on the base layer; somebody else's success is ours too."""

@@ -2,8 +2,15 @@
 
 import pytest
 
+from clearing.keys import address_of
+from prover.challenger_process import RETRY_BLOCKS, ChallengerProcess
+from prover.forge import mint
+from tests.prover.chain_world import ChainWorld
 from tests.verifier.court_world import ALICE, PROVER, World, claim, make_config
+from verifier.court import BatchStatus
 from verifier.errors import Refused, TransactionError
+from verifier.mempool import censoring, first_come
+from verifier.transactions import Faucet
 
 
 @pytest.fixture
@@ -44,3 +51,22 @@ def test_what_can_be_included_is_never_dropped_for_another(world):
         world.chain.submit(claim(world, PROVER))
     assert refused.value.code == TransactionError.MEMPOOL_FULL
     assert first in world.chain.mempool
+
+
+def test_a_censored_challenger_offers_no_more_than_it_has_and_proves_when_the_censor_tires():
+    market = ChainWorld()
+    market.opening_batch()
+    bad = market.forged_batch(mint(1, 10**9))
+    key, balance = b"\x42" * 32, 10**8
+    market.send(key, Faucet(address_of(key), balance, 0))
+    process = ChallengerProcess(market.base, market.replica(), key)
+    market.chain.mempool.policy = censoring(senders=[address_of(key)])
+    for _ in range(10 * RETRY_BLOCKS):
+        process.tick()
+        market.mine()
+    market.chain.mempool.policy = first_come
+    for _ in range(2 * RETRY_BLOCKS):
+        process.tick()
+        market.mine()
+    assert market.base.batch(bad).status == BatchStatus.REVERTED
+    assert market.base.account(address_of(key)).native > balance
