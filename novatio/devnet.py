@@ -39,6 +39,7 @@ LOOK_SECONDS: Final = 0.5
 LINE_SECONDS: Final = 10.0
 STEP_SECONDS: Final = 180.0
 
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
@@ -51,7 +52,7 @@ def run(directory: str = "devnet", accounts: int = 240, seed: int = 1) -> int:
     """
     home = Path(directory).resolve()
     home.mkdir(parents=True, exist_ok=True)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     try:
         world = _world(home, accounts, seed)
         warm()
@@ -67,7 +68,8 @@ def run(directory: str = "devnet", accounts: int = 240, seed: int = 1) -> int:
         print(f"novatio devnet: {error}\nthe logs are in {home}", file=sys.stderr)
         return EXIT_FAILED
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(home: Path, world: World, children: Children) -> NoReturn:
@@ -182,5 +184,5 @@ Ctrl-C ends it.
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Let SIGTERM end the children on the same way as an interrupt from the keyboard."""
+    """End the children on one way, also where a shell has made a background job ignore SIGINT."""
     raise KeyboardInterrupt

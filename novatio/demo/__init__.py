@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
@@ -58,7 +59,7 @@ def play(options: Options, output: str) -> int:
 
     directory = Path(tempfile.mkdtemp(prefix="novatio-demo-"))
     console = Console(stderr=True)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     try:
         # The law's time runs a thousand times faster than the wall's from the first process on:
         # nothing may be compiled after that.
@@ -74,7 +75,8 @@ def play(options: Options, output: str) -> int:
         print(f"novatio demo: {error}\nthe logs are in {directory}", file=sys.stderr)
         return EXIT_FAILED
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     _print(report, output)
     if not report.ok:
         print(f"the logs are in {directory}", file=sys.stderr)
@@ -84,7 +86,7 @@ def play(options: Options, output: str) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Let SIGTERM end the children on the same way as an interrupt from the keyboard."""
+    """End the children on one way, also where a shell has made a background job ignore SIGINT."""
     raise KeyboardInterrupt
 
 

@@ -114,7 +114,7 @@ def write_files(
         },
         "node": {
             "node": {
-                "data_dir": str(layout.directory / "node"),
+                "data_dir": str(layout.directory / "node-data"),
                 "listen": layout.node,
                 "key_file": layout.key_file("operator"),
                 "log_level": "warning",
@@ -131,7 +131,7 @@ def write_files(
                 "base": layout.base,
                 "genesis": str(genesis),
                 "key_file": layout.key_file("challenger"),
-                "data_dir": str(layout.directory / "challenger"),
+                "data_dir": str(layout.directory / "challenger-data"),
                 "poll_ms": pace.poll_wall_ms,
             },
         },

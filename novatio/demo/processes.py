@@ -53,8 +53,9 @@ class Children:
         """Start `python -m ARGUMENTS` as `name`; a `finite` one may end by itself."""
         log = self.directory / f"{name}.log"
         with log.open("ab") as output:
+            # -P: a folder named like one of our packages must not hide it.
             process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                [sys.executable, "-P", "-m", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
