@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prover.witness import build_evidence
 from tests.attacks.arena import Arena
 from tests.attacks.committed import committed, count_of, evidence_over, with_piece
+from tests.prover.market import columns_of
 from verifier.errors import VerifierError
 from verifier.evidence import Evidence, EvidenceError, check_bad_step
 
@@ -105,3 +107,37 @@ def test_a_full_tree_of_withdrawals_is_still_provable(arena: Arena, left: int, k
     assert count_of(built.globals_leaf, 6) == FULL - left
     header, told = committed(built)
     assert check_bad_step(header, told.encode()) is True
+
+
+def honest_steps(market: Any, arena: Arena) -> list[list[bytes]]:
+    """Steps whose evidence differs in kind: empty, opening, exits, cancels, undecodable, full."""
+    return [
+        [],
+        [arena.deposit(6), b"\x01" + bytes(53)],
+        [market.withdraw(1), market.transfer(2, 3), market.cancel(0, 17)],
+        [market.price(1, time=arena.time + 9), market.funding(2), market.liquidate(1, 2)],
+        [market.trade(i % 3, i % 3 + 1, i % 3) for i in range(8)],
+    ]
+
+
+@pytest.mark.parametrize("which", range(5))
+def test_no_flipped_byte_of_any_honest_steps_evidence_is_a_verdict(
+    arena: Arena, which: int
+) -> None:
+    chance = random.Random(which)
+    forge = arena.fresh()
+    forge.forged([arena.market.trade(0, 1)], arena.time)
+    forge.forged(honest_steps(arena.market, arena)[which], arena.time + 1)
+    header = forge.finish(arena.place()).header
+    engine = arena.replica.engine
+    first = columns_of(engine, forge.steps[0].actions)
+    point = engine.checkpoint(first)
+    engine.replay_step(first, arena.time, 0, 1)
+    built = build_evidence(engine, header, forge.pairs, 1, forge.steps[1].encode()).encode()
+    engine.rollback(point)
+    assert check_bad_step(header, built) is False
+    for _ in range(250):
+        flipped = bytearray(built)
+        flipped[chance.randrange(len(built))] ^= 1 << chance.randrange(8)
+        with pytest.raises(EvidenceError):
+            check_bad_step(header, bytes(flipped))

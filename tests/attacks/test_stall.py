@@ -68,5 +68,6 @@ def test_a_censored_challenger_offers_no_more_than_it_has_and_proves_when_the_ce
     for _ in range(2 * RETRY_BLOCKS):
         process.tick()
         market.mine()
-    assert market.base.batch(bad).status == BatchStatus.REVERTED
+    fallen = market.base.batch(bad)
+    assert fallen is not None and fallen.status == BatchStatus.REVERTED
     assert market.base.account(address_of(key)).native > balance

@@ -5,6 +5,7 @@ can be proven is a bound on bytes, not on the budget.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -160,18 +161,17 @@ def chance_of(id: int, place: int) -> int:
 def crowded_action(market: Market, chance: random.Random) -> bytes:
     a, b = chance.sample(range(8), 2)
     m, lots = chance.randrange(64), chance.randrange(1, 4)
-    return chance.choice(
-        [
-            lambda: market.trade(a, b, m, lots, maker_side=chance.choice([1, 2])),
-            lambda: market.trade(a, b, m, lots, maker_side=chance.choice([1, 2])),
-            lambda: market.liquidate(a, 7, m),
-            lambda: market.withdraw(a, 10**5),
-            lambda: market.transfer(a, b, 10**5),
-            lambda: market.cancel(a, chance.randrange(256)),
-            lambda: market.funding(m),
-            lambda: market.price(m, FIRST_PRICE + chance.randrange(-900, 900), market.time),
-        ]
-    )()
+    makers: list[Callable[[], bytes]] = [
+        lambda: market.trade(a, b, m, lots, maker_side=chance.choice([1, 2])),
+        lambda: market.trade(a, b, m, lots, maker_side=chance.choice([1, 2])),
+        lambda: market.liquidate(a, 7, m),
+        lambda: market.withdraw(a, 10**5),
+        lambda: market.transfer(a, b, 10**5),
+        lambda: market.cancel(a, chance.randrange(256)),
+        lambda: market.funding(m),
+        lambda: market.price(m, FIRST_PRICE + chance.randrange(-900, 900), market.time),
+    ]
+    return chance.choice(makers)()
 
 
 @pytest.mark.parametrize("seed", range(4))
