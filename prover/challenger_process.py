@@ -41,10 +41,12 @@ class CursorError(RuntimeError):
 
 @dataclass(frozen=True)
 class Sent:
-    """Transactions that wait for a block since ``block``."""
+    """Transactions that wait for a block since ``block``; ``next_nonce`` follows the last one's."""
 
     hashes: tuple[bytes, ...]
     block: int
+    next_nonce: int
+    proves: bool
 
 
 class ChallengerProcess:
@@ -105,7 +107,8 @@ class ChallengerProcess:
             elif isinstance(effect, ClaimReward):
                 bodies.append(ClaimCredit())
         self._save()
-        if self._key is not None and bodies and self._may_send(head):
+        urgent = any(isinstance(body, ProveFraud) for body in bodies)
+        if self._key is not None and bodies and self._may_send(head, urgent):
             self._send(head, bodies)
 
     def _save(self) -> None:
@@ -132,19 +135,30 @@ class ChallengerProcess:
             if len(page) < LIST_MAX:
                 return views
 
-    def _may_send(self, head: Head) -> bool:
-        """Wait for what was sent before; after a while, offer more and send again."""
+    def _may_send(self, head: Head, urgent: bool) -> bool:
+        """Wait for what was sent before; after a while, offer more and send again.
+
+        A proof never waits behind other calls: offering more, it takes their place.
+        """
         if self._sent is None:
             return True
-        if all(self._base.receipt(sent) is not None for sent in self._sent.hashes):
+        if self._is_settled(self._sent, head):
             self._fee = self._config.fee_per_gas_min
             self._sent = None
             return True
-        if head.number - self._sent.block < RETRY_BLOCKS:
+        overtakes = urgent and not self._sent.proves
+        if not overtakes and head.number - self._sent.block < RETRY_BLOCKS:
             return False
         self._fee *= 2
         self._sent = None
         return True
+
+    def _is_settled(self, sent: Sent, head: Head) -> bool:
+        """Tell whether all of it is on a block, itself or by another copy of the same nonce."""
+        assert self._address is not None
+        if self._base.account(self._address, head.hash).nonce >= sent.next_nonce:
+            return True
+        return all(self._base.receipt(one) is not None for one in sent.hashes)
 
     def _send(self, head: Head, bodies: list[Body]) -> None:
         assert self._key is not None and self._address is not None
@@ -165,7 +179,8 @@ class ChallengerProcess:
                     self._notify(Alert(f"the base layer refused a transaction: {error}"))
                 break
         if hashes:
-            self._sent = Sent(tuple(hashes), head.number)
+            proves = any(isinstance(body, ProveFraud) for body in bodies)
+            self._sent = Sent(tuple(hashes), head.number, nonce + len(hashes), proves)
 
     def _signed(self, body: Body, nonce: int) -> bytes:
         assert self._key is not None
