@@ -46,5 +46,5 @@ SIGNATURE_BYTES = 65
 ACCOUNTS_DEPTH = 12  # quaternary levels: 4^12 accounts
 INSTRUMENTS_DEPTH = 5
 FUNDS_DEPTH = 3
-WITHDRAWALS_DEPTH = 12
+WITHDRAWALS_DEPTH = 20  # withdrawals of a micro-quote cost nothing: their tree must not fill up
 STEPS_DEPTH = 8

@@ -17,6 +17,8 @@ __all__ = ["Layout", "Pace", "toml", "write_files", "write_secret"]
 
 DEADLINE_WALL_MS_MAX: Final = 60_000
 
+Files = dict[str, dict[str, Mapping[str, str | int | bool]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -45,6 +47,16 @@ class Layout:
     def config(self, role: str) -> str:
         """Return the path of a role's TOML file."""
         return str(self.directory / f"{role}.toml")
+
+    @property
+    def genesis(self) -> str:
+        """Return the path of the genesis file."""
+        return str(self.directory / "genesis.json")
+
+    @property
+    def publishers(self) -> str:
+        """Return the path of the file with the publishers' keys."""
+        return str(self.directory / "feed.keys")
 
     def key_file(self, role: str) -> str:
         """Return the path of a role's key file."""
@@ -80,16 +92,26 @@ def write_files(
     for role in ("operator", "challenger", "keeper"):
         write_secret(layout.key_file(role), world.key(role).hex() + "\n")
     keys = [world.key("publisher", i).hex() for i in range(PUBLISHERS)]
-    publishers = str(layout.directory / "feed.keys")
-    write_secret(publishers, "\n".join(keys) + "\n")
-    genesis = layout.directory / "genesis.json"
-    genesis.write_text(genesis_text(world.genesis()), "utf-8")
+    write_secret(layout.publishers, "\n".join(keys) + "\n")
+    Path(layout.genesis).write_text(genesis_text(world.genesis()), "utf-8")
     ticking = {
         "origin_ms": clock.origin_ms,
         "rate": clock.rate,
         "started_ms": clock.started_ms,
     }
-    files: dict[str, dict[str, Mapping[str, str | int | bool]]] = {
+    files = {
+        **_base_files(layout, world, pace),
+        **_party_files(layout, world, pace, feed),
+    }
+    for role, sections in files.items():
+        # Only the challenger has no clock: the base layer's blocks are all the time it knows.
+        timed = sections if role == "challenger" else {**sections, "clock": ticking}
+        Path(layout.config(role)).write_text(toml(timed), "utf-8")
+
+
+def _base_files(layout: Layout, world: World, pace: Pace) -> Files:
+    """Return the base layer's files: at the presets' pace, and at the demo's."""
+    return {
         "base": {
             "layer": {
                 "listen": layout.base,
@@ -98,8 +120,7 @@ def write_files(
                 "seed": world.seed,
                 "block_ms": pace.block_wall_ms,
             },
-            "chain": {"genesis": str(genesis)},
-            "clock": ticking,
+            "chain": {"genesis": layout.genesis},
         },
         "fast-base": {
             "world": {
@@ -110,8 +131,15 @@ def write_files(
                 "block_ms": world.block_ms,
                 "block_wall_ms": pace.block_wall_ms,
             },
-            "clock": ticking,
         },
+    }
+
+
+def _party_files(
+    layout: Layout, world: World, pace: Pace, feed: Mapping[str, str | int | bool]
+) -> Files:
+    """Return the files of node, challenger, keeper and feed."""
+    return {
         "node": {
             "node": {
                 "data_dir": str(layout.directory / "node-data"),
@@ -123,13 +151,12 @@ def write_files(
             "limits": {"deadline_ms_max": DEADLINE_WALL_MS_MAX * pace.rate},
             "batch": {"interval_ms": pace.batch_wall_ms * pace.rate},
             "base": {"address": layout.base, "poll_ms": pace.poll_wall_ms},
-            "clock": ticking,
-            "chain": {"genesis": str(genesis)},
+            "chain": {"genesis": layout.genesis},
         },
         "challenger": {
             "challenger": {
                 "base": layout.base,
-                "genesis": str(genesis),
+                "genesis": layout.genesis,
                 "key_file": layout.key_file("challenger"),
                 "data_dir": str(layout.directory / "challenger-data"),
                 "poll_ms": pace.poll_wall_ms,
@@ -142,15 +169,11 @@ def write_files(
                 "account": 0,
                 "interval_ms": pace.keeper_wall_ms,
             },
-            "clock": ticking,
         },
         "feed": {
-            "feed": {"node": layout.node, "keys": publishers, "seed": world.seed, **feed},
-            "clock": ticking,
+            "feed": {"node": layout.node, "keys": layout.publishers, "seed": world.seed, **feed},
         },
     }
-    for role, sections in files.items():
-        Path(layout.config(role)).write_text(toml(sections), "utf-8")
 
 
 def write_secret(path: str, text: str) -> None:
