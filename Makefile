@@ -25,7 +25,7 @@ help:  ## list the targets (example: make)
 		printf "  %-7s %-58s %s\n", $$1, part[1], part[2] }' $(firstword $(MAKEFILE_LIST))
 
 $(INSTALLED): pyproject.toml
-	@python=; \
+	@exec >&2; python=; \
 	for candidate in $(PYTHON) python3.11 python3.12 python3; do \
 		if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
 			>/dev/null 2>&1; then python=$$candidate; break; fi; \
@@ -59,11 +59,11 @@ $(INSTALLED): pyproject.toml
 	touch $@
 
 setup: $(INSTALLED)  ## create .venv, install, compile the kernels (example: make setup)
-	@echo "[3/3] compiling the kernels (skipped when nothing changed) ..."
+	@echo "[3/3] compiling the kernels (skipped when nothing changed) ..." >&2
 	@$(BIN)/python -m novatio.warm
 
-demo: setup  ## a market, a crash, a fraud and its proof (example: make demo)
-	@$(BIN)/novatio demo
+demo: setup  ## a market, a crash, a fraud and its proof (example: make demo ARGS="-o json")
+	@$(BIN)/novatio demo $(ARGS)
 
 test: setup  ## run the tests; ARGS go to pytest (example: make test ARGS='-k margin')
 	@$(BIN)/pytest -n 2 $(ARGS)

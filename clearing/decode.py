@@ -133,8 +133,7 @@ def _contiguous(name: str, array: Any, kind: Any) -> Any:
 
 @kernel_entry
 def signatures_bound(blob: Bytes, offsets: Pieces) -> int:
-    """Return how many signatures the actions can have at most, or -1 if an offset is out of place.
-    """
+    """Return how many signatures the actions can have at most; -1 if an offset is out of place."""
     bound = 0
     if offsets[0] < 0 or offsets[offsets.shape[0] - 1] > blob.shape[0]:
         return -1

@@ -24,9 +24,7 @@ ORDER_TYPE = (
 TRADE_TYPE = (
     "Trade(bytes32 maker,bytes32 taker,uint64 lots,uint64 price,int32 makerFee,int32 takerFee)"
 )
-WITHDRAW_TYPE = (
-    "Withdraw(uint64 account,uint32 asset,uint64 amount,uint64 sequence,uint64 expiry)"
-)
+WITHDRAW_TYPE = "Withdraw(uint64 account,uint32 asset,uint64 amount,uint64 sequence,uint64 expiry)"
 TRANSFER_TYPE = (
     "Transfer(uint64 sender,uint64 recipient,uint32 asset,uint64 amount,uint64 sequence,"
     "uint64 expiry)"

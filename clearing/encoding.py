@@ -79,9 +79,7 @@ class Reader:
     def end(self) -> None:
         """Check that nothing is left."""
         if self.offset != len(self.data):
-            raise self.error(
-                self.offset, "the end", f"{len(self.data) - self.offset} more bytes"
-            )
+            raise self.error(self.offset, "the end", f"{len(self.data) - self.offset} more bytes")
 
 
 def integers(fields: Sequence[Field], record: object) -> bytes:

@@ -555,9 +555,7 @@ class Receipt:
         )
 
 
-Action: TypeAlias = (
-    Inbox | Withdraw | Transfer | Trade | Cancel | Price | Funding | Liquidate
-)
+Action: TypeAlias = Inbox | Withdraw | Transfer | Trade | Cancel | Price | Funding | Liquidate
 
 _READERS: dict[int, Callable[[Reader], Action]] = {
     Kind.INBOX: Inbox.read,

@@ -133,9 +133,7 @@ def test_signers_of_single_and_bulk_signatures_are_the_owners():
     root, paths = bulk_tree([trade.maker_struct_hash(), *(bytes([i]) * 32 for i in range(4))])
     signed = replace(
         trade,
-        maker_authorisation=Authorisation(
-            sign(KEYS[0], bulk_digest(DOMAIN, root)), 0, paths[0]
-        ),
+        maker_authorisation=Authorisation(sign(KEYS[0], bulk_digest(DOMAIN, root)), 0, paths[0]),
         taker_authorisation=Authorisation(
             sign(KEYS[1], PLAIN.digest(DOMAIN, trade.taker_struct_hash()))
         ),

@@ -107,9 +107,7 @@ def trades(draw):
 
 
 observations = st.builds(PriceObservation, prices, prices, times, signatures)
-messages = st.builds(
-    InboxMessage, within(0, 255), ids, ids, addresses, u32s, u32s, amounts
-)
+messages = st.builds(InboxMessage, within(0, 255), ids, ids, addresses, u32s, u32s, amounts)
 actions = st.one_of(
     trades(),
     st.builds(Withdraw, ids, u32s, amounts, sequences, times, signatures),
