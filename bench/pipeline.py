@@ -93,7 +93,7 @@ def raw_recover_rate(columns: Columns) -> float:
         begun = time.perf_counter()
         recover_rows_threaded(signatures, digests, count, signers, cast(Any, workers), WORKERS)
         taken = time.perf_counter() - begun
-    return count / 2 / taken
+    return float(count / 2 / taken)
 
 
 def rows(accounts: int, positions: int, count: int) -> list[Row]:

@@ -295,7 +295,7 @@ def test_a_dry_run_signs_and_submits_nothing(house):
         ({"instrument": "DOGE-PERP"}, "DOGE-PERP"),
         ({"size": "0.0005"}, "whole number"),
         ({"size": 0.1}, "Expected `str | null`, got `float`"),
-        ({"sise": "1"}, "sise"),
+        ({"sizes": "1"}, "sizes"),
         ({"price": "4000.001"}, "nearest"),
     ],
 )
