@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from clearing.keccak import keccak256
-from novatio.errors import BadRequest, OutcomeUnknown
+from novatio.errors import OutcomeUnknown, RefusedByCourt
 from novatio.signing import Signer
 from verifier import gas
 from verifier.base_layer import BaseLayer, Receipt
@@ -52,7 +52,7 @@ def wait_for(
 ) -> Receipt:
     """Return the receipt once the transaction is on a block.
 
-    Raises OutcomeUnknown after ``seconds``, BadRequest if the court refused it.
+    Raises OutcomeUnknown after ``seconds``, RefusedByCourt if the court refused it.
     """
     end = time.monotonic() + seconds
     while True:
@@ -68,7 +68,7 @@ def wait_for(
             )
         sleep(POLL_SECONDS)
     if receipt.error is not None:
-        raise BadRequest(
+        raise RefusedByCourt(
             f"the court refused the transaction: {receipt.text}",
             reason=receipt.error.name,
             metadata={"transaction_hash": transaction_hash.hex()},

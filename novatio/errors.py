@@ -20,6 +20,7 @@ __all__ = [
     "NovatioError",
     "OutcomeUnknown",
     "Overloaded",
+    "RefusedByCourt",
     "RejectedByLaw",
     "Unauthenticated",
     "Unavailable",
@@ -59,6 +60,13 @@ class BadRequest(NovatioError):
     exit_code = 2
     default_reason = "INVALID_ARGUMENT"
     default_next = "compare the request with docs/protocol.md, section 6"
+
+
+class RefusedByCourt(NovatioError):
+    """The court or the base layer refused a transaction, for a reason that stands in the text."""
+
+    default_reason = "REFUSED"
+    default_next = "novatio heads"
 
 
 class Inexact(BadRequest, ValueError):

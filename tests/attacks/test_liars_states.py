@@ -85,12 +85,12 @@ def shared(memory: list[Arena] = []) -> Arena:  # noqa: B006
     return memory[0]
 
 
-FULL = 4**12
+FULL = 4**20
 
 
 def test_a_full_tree_of_accounts_is_still_provable(arena: Arena) -> None:
-    built = evidence_over(arena.engine, [arena.deposit(2), arena.deposit(FULL)], arena.time)
-    built = replace(built, globals_leaf=with_piece(built.globals_leaf, 3, FULL))
+    built = evidence_over(arena.engine, [arena.deposit(2), arena.deposit(4**12)], arena.time)
+    built = replace(built, globals_leaf=with_piece(built.globals_leaf, 3, 4**12))
     header, told = committed(built)
     assert check_bad_step(header, told.encode()) is True
 

@@ -1,5 +1,6 @@
 """A whole small house on loopback: simulated base layer, node, and two traders with accounts."""
 
+import contextlib
 import threading
 import time
 
@@ -17,6 +18,7 @@ from prover.engine import Engine
 from prover.replica import Replica
 from verifier.chain import SimulatedChain
 from verifier.config import CourtConfig
+from verifier.errors import BaseLayerUnavailable, BlockUnknown
 from verifier.remote import RemoteBaseLayer
 from verifier.service import BaseLayerServer, SteppedClock
 from verifier.transactions import Deposit, Faucet
@@ -85,7 +87,9 @@ class House:
         base = RemoteBaseLayer(self.base_server.address)
         process = ChallengerProcess(base, Replica(self.genesis), CHALLENGER)
         while not self.stopping.wait(0.05):
-            process.tick()
+            # What the challenger's process does too: both ask for another look.
+            with contextlib.suppress(BaseLayerUnavailable, BlockUnknown):
+                process.tick()
         base.close()
 
     def send(self, key, body):

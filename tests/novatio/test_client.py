@@ -447,7 +447,7 @@ S = grpc.StatusCode
 @pytest.mark.parametrize(
     ("code", "kind", "exit_code", "retryable"),
     [
-        (S.INVALID_ARGUMENT, BadRequest, 1, False),
+        (S.INVALID_ARGUMENT, BadRequest, 2, False),
         (S.NOT_FOUND, NotFound, 3, False),
         (S.FAILED_PRECONDITION, NotReady, 1, False),
         (S.UNAUTHENTICATED, Unauthenticated, 1, False),

@@ -30,7 +30,7 @@ def plain_root(engine):
 
     totals = engine.totals
     zero = bytes(32)
-    withdrawals = tree(12, Tag.WITHDRAWAL, WITHDRAWAL, totals.withdrawal_count)
+    withdrawals = tree(20, Tag.WITHDRAWAL, WITHDRAWAL, totals.withdrawal_count)
     assert to_bytes(totals.withdrawals_root) == withdrawals
     return tagged_hash(
         Tag.STATE,

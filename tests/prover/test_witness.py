@@ -139,7 +139,7 @@ def test_a_withdrawal_is_proven_also_against_an_older_count():
         proof = withdrawal_proof(engine, 3, count)
         leaf = WithdrawalLeaf.decode(proof.leaf)
         assert (leaf.index, leaf.account, leaf.amount) == (3, 3, 1003)
-        assert root_from(12, count, [3], [leaf.hash()], proof.siblings) == root
+        assert root_from(20, count, [3], [leaf.hash()], proof.siblings) == root
     assert withdrawal_proof(engine, 22) == withdrawal_proof(engine, 22, 23)
     for index, count in ((5, 5), (0, 24), (-1, 5)):
         with pytest.raises(KeyError, match="a withdrawal below"):

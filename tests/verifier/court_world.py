@@ -230,7 +230,7 @@ def withdrawals_tree(leaves: list[WithdrawalLeaf]) -> tuple[bytes, dict[int, tup
     """Return the root over at most four withdrawals and the siblings of each."""
     hashes = [leaf.hash() for leaf in leaves]
     node = tagged_hash(Tag.NODE, b"".join(hashes + [bytes(32)] * (4 - len(hashes))))
-    for _ in range(11):
+    for _ in range(19):
         node = tagged_hash(Tag.NODE, node + bytes(96))
     return node, {i: tuple(hashes[:i] + hashes[i + 1 :]) for i in range(len(hashes))}
 

@@ -181,6 +181,7 @@ def test_funding_owed_is_part_of_equity():
     alice, bob = world.trader("alice"), world.trader("bob")
     assert world.apply(world.trade(alice, bob, 3)) == Code.APPLIED
     assert fund(world, PERIOD, 800) == Code.APPLIED
+    assert world.apply(world.price(0, MARK)) == Code.APPLIED
     owed, kept = 3 * 800 * MARK // 10**6, 3 * MARK // 10
     over = world.withdraw(alice, DEPOSIT - owed - kept + 1)
     assert world.apply(over) == Code.TRANSFER_MARGIN
