@@ -19,7 +19,9 @@ from prover.tree import Forest
 
 MESSAGES = 8_192
 NODE_BYTES = 128
-TREE_LEAVES = 1_024
+FILL_LEAVES = 1_024
+STEP_LEAVES = 16  # a full step of trades touches sixteen accounts
+STEPS = 256
 
 
 def keccak_rows() -> list[Row]:
@@ -42,23 +44,24 @@ def keccak_rows() -> list[Row]:
 
 
 def tree_rows() -> list[Row]:
-    """Update 1,024 leaves of trees of 10^3 to 10^6 accounts."""
+    """Update 16 random leaves at a time, as a step does, of trees of 10^3 to 10^6 accounts."""
     costs: dict[int, float] = {}
     for size in (1_000, 10_000, 100_000, 1_000_000):
         progress(f"tree of {size:,} leaves")
         forest = Forest([12], [size])
         numbers = np.random.default_rng(size)
         everything = numbers.integers(1, 1 << 62, (size, 4))
-        for start in range(0, size, TREE_LEAVES):
-            stop = min(start + TREE_LEAVES, size)
+        for start in range(0, size, FILL_LEAVES):
+            stop = min(start + FILL_LEAVES, size)
             forest.put_keys(np.arange(start, stop), everything[start:stop])
-        keys = numbers.choice(size, min(TREE_LEAVES, size), replace=False)
-        leaves = numbers.integers(1, 1 << 62, (keys.shape[0], 4))
+        steps = [numbers.choice(size, STEP_LEAVES, replace=False) for _ in range(STEPS)]
+        leaves = numbers.integers(1, 1 << 62, (STEP_LEAVES, 4))
 
-        def update(forest: Forest = forest, keys: Any = keys, leaves: Any = leaves) -> None:
-            forest.put_keys(keys.copy(), leaves)
+        def update(forest: Forest = forest, steps: Any = steps, leaves: Any = leaves) -> None:
+            for keys in steps:
+                forest.put_keys(keys.copy(), leaves)
 
-        costs[size] = seconds_of(update, 9) / keys.shape[0] * 1e6
+        costs[size] = seconds_of(update, 9) / (STEPS * STEP_LEAVES) * 1e6
     growth = costs[1_000_000] / costs[1_000]
     rows = [plain(f"tree update, {size:,} leaves", cost, "us/leaf") for size, cost in costs.items()]
     allowed = math.log(1_000_000) / math.log(1_000)

@@ -8,7 +8,7 @@ Python object is made per action. Source of the digests: docs/protocol.md, secti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -43,7 +43,7 @@ from clearing.records import Action, Observation
 from clearing.recovery import recover_rows, recover_rows_threaded
 from clearing.units import ACTION_BYTES_MAX, BULK_DEPTH_MAX, OBSERVATIONS_MAX, SIGNATURE_BYTES
 
-__all__ = ["Columns", "decode", "pack", "recover_signers"]
+__all__ = ["Columns", "SignerMemory", "decode", "pack", "recover_signers"]
 
 PROBES_MAX = 32
 
@@ -101,12 +101,25 @@ def decode(blob: Bytes, offsets: Pieces, domain: Pieces) -> Columns:
     )
 
 
-def recover_signers(columns: Columns, executor: Any = None, threads: int = 2) -> None:
+class SignerMemory(Protocol):
+    """Signers that somebody has recovered before; see ``prover.signer_cache``."""
+
+    def find(self, signatures: Bytes, digests: Pieces, signers: Pieces) -> Pieces:
+        """Fill the ``signers`` that are known; return the rows that are not, int64[:]."""
+
+    def keep(self, signatures: Bytes, digests: Pieces, signers: Pieces) -> None:
+        """Remember recovered signers."""
+
+
+def recover_signers(
+    columns: Columns, executor: Any = None, threads: int = 2, cache: SignerMemory | None = None
+) -> None:
     """Fill ``columns.signers`` with the address words that the signatures recover to.
 
     Equal pairs of digest and signature are recovered once, so a bulk signature costs one recovery
-    however many orders it covers. With a ``concurrent.futures`` executor of threads the work is cut
-    into ``threads`` parts, the last of them done by the caller; the kernels hold no lock.
+    however many orders it covers; with a ``cache`` also across calls. With a ``concurrent.futures``
+    executor of threads the work is cut into ``threads`` parts, the last of them done by the caller;
+    the kernels hold no lock.
     """
     count = columns.signature_count
     table = np.full(1 << (2 * count).bit_length(), -1, np.int64)
@@ -115,11 +128,25 @@ def recover_signers(columns: Columns, executor: Any = None, threads: int = 2) ->
     signatures = columns.signatures[rows[:unique]]
     digests = columns.digests[rows[:unique]]
     signers = np.zeros((unique, 4), np.int64)
-    if executor is None:
-        recover_rows(signatures, digests, 0, unique, signers)
+    if cache is None:
+        _recover(signatures, digests, signers, executor, threads)
     else:
-        recover_rows_threaded(signatures, digests, unique, signers, executor, threads)
+        missing = cache.find(signatures, digests, signers)
+        signatures, digests = signatures[missing], digests[missing]
+        found = np.zeros((missing.shape[0], 4), np.int64)
+        _recover(signatures, digests, found, executor, threads)
+        cache.keep(signatures, digests, found)
+        signers[missing] = found
     np.take(signers, places, axis=0, out=columns.signers)
+
+
+def _recover(
+    signatures: Bytes, digests: Pieces, signers: Pieces, executor: Any, threads: int
+) -> None:
+    if executor is None:
+        recover_rows(signatures, digests, 0, signatures.shape[0], signers)
+    else:
+        recover_rows_threaded(signatures, digests, signatures.shape[0], signers, executor, threads)
 
 
 def _contiguous(name: str, array: Any, kind: Any) -> Any:

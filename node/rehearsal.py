@@ -17,6 +17,7 @@ from node.sequencer import Limits, Sequencer
 from node.wire import account_message
 from prover.engine import Engine
 from prover.proofs import account_proof
+from prover.signer_cache import SignerCache
 
 _ADDRESS = bytes(19) + b"\x01"
 _FRAME_TOKEN = 2
@@ -55,7 +56,7 @@ def _rehearse() -> None:
     digests = np.arange(CAPACITY_MIN * HASH_PIECES, dtype=np.int64).reshape(-1, HASH_PIECES)
     sequencer.duplicates.claim(digests, np.ones(CAPACITY_MIN, np.int64))
     sequencer.duplicates.find(digests[:1])
-    recover_signers(engine.decode(blob, offsets))
+    recover_signers(engine.decode(blob, offsets), cache=SignerCache(1))
     engine.opening()
     account_message(engine.state, 0)
     what_if(engine.state, 0, np.zeros((1, 4), np.int64))

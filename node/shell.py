@@ -41,6 +41,7 @@ from node.records import FrameRecord, RecordKind, SealRecord
 from node.sequencer import Pieces, Sequencer
 from node.tail import BatchMoved, TailRing
 from node.view import Put, View
+from prover.signer_cache import SignerCache
 
 Clock = Callable[[], int]
 Answer: TypeAlias = Reply | Refuse
@@ -108,6 +109,7 @@ class Shell:
         self.frames = 0
         self.actions = 0
         self._recovery_threads = recovery_threads
+        self._signers = SignerCache()
         self._preparer = ThreadPoolExecutor(1, "prepare")
         self._recoverers = ThreadPoolExecutor(max(recovery_threads - 1, 1), "recover")
         self._queue: queue.SimpleQueue[Event | _Call | None] = queue.SimpleQueue()
@@ -240,7 +242,7 @@ class Shell:
         try:
             columns = self.sequencer.engine.decode(effect.blob, effect.offsets)
             pool = self._recoverers if self._recovery_threads > 1 else None
-            recover_signers(columns, pool, self._recovery_threads)
+            recover_signers(columns, pool, self._recovery_threads, self._signers)
             self._queue.put(Prepared(columns))
         except Exception as error:
             _log.exception("preparing failed")

@@ -30,6 +30,7 @@ from prover.engine import Engine
 from prover.forge import BatchForge, Place, Posting, mint
 from prover.proofs import account_proof
 from prover.replica import Replica, Verdict
+from prover.signer_cache import SignerCache
 from verifier.evidence import check_bad_step
 
 __all__ = ["main", "uncompiled"]
@@ -111,7 +112,7 @@ def _prover(world: _World) -> None:
     forge.honest([deposit], world.genesis.time_ms)
     forge.forged([], world.genesis.time_ms, mutate=mint(0, _FORGED_MICRO))
     account_proof(engine, 0)
-    recover_signers(engine.decode(*pack([deposit])))
+    recover_signers(engine.decode(*pack([deposit])), cache=SignerCache(1))
     genesis_id = Replica(world.genesis, 4).genesis_id
     world.posting = forge.finish(Place(0, 1, genesis_id, 0, bytes(32), _ADDRESS))
 

@@ -19,6 +19,7 @@ from clearing.genesis import Genesis
 from clearing.keccak import to_bytes
 from prover.checkpoint import Checkpoint
 from prover.engine import Engine, Steps
+from prover.signer_cache import SignerCache
 from prover.tree import Pieces
 from prover.witness import build_evidence
 from verifier.batch import BatchData, Pair, data_hash
@@ -72,6 +73,7 @@ class Replica:
         self.engine = Engine(genesis, accounts_capacity)
         self.genesis_id = genesis_batch_id(genesis.chain_id, genesis.settlement, self.engine.root())
         self._executor = executor
+        self._signers = SignerCache()
         self._followed: list[Followed] = []
         self._released = (0, self.genesis_id)
 
@@ -188,8 +190,8 @@ class Replica:
             return lambda: None
         part = _signatures_of(columns, first, stop)
         if self._executor is None:
-            return lambda: recover_signers(part)
-        return self._executor.submit(recover_signers, part).result
+            return lambda: recover_signers(part, cache=self._signers)
+        return self._executor.submit(recover_signers, part, cache=self._signers).result
 
     def _evidence(
         self,
