@@ -56,8 +56,8 @@ class Flaw(Enum):
 
 
 FLAWS: Final = tuple(Flaw)
-# An honest trade may fail too: when the crash took its margin.
-NATURAL_CODES: Final = frozenset({Code.MARGIN})
+# An honest trade may fail too: the crash took its margin, or the price ran away from it.
+NATURAL_CODES: Final = frozenset({Code.MARGIN, Code.PRICE_BAND})
 
 
 def flaw_at(minute: int) -> Flaw | None:
