@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 # Formulas are for people at a terminal, who may wait; steps have their own way to the actions.
-LEFT_OUT = ("clearing._formula_entries.", "clearing.step.run_actions")
+LEFT_OUT = ("clearing.formulas.", "clearing.step.run_actions")
 
 
 def run(code, **environment):

@@ -1,0 +1,65 @@
+"""The law's formulas from plain numbers, for people and tools that want to check one.
+
+    evaluate("liquidation_price", {"mark_price": 100, "penalty_ppm": 10_000, "held_lots": 5})
+
+Each entry calls the functions that the law itself runs; nothing is computed a second time here.
+Units, bounds and sources are those of docs/protocol.md, sections 1 and 8. One module a subject
+holds its formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from clearing.formulas import trading
+from clearing.formulas.quantities import (
+    YES_OR_NO,
+    Formula,
+    FormulaError,
+    Quantity,
+    Result,
+    Series,
+    Table,
+    Value,
+    bind,
+)
+
+__all__ = ["FORMULAS", "Formula", "FormulaError", "Quantity", "Series", "Table", "evaluate"]
+
+SUBJECTS = (trading,)
+FORMULAS: dict[str, Formula] = {
+    formula.name: formula for subject in SUBJECTS for formula in subject.FORMULAS
+}
+
+
+def evaluate(name: str, arguments: Mapping[str, Value]) -> dict[str, Result]:
+    """Return the results of formula `name` by name; yes-or-no results are bool,
+    lists of results are lists.
+
+    Raises FormulaError for an unknown formula or argument, a missing one, one that is no integer
+    or out of its bounds, and a result that leaves 64 bits.
+    """
+    if name not in FORMULAS:
+        raise FormulaError(f"expected a formula of {', '.join(FORMULAS)}; was {name}")
+    formula = FORMULAS[name]
+    bound = bind(name, formula.arguments, arguments)
+    try:
+        outcome = formula.run(**bound)
+    except ArithmeticError as error:
+        raise FormulaError(
+            f"{name}: expected numbers of 64 bits on the way, but one outgrew them; "
+            "the law would have stopped here; use smaller arguments"
+        ) from error
+    values = outcome if isinstance(outcome, tuple) else (outcome,)
+    return {
+        quantity.name: _plain(quantity, value)
+        for quantity, value in zip(formula.results, values, strict=True)
+    }
+
+
+def _plain(quantity: Quantity | Series, value: object) -> Result:
+    if isinstance(quantity, Series):
+        return [int(item) for item in cast("Sequence[int]", value)]
+    number = int(cast(int, value))
+    return bool(number) if quantity.unit == YES_OR_NO else number

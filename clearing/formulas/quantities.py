@@ -1,0 +1,140 @@
+"""What the formulas take and give: integers with units and bounds, lists and tables of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from clearing.units import LOTS_MAX, PPM, PRICE_MAX
+
+CASH_MAX = 1 << 62
+INDEX_CHANGE_MAX = 1 << 78  # 1e-12 micro-quote per lot since a position was last touched
+SAMPLES_MAX = 1 << 40
+
+Value: TypeAlias = int | Sequence[int] | Sequence[Mapping[str, Any]]
+Result: TypeAlias = int | bool | list[int]
+
+
+class FormulaError(ValueError):
+    """A formula that does not exist or cannot be evaluated; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """An integer with its unit and bounds; `default` stands in for an argument left out."""
+
+    name: str
+    unit: str
+    low: int = -CASH_MAX
+    high: int = CASH_MAX
+    default: int | None = None
+
+    def read(self, value: object) -> int:
+        """Return `value` if it is legal. Raises FormulaError."""
+        # bool is an int to Python, and NaN compares with nothing: the type decides.
+        if type(value) is not int:
+            raise FormulaError(f"{self.name}: expected a whole number of {self.unit}, was {value}")
+        if not self.low <= value <= self.high:
+            raise FormulaError(
+                f"{self.name}: expected {self.low} .. {self.high} {self.unit}, was {value}"
+            )
+        return value
+
+
+@dataclass(frozen=True)
+class Series:
+    """A list of one to `length_max` values of one quantity."""
+
+    name: str
+    item: Quantity
+    length_max: int
+    default: None = None
+
+    @property
+    def unit(self) -> str:
+        """The unit of each value."""
+        return f"list of {self.item.unit}"
+
+    def read(self, value: object) -> list[int]:
+        """Return the values. Raises FormulaError."""
+        items = _items(self.name, value, 1, self.length_max)
+        return [self.item.read(item) for item in items]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A list of at most `length_max` rows, each a mapping of the columns."""
+
+    name: str
+    columns: tuple[Quantity | Series, ...]
+    length_max: int
+    default: None = None
+
+    @property
+    def unit(self) -> str:
+        """The columns with their units."""
+        return "rows of " + ", ".join(f"{c.name} ({c.unit})" for c in self.columns)
+
+    def read(self, value: object) -> list[dict[str, Any]]:
+        """Return the rows, every column set. Raises FormulaError."""
+        rows = _items(self.name, value, 0, self.length_max)
+        return [bind(f"{self.name}[{i}]", self.columns, row) for i, row in enumerate(rows)]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A named formula: what it takes, what it gives, and the law's function behind it."""
+
+    name: str
+    summary: str
+    arguments: tuple[Quantity | Series | Table, ...]
+    results: tuple[Quantity | Series, ...]
+    run: Callable[..., Any]
+
+
+def bind(
+    where: str, expected: Sequence[Quantity | Series | Table], given: object
+) -> dict[str, Any]:
+    """Return every expected argument, read; nothing may be missing or left over."""
+    names = [argument.name for argument in expected]
+    if not isinstance(given, Mapping):
+        raise FormulaError(f"{where}: expected a mapping of {', '.join(names)}, was {given}")
+    unknown = [str(name) for name in given if name not in names]
+    missing = [a.name for a in expected if a.name not in given and a.default is None]
+    if unknown or missing:
+        raise FormulaError(
+            f"{where}: expected {', '.join(names)}"
+            + (f"; missing {', '.join(missing)}" if missing else "")
+            + (f"; unknown {', '.join(unknown)}" if unknown else "")
+        )
+    return {a.name: a.read(given[a.name]) if a.name in given else a.default for a in expected}
+
+
+def _items(name: str, value: object, least: int, most: int) -> Sequence[object]:
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        raise FormulaError(f"{name}: expected a list, was {value}")
+    if not least <= len(value) <= most:
+        raise FormulaError(f"{name}: expected {least} .. {most} values, was {len(value)}")
+    return cast("Sequence[object]", value)
+
+
+YES_OR_NO = "yes or no"
+MICRO, LOT, PRICE, PPMS = "micro-quote", "lots", "micro-quote per lot", "ppm"
+INDEX = "1e-12 micro-quote per lot"
+
+
+def micro(name: str, low: int = -CASH_MAX, high: int = CASH_MAX) -> Quantity:
+    return Quantity(name, MICRO, low, high)
+
+
+def lots(name: str, low: int = -LOTS_MAX) -> Quantity:
+    return Quantity(name, LOT, low, LOTS_MAX)
+
+
+def price(name: str, high: int = PRICE_MAX) -> Quantity:
+    return Quantity(name, PRICE, 1, high)
+
+
+def ppm(name: str, low: int = 0, high: int = PPM) -> Quantity:
+    return Quantity(name, PPMS, low, high)
