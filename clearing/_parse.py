@@ -16,10 +16,10 @@ from clearing import eip712
 from clearing._load import load_integer, load_piece
 from clearing.codes import Code, Kind
 from clearing.compiler import kernel
-from clearing.keccak import pieces
+from clearing.forms import ADDRESS_BYTES, FORMS, ID_MAX, NOBODY, QUORUM, Form
+from clearing.keccak import NO_TAG, hash_pieces, pieces
 from clearing.layout import Rows
-from clearing.messages import ID_MAX
-from clearing.records import Action, Observation, Order
+from clearing.records import ACTION, Action, Observation, Order
 from clearing.units import (
     ACTION_BYTES_MAX,
     ALL_SLOTS,
@@ -46,33 +46,53 @@ _QUORUM = int(Code.QUORUM)
 
 CHUNK = 64  # actions that are parsed and hashed together: their rows stay in the second cache
 LONG_PIECES = 48  # an order's struct: its type and eleven words
-SHORT_PIECES = 28  # the longest other struct: its type and six words
+SHORT_PIECES = 44  # the longest other struct: its type and ten words
+PAYLOAD_PIECES = 256  # the longest payload, up to whole words
 ACTION_PIECES = 1 + ACTION_BYTES_MAX // 8
 MESSAGE_PIECES = 8
 
+_FORMS = tuple(FORMS.values())
 _TYPES = np.stack(
     [
         pieces(eip712.type_hash(name))
         for name in (
             eip712.ORDER_TYPE,
             eip712.TRADE_TYPE,
-            eip712.WITHDRAW_TYPE,
-            eip712.TRANSFER_TYPE,
             eip712.CANCEL_TYPE,
             eip712.PRICE_TYPE,
-            eip712.LIQUIDATE_TYPE,
             eip712.BULK_TYPE,
+            *(form.type_signature for form in _FORMS),
         )
     ]
 )
-_ORDER, TRADE_STRUCT, _WITHDRAW, _TRANSFER, _CANCEL, _PRICE, _LIQUIDATE, BULK_STRUCT = range(8)
+_ORDER, TRADE_STRUCT, _CANCEL, _PRICE, BULK_STRUCT, _FIRST_FORM = range(6)
+
+
+def _form_rows(form: Form) -> list[int]:
+    """What the parser asks of a form: parts, first part, bytes, signatures, payload."""
+    first = sum(len(other.parts) for other in _FORMS[: _FORMS.index(form)])
+    return [len(form.parts), first, form.size, form.signed_by, form.payload]
+
+
+# By number of the form; by kind, the number or -1; by number of the part.
+_FORM_TABLE = np.array([_form_rows(form) for form in _FORMS], np.int64)
+FORM_OF = np.full(256, -1, np.int64)
+for _number, _form in enumerate(_FORMS):
+    FORM_OF[_form.kind] = _number
+_PART_TABLE = np.array(
+    [
+        [part.piece, part.field.size, part.field.low, min(part.field.high, TIME_MAX)]
+        for form in _FORMS
+        for part in form.parts
+    ],
+    np.int64,
+)
+_PARTS, _FIRST_PART, _SIZE, _SIGNED_BY, _PAYLOAD = range(5)
+_PIECE, _BYTES, _LOW, _HIGH = range(4)
+ACTION_RECORD_PIECES = ACTION.itemsize // 8
 
 _INBOX_BYTES = 54
-_WITHDRAW_BYTES = 37 + SIGNATURE_BYTES
-_TRANSFER_BYTES = 45 + SIGNATURE_BYTES
 _CANCEL_BYTES = 19 + SIGNATURE_BYTES
-_FUNDING_BYTES = 5
-_LIQUIDATE_BYTES = 45 + SIGNATURE_BYTES
 _PRICE_HEAD_BYTES = 6
 _OBSERVATION_BYTES = 24 + SIGNATURE_BYTES
 _ORDER_BYTES = 47
@@ -89,6 +109,8 @@ class Columns(NamedTuple):
     """
 
     actions: Rows[Action]
+    action_pieces: Pieces  # the same memory, (n, int64 fields of an action)
+    payload: Pieces  # numbers behind the fields of some actions, one action's behind another's
     action_digests: Pieces  # (n, 4) H(17, pad(action)) of every action, inbox ones too
     observations: Rows[Observation]  # (m,)
     signatures: Bytes  # (m, 65)
@@ -115,10 +137,12 @@ class Workspace(NamedTuple):
     action_lengths: Pieces
     message_rows: Pieces
     message_owners: Pieces  # action of each row
+    payload_row: Pieces  # one payload on its way through the hash
+    payload_hash: Pieces
     used: Pieces  # see the indices below
 
 
-LONG, SHORT, MESSAGES, SIGNATURES, FIRST = range(5)
+LONG, SHORT, MESSAGES, SIGNATURES, FIRST, PAYLOAD = range(6)
 
 
 def new_workspace(actions: int, signatures: int) -> Workspace:
@@ -144,7 +168,9 @@ def new_workspace(actions: int, signatures: int) -> Workspace:
         action_lengths=rows(chunk),
         message_rows=rows(chunk, MESSAGE_PIECES),
         message_owners=rows(chunk),
-        used=rows(5),
+        payload_row=rows(PAYLOAD_PIECES),
+        payload_hash=rows(4),
+        used=rows(6),
     )
 
 
@@ -164,23 +190,27 @@ def parse_action(
         return _parse_trade(blob, start, end, k, columns, work)
     if kind == Kind.PRICE:
         return _parse_price(blob, start, size, k, columns, work)
+    if FORM_OF[kind] >= 0:
+        return _parse_form(blob, start, size, k, FORM_OF[kind], columns, work)
     if kind == Kind.INBOX:
         valid = size == _INBOX_BYTES and _parse_inbox(blob, start, k, columns, work)
-    elif kind == Kind.WITHDRAW:
-        valid = size == _WITHDRAW_BYTES and _parse_withdraw(blob, start, k, columns, work)
-    elif kind == Kind.TRANSFER:
-        valid = size == _TRANSFER_BYTES and _parse_transfer(blob, start, k, columns, work)
     elif kind == Kind.CANCEL:
         valid = size == _CANCEL_BYTES and _parse_cancel(blob, start, k, columns, work)
-    elif kind == Kind.FUNDING:
-        valid = size == _FUNDING_BYTES
-        if valid:
-            columns.actions[k].instrument = load_integer(blob, start + 1, 4)
-    elif kind == Kind.LIQUIDATE:
-        valid = size == _LIQUIDATE_BYTES and _parse_liquidate(blob, start, k, columns, work)
     else:
         return _UNKNOWN_KIND
     return _APPLIED if valid else _MALFORMED
+
+
+@kernel
+def is_quorum(form: int) -> bool:
+    """Tell whether actions of the form carry several signatures."""
+    return bool(_FORM_TABLE[form, _SIGNED_BY] == QUORUM)
+
+
+@kernel
+def has_payload(form: int) -> bool:
+    """Tell whether actions of the form carry a payload."""
+    return bool(_FORM_TABLE[form, _PAYLOAD] > 0)
 
 
 @kernel
@@ -283,64 +313,6 @@ def _parse_inbox(blob: Bytes, start: int, k: int, columns: Columns, work: Worksp
 
 
 @kernel
-def _parse_withdraw(blob: Bytes, start: int, k: int, columns: Columns, work: Workspace) -> bool:
-    account, amount = load_piece(blob, start + 1), load_piece(blob, start + 13)
-    sequence, expiry = load_piece(blob, start + 21), load_piece(blob, start + 29)
-    if not (
-        _within(account, 0, ID_MAX)
-        and _within(amount, 1, AMOUNT_MAX)
-        and _within(sequence, 1, SEQUENCE_MAX)
-        and _within(expiry, 0, TIME_MAX)
-    ):
-        return False
-    action = columns.actions[k]
-    action.account = account
-    action.asset = load_integer(blob, start + 9, 4)
-    action.amount = amount
-    action.sequence = sequence
-    action.expiry = expiry
-    owner = _add_signature(blob, start + 37, columns, work)
-    row = work.short_rows[_add_struct(work, owner, _WITHDRAW, 6)]
-    _put(row, 1, account)
-    _put(row, 2, action.asset)
-    _put(row, 3, amount)
-    _put(row, 4, sequence)
-    _put(row, 5, expiry)
-    return True
-
-
-@kernel
-def _parse_transfer(blob: Bytes, start: int, k: int, columns: Columns, work: Workspace) -> bool:
-    sender, recipient = load_piece(blob, start + 1), load_piece(blob, start + 9)
-    amount = load_piece(blob, start + 21)
-    sequence, expiry = load_piece(blob, start + 29), load_piece(blob, start + 37)
-    if not (
-        _within(sender, 0, ID_MAX)
-        and _within(recipient, 0, ID_MAX)
-        and _within(amount, 1, AMOUNT_MAX)
-        and _within(sequence, 1, SEQUENCE_MAX)
-        and _within(expiry, 0, TIME_MAX)
-    ):
-        return False
-    action = columns.actions[k]
-    action.account = sender
-    action.counterparty = recipient
-    action.asset = load_integer(blob, start + 17, 4)
-    action.amount = amount
-    action.sequence = sequence
-    action.expiry = expiry
-    owner = _add_signature(blob, start + 45, columns, work)
-    row = work.short_rows[_add_struct(work, owner, _TRANSFER, 7)]
-    _put(row, 1, sender)
-    _put(row, 2, recipient)
-    _put(row, 3, action.asset)
-    _put(row, 4, amount)
-    _put(row, 5, sequence)
-    _put(row, 6, expiry)
-    return True
-
-
-@kernel
 def _parse_cancel(blob: Bytes, start: int, k: int, columns: Columns, work: Workspace) -> bool:
     account, slot = load_piece(blob, start + 1), load_integer(blob, start + 9, 2)
     sequence = load_piece(blob, start + 11)
@@ -363,34 +335,109 @@ def _parse_cancel(blob: Bytes, start: int, k: int, columns: Columns, work: Works
 
 
 @kernel
-def _parse_liquidate(blob: Bytes, start: int, k: int, columns: Columns, work: Workspace) -> bool:
-    keeper, account = load_piece(blob, start + 1), load_piece(blob, start + 9)
-    lots = load_piece(blob, start + 21)
-    sequence, expiry = load_piece(blob, start + 29), load_piece(blob, start + 37)
-    if not (
-        _within(keeper, 0, ID_MAX)
-        and _within(account, 0, ID_MAX)
-        and _within(lots, 1, LOTS_MAX)
-        and _within(sequence, 1, SEQUENCE_MAX)
-        and _within(expiry, 0, TIME_MAX)
-    ):
-        return False
-    action = columns.actions[k]
-    action.account = keeper
-    action.counterparty = account
-    action.instrument = load_integer(blob, start + 17, 4)
-    action.lots = lots
-    action.sequence = sequence
-    action.expiry = expiry
-    owner = _add_signature(blob, start + 45, columns, work)
-    row = work.short_rows[_add_struct(work, owner, _LIQUIDATE, 7)]
-    _put(row, 1, keeper)
-    _put(row, 2, account)
-    _put(row, 3, action.instrument)
-    _put(row, 4, lots)
-    _put(row, 5, sequence)
-    _put(row, 6, expiry)
+def _parse_form(
+    blob: Bytes, start: int, size: int, k: int, number: int, columns: Columns, work: Workspace
+) -> int:
+    """Parse an action of a form: check the whole of it first, then write it down."""
+    payload_at = start + _FORM_TABLE[number, _SIZE]
+    signed_by = _FORM_TABLE[number, _SIGNED_BY]
+    if size < _FORM_TABLE[number, _SIZE] or not _parts_valid(blob, start + 1, number):
+        return _MALFORMED
+    count = 0
+    place = payload_at
+    if _FORM_TABLE[number, _PAYLOAD] > 0:
+        if start + size < place + 2:
+            return _MALFORMED
+        count = load_integer(blob, place, 2)
+        if count < 1 or count > _FORM_TABLE[number, _PAYLOAD]:
+            return _MALFORMED
+        place += 2 + 8 * count
+    signatures = 0
+    if signed_by != NOBODY:
+        signatures = 1
+    if signed_by == QUORUM:
+        if start + size < place + 1:
+            return _MALFORMED
+        signatures = load_integer(blob, place, 1)
+        place += 1
+    if start + size != place + SIGNATURE_BYTES * signatures:
+        return _MALFORMED
+    if signed_by == QUORUM and (signatures < 1 or signatures > OBSERVATIONS_MAX):
+        return _QUORUM
+    if count > 0:
+        _load_payload(blob, payload_at + 2, count, k, columns, work)
+    _load_parts(blob, start + 1, number, columns.action_pieces[k])
+    for i in range(signatures):
+        owner = _add_signature(blob, place + SIGNATURE_BYTES * i, columns, work)
+        _add_form(blob, start + 1, number, owner, work)
+    return _APPLIED
+
+
+@kernel
+def _parts_valid(blob: Bytes, place: int, number: int) -> bool:
+    """Tell whether every field is within its bounds. An address has none."""
+    first = _FORM_TABLE[number, _FIRST_PART]
+    for part in range(first, first + _FORM_TABLE[number, _PARTS]):
+        width = _PART_TABLE[part, _BYTES]
+        if width != ADDRESS_BYTES:
+            value = load_piece(blob, place) if width == 8 else load_integer(blob, place, width)
+            if not _within(value, _PART_TABLE[part, _LOW], _PART_TABLE[part, _HIGH]):
+                return False
+        place += width
     return True
+
+
+@kernel
+def _load_parts(blob: Bytes, place: int, number: int, record: Pieces) -> None:
+    """Write every field where the action's record has it."""
+    first = _FORM_TABLE[number, _FIRST_PART]
+    for part in range(first, first + _FORM_TABLE[number, _PARTS]):
+        width = _PART_TABLE[part, _BYTES]
+        piece = _PART_TABLE[part, _PIECE]
+        if width == ADDRESS_BYTES:
+            _put_address(record[piece : piece + 4], 0, blob, place)
+        elif width == 8:
+            record[piece] = load_piece(blob, place)
+        else:
+            record[piece] = load_integer(blob, place, width)
+        place += width
+
+
+@kernel
+def _load_payload(
+    blob: Bytes, place: int, count: int, k: int, columns: Columns, work: Workspace
+) -> None:
+    """Append the payload to the column, and hash it for the struct that is signed."""
+    first: int = work.used[PAYLOAD]
+    work.used[PAYLOAD] = first + count
+    columns.actions[k].payload_first = first
+    columns.actions[k].payload_count = count
+    for i in range(count):
+        piece = load_piece(blob, place + 8 * i)
+        columns.payload[first + i] = piece
+        work.payload_row[i] = piece
+    hash_pieces(work.payload_row, count, NO_TAG, work.payload_hash)
+
+
+@kernel
+def _add_form(blob: Bytes, place: int, number: int, owner: int, work: Workspace) -> None:
+    """Write the struct that signature ``owner`` signs: one word a field, then the payload's."""
+    parts = _FORM_TABLE[number, _PARTS]
+    words = 1 + parts + (1 if _FORM_TABLE[number, _PAYLOAD] > 0 else 0)
+    row = work.short_rows[_add_struct(work, owner, _FIRST_FORM + number, words)]
+    first = _FORM_TABLE[number, _FIRST_PART]
+    for i in range(parts):
+        width = _PART_TABLE[first + i, _BYTES]
+        if width == ADDRESS_BYTES:
+            _put_address(row, 1 + i, blob, place)
+        elif width == 8:
+            _put(row, 1 + i, load_piece(blob, place))
+        else:
+            _put(row, 1 + i, load_integer(blob, place, width))
+        place += width
+    if words > 1 + parts:
+        for i in range(4):
+            row[4 * (1 + parts) + i] = work.payload_hash[i]
 
 
 @kernel

@@ -13,7 +13,37 @@ class Kind(IntEnum):
     CANCEL = 5
     PRICE = 6
     FUNDING = 7
+    RISK_ROWS = 8
+    MARK_TO_MARKET = 9
+    EXPIRE = 10
     LIQUIDATE = 11
+    AUCTION_START = 12
+    AUCTION_BID = 13
+    POOL_DEPOSIT = 14
+    POOL_WITHDRAW = 15
+    POOL_TRADE = 16
+    POOL_TAKEOVER = 17
+    SWEEP_OPEN = 18
+    SWEEP_TALLY = 19
+    SWEEP_APPLY = 20
+    SWEEP_CLOSE = 21
+    KEY_GRANT = 22
+    KEY_REVOKE = 23
+    SET_PARAMS = 24
+    HALT = 25
+    RESUME = 26
+    ENACT = 27
+    LIST = 28
+    SET_MARKET = 29
+    SCENARIOS = 30
+    ACTIVATE = 31
+    CONVERT = 32
+    SET_MODE = 33
+    ROTATE_KEY = 34
+    SET_GRID = 35
+    SETTLE = 36
+    UNCROSS = 37
+    SET_ASSET = 38
 
 
 class Code(IntEnum):
@@ -57,6 +87,43 @@ class Code(IntEnum):
     FUNDING_EARLY = 35
     NO_POSITION = 36
     HEALTHY = 37
+    NO_UNDERLYING = 38
+    NO_SERIES = 39
+    NO_POOL = 40
+    OPERATION_OPEN = 41
+    NO_OPERATION = 42
+    OPERATION_PHASE = 43
+    OPERATION_ORDER = 44
+    ACCOUNT_MODE = 45
+    KEY_SCOPE = 46
+    KEY_CAP = 47
+    KEY_SLOTS = 48
+    ROW_TIME = 49
+    ROW_ORDER = 50
+    ROW_BOUND = 51
+    ROW_MONOTONE = 52
+    ROW_CONVEX = 53
+    ROW_PARITY = 54
+    ROW_JUMP = 55
+    ROW_INCOMPLETE = 56
+    NOT_EXPIRED = 57
+    SETTLEMENT_WINDOW = 58
+    NOT_BANKRUPT = 59
+    AUCTION_CLOSED = 60
+    UNDERPRICED = 61
+    WATERFALL_ORDER = 62
+    POOL_LOCKED = 63
+    POOL_CAP = 64
+    POOL_PROFIT = 65
+    SLIPPAGE = 66
+    COLLATERAL_CAP = 67
+    NOT_NEEDED = 68
+    GATED = 69
+    RATE_LIMIT = 70
+    TIMELOCK = 71
+    PARAMETER_STEP = 72
+    PARAMETER_BOUND = 73
+    OWNER_LIMIT = 74
 
 
 # Acceptance codes: the same strings stand in docs/protocol.md and in the tests that prove them.
@@ -98,6 +165,43 @@ ACCEPTANCE = {
     Code.FUNDING_EARLY: "CLR-FND-001",
     Code.NO_POSITION: "CLR-LIQ-001",
     Code.HEALTHY: "CLR-LIQ-002",
+    Code.NO_UNDERLYING: "CLR-ACT-010",
+    Code.NO_SERIES: "CLR-ACT-011",
+    Code.NO_POOL: "CLR-ACT-012",
+    Code.OPERATION_OPEN: "CLR-SWP-001",
+    Code.NO_OPERATION: "CLR-SWP-002",
+    Code.OPERATION_PHASE: "CLR-SWP-003",
+    Code.OPERATION_ORDER: "CLR-SWP-004",
+    Code.ACCOUNT_MODE: "CLR-MRG-004",
+    Code.KEY_SCOPE: "CLR-KEY-001",
+    Code.KEY_CAP: "CLR-KEY-002",
+    Code.KEY_SLOTS: "CLR-KEY-003",
+    Code.ROW_TIME: "CLR-ROW-001",
+    Code.ROW_ORDER: "CLR-ROW-002",
+    Code.ROW_BOUND: "CLR-ROW-003",
+    Code.ROW_MONOTONE: "CLR-ROW-004",
+    Code.ROW_CONVEX: "CLR-ROW-005",
+    Code.ROW_PARITY: "CLR-ROW-006",
+    Code.ROW_JUMP: "CLR-ROW-007",
+    Code.ROW_INCOMPLETE: "CLR-ROW-008",
+    Code.NOT_EXPIRED: "CLR-EXP-001",
+    Code.SETTLEMENT_WINDOW: "CLR-EXP-002",
+    Code.NOT_BANKRUPT: "CLR-WTF-001",
+    Code.AUCTION_CLOSED: "CLR-AUC-001",
+    Code.UNDERPRICED: "CLR-AUC-002",
+    Code.WATERFALL_ORDER: "CLR-WTF-002",
+    Code.POOL_LOCKED: "CLR-POL-001",
+    Code.POOL_CAP: "CLR-POL-002",
+    Code.POOL_PROFIT: "CLR-POL-003",
+    Code.SLIPPAGE: "CLR-POL-004",
+    Code.COLLATERAL_CAP: "CLR-COL-001",
+    Code.NOT_NEEDED: "CLR-COL-002",
+    Code.GATED: "CLR-GAT-001",
+    Code.RATE_LIMIT: "CLR-GAT-002",
+    Code.TIMELOCK: "CLR-GOV-001",
+    Code.PARAMETER_STEP: "CLR-GOV-002",
+    Code.PARAMETER_BOUND: "CLR-GOV-003",
+    Code.OWNER_LIMIT: "CLR-TRD-016",
 }
 
 
@@ -127,6 +231,40 @@ class InstrumentStatus(IntEnum):
     CLOSED = 4
 
 
+class Mode(IntEnum):
+    """How an account is margined."""
+
+    CROSS = 0
+    ISOLATED = 1
+    PORTFOLIO = 2
+
+
+class Scope(IntEnum):
+    """Bits of what a session key may sign; ROOT stands in for the owner's own key."""
+
+    TRADE = 1
+    CANCEL = 2
+    TRANSFER = 4
+    POOL = 8
+    KEEPER = 16
+    ROOT = 128
+
+
+class Operation(IntEnum):
+    """What a sweep over a market does."""
+
+    NONE = 0
+    DELEVERAGE = 1
+    SOCIALISE = 2
+
+
+class Phase(IntEnum):
+    """Where a sweep stands."""
+
+    TALLY = 1
+    APPLY = 2
+
+
 class Fund(IntEnum):
     """Index of a fund leaf."""
 
@@ -139,6 +277,11 @@ class InboxKind(IntEnum):
     """Kind of a message that the base layer forces in."""
 
     DEPOSIT = 1
+    WITHDRAW = 2
+    CANCEL_ALL = 3
+    CLOSE_POSITION = 4
+    PRICE = 5
+    LIQUIDATE = 6
 
 
 class Side(IntEnum):
@@ -166,6 +309,10 @@ class Tag(IntEnum):
     PARAMS = 0x05
     WITHDRAWAL = 0x06
     PAGE = 0x07
+    UNDERLYING = 0x08
+    ASSET = 0x09
+    POOL = 0x0A
+    SWEEP = 0x0B
     STATE = 0x10
     STEP = 0x11
     STEP_RECORD = 0x12

@@ -17,10 +17,12 @@ from clearing._parse import (
     BULK_STRUCT,
     CHUNK,
     FIRST,
+    FORM_OF,
     LONG,
     LONG_PIECES,
     MESSAGE_PIECES,
     MESSAGES,
+    PAYLOAD,
     SHORT,
     SIGNATURES,
     TRADE_STRUCT,
@@ -28,6 +30,8 @@ from clearing._parse import (
     Columns,
     Pieces,
     Workspace,
+    has_payload,
+    is_quorum,
     load_pieces,
     load_word,
     new_workspace,
@@ -37,7 +41,7 @@ from clearing._parse import (
 from clearing.codes import Kind, Tag
 from clearing.compiler import kernel, kernel_entry
 from clearing.keccak import NO_TAG, eip712_digests, hash_rows, pieces
-from clearing.layout import new_rows
+from clearing.layout import new_rows, pieces_of
 from clearing.messages import action_hash
 from clearing.records import Action, Observation
 from clearing.recovery import recover_rows, recover_rows_threaded
@@ -75,8 +79,11 @@ def decode(blob: Bytes, offsets: Pieces, domain: Pieces) -> Columns:
     if room < 0:
         raise ValueError(f"expected offsets that never fall and lie within 0..{blob.shape[0]}")
     count = offsets.shape[0] - 1
+    actions = new_rows(Action, count)
     columns = Columns(
-        actions=new_rows(Action, count),
+        actions=actions,
+        action_pieces=pieces_of(actions),
+        payload=np.empty(int(payload_bound(blob, offsets)), np.int64),
         action_digests=np.empty((count, 4), np.int64),
         observations=new_rows(Observation, room),
         signatures=np.empty((room, SIGNATURE_BYTES), np.uint8),
@@ -174,10 +181,24 @@ def signatures_bound(blob: Bytes, offsets: Pieces) -> int:
         kind = load_integer(blob, start, 1)
         if kind == Kind.TRADE:
             bound += 3
-        elif kind == Kind.PRICE:
+        elif kind == Kind.PRICE or (FORM_OF[kind] >= 0 and is_quorum(FORM_OF[kind])):
             bound += min(OBSERVATIONS_MAX, size // SIGNATURE_BYTES)
         else:
             bound += 1
+    return bound
+
+
+@kernel_entry
+def payload_bound(blob: Bytes, offsets: Pieces) -> int:
+    """Return how many payload pieces the actions can have at most; offsets are in place."""
+    bound = 0
+    for k in range(offsets.shape[0] - 1):
+        start = offsets[k]
+        size = offsets[k + 1] - start
+        if 0 < size <= ACTION_BYTES_MAX:
+            form = FORM_OF[load_integer(blob, start, 1)]
+            if form >= 0 and has_payload(form):
+                bound += size // 8
     return bound
 
 
@@ -190,7 +211,9 @@ def decode_rows(
     signatures = 0
     for first in range(0, count, CHUNK):
         last = min(count, first + CHUNK)
+        payload = work.used[PAYLOAD]
         work.used[:] = 0
+        work.used[PAYLOAD] = payload
         work.used[FIRST] = signatures
         for k in range(first, last):
             before = work.used[SIGNATURES]

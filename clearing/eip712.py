@@ -24,17 +24,8 @@ ORDER_TYPE = (
 TRADE_TYPE = (
     "Trade(bytes32 maker,bytes32 taker,uint64 lots,uint64 price,int32 makerFee,int32 takerFee)"
 )
-WITHDRAW_TYPE = "Withdraw(uint64 account,uint32 asset,uint64 amount,uint64 sequence,uint64 expiry)"
-TRANSFER_TYPE = (
-    "Transfer(uint64 sender,uint64 recipient,uint32 asset,uint64 amount,uint64 sequence,"
-    "uint64 expiry)"
-)
 CANCEL_TYPE = "Cancel(uint64 account,uint16 slot,uint64 sequence)"
 PRICE_TYPE = "Price(uint32 instrument,uint64 indexPrice,uint64 markPrice,uint64 time)"
-LIQUIDATE_TYPE = (
-    "Liquidate(uint64 keeper,uint64 account,uint32 instrument,uint64 lots,uint64 sequence,"
-    "uint64 expiry)"
-)
 RECEIPT_TYPE = "Receipt(uint64 generation,uint64 count,bytes32 accumulator)"
 BULK_TYPE = "Bulk(bytes32 root)"
 

@@ -5,33 +5,69 @@ pieces. Loaders are the inverse for a witness: they read what they know, and the
 a leaf only if encoding it again gives the same pieces, so a second form of a leaf cannot exist.
 """
 
+from clearing.codes import InstrumentKind
 from clearing.compiler import kernel
 from clearing.layout import Rows
 from clearing.records import (
+    ASSET,
+    PARAMS,
+    POOL,
+    UNDERLYING,
     Account,
     Fund,
     Globals,
     Instrument,
     Page,
-    Params,
     Withdrawal,
 )
-from clearing.units import PAGE_SLOTS, PAGES_MAX, POSITIONS_MAX, PUBLISHERS_MAX, TIERS_MAX
+from clearing.units import (
+    COLLATERALS_MAX,
+    KEYS_MAX,
+    PAGE_SLOTS,
+    PAGES_MAX,
+    POINTS_MAX,
+    POSITIONS_MAX,
+    SCENARIOS_MAX,
+)
 
 VERSION = 1
+CALL = int(InstrumentKind.CALL)
+PUT = int(InstrumentKind.PUT)
 LOW_MASK = (1 << 62) - 1
 HALF_MASK = (1 << 32) - 1
 HALF_SIGN = 1 << 31
+KEY_MASK = (1 << 24) - 1
 
-GLOBALS_PIECES = 28
+GLOBALS_PIECES = 40
 ACCOUNT_HEADER_PIECES = 12
-ACCOUNT_PIECES_MAX = ACCOUNT_HEADER_PIECES + 4 * (POSITIONS_MAX + PAGES_MAX)
+KEY_PIECES = 8
+ACCOUNT_PIECES_MAX = (
+    ACCOUNT_HEADER_PIECES
+    + 4 * (1 + POSITIONS_MAX + COLLATERALS_MAX + PAGES_MAX)
+    + KEY_PIECES * KEYS_MAX
+)
 PAGE_PIECES = 36
-INSTRUMENT_PIECES = 28
+INSTRUMENT_HEADER_PIECES = 40
+ROW_PIECES = 1 + POINTS_MAX
+OPERATION_PIECES = 16
+INSTRUMENT_PIECES_MAX = INSTRUMENT_HEADER_PIECES + 2 * ROW_PIECES + OPERATION_PIECES
 FUND_PIECES = 4
 WITHDRAWAL_PIECES = 8
-PARAMS_HEADER_PIECES = 20
-PARAMS_PIECES_MAX = PARAMS_HEADER_PIECES + 4 * (TIERS_MAX + PUBLISHERS_MAX)
+
+
+def _word_aligned(pieces: int) -> int:
+    return -(-pieces // 4) * 4
+
+
+# Leaves that are their record, field by field behind the version, up to whole words.
+PARAMS_FIELDS = PARAMS.itemsize // 8
+ASSET_FIELDS = ASSET.itemsize // 8
+POOL_FIELDS = POOL.itemsize // 8
+UNDERLYING_FIELDS = UNDERLYING.itemsize // 8 - SCENARIOS_MAX  # all but the derived cells
+PARAMS_PIECES = _word_aligned(1 + PARAMS_FIELDS)
+ASSET_PIECES = _word_aligned(1 + ASSET_FIELDS)
+POOL_PIECES = _word_aligned(1 + POOL_FIELDS)
+UNDERLYING_PIECES = _word_aligned(1 + UNDERLYING_FIELDS)
 
 
 @kernel
@@ -75,7 +111,7 @@ def clear_row(row: Rows[int], length: int) -> None:
 
 @kernel
 def encode_globals(totals: Globals, row: Rows[int]) -> int:
-    """Write the globals leaf; 28 pieces."""
+    """Write the globals leaf; 40 pieces."""
     clear_row(row, GLOBALS_PIECES)
     row[0] = totals.law_version
     row[1] = totals.status
@@ -93,6 +129,15 @@ def encode_globals(totals: Globals, row: Rows[int]) -> int:
     encode_word(row, 16, totals.sequenced_accumulator)
     encode_word(row, 20, totals.withdrawals_root)
     encode_word(row, 24, totals.domain)
+    row[28] = totals.asset_count
+    row[29] = totals.pool_count
+    row[30] = totals.underlying_count
+    row[31] = totals.governance_sequence
+    row[32] = totals.gate_capacity
+    row[33] = totals.gate_time
+    row[34] = totals.freeze_until
+    row[35] = totals.freeze_last
+    row[36] = totals.outage_end
     return GLOBALS_PIECES
 
 
@@ -115,16 +160,37 @@ def load_globals(row: Rows[int], totals: Globals) -> None:
     load_word(row, 16, totals.sequenced_accumulator)
     load_word(row, 20, totals.withdrawals_root)
     load_word(row, 24, totals.domain)
+    totals.asset_count = row[28]
+    totals.pool_count = row[29]
+    totals.underlying_count = row[30]
+    totals.governance_sequence = row[31]
+    totals.gate_capacity = row[32]
+    totals.gate_time = row[33]
+    totals.freeze_until = row[34]
+    totals.freeze_last = row[35]
+    totals.outage_end = row[36]
+
+
+@kernel
+def has_risk_word(account: Account) -> bool:
+    """Tell whether the leaf has the word of the account's auction, recent profit and gate."""
+    return (
+        account.auction_time | account.recent_profit | account.recent_time | account.not_before
+    ) != 0
 
 
 @kernel
 def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
-    """Write an account leaf: header, positions, then the hash of each fill page."""
+    """Write an account leaf: header, positions, fill pages' hashes, collaterals, keys."""
+    risk = has_risk_word(account)
     row[0] = (
         (VERSION << 56)
         | (account.mode << 48)
         | (account.position_count << 40)
+        | (account.collateral_count << 32)
+        | (account.key_count << 24)
         | (account.page_mask << 8)
+        | (1 if risk else 0)
     )
     row[1] = account.id
     row[2] = account.subaccount
@@ -135,6 +201,12 @@ def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
     row[10] = 0
     row[11] = 0
     place = ACCOUNT_HEADER_PIECES
+    if risk:
+        row[place] = account.auction_time
+        row[place + 1] = account.recent_profit
+        row[place + 2] = account.recent_time
+        row[place + 3] = account.not_before
+        place += 4
     for i in range(account.position_count):
         position = account.positions[i]
         high = position.index_high
@@ -147,7 +219,30 @@ def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
         if (account.page_mask >> number) & 1:
             encode_word(row, place, pages[account.page_rows[number]].digest)
             place += 4
-    return place
+    for i in range(account.collateral_count):
+        collateral = account.collaterals[i]
+        row[place] = collateral.asset
+        row[place + 1] = collateral.amount
+        row[place + 2] = collateral.unlock_time
+        row[place + 3] = 0
+        place += 4
+    return place + encode_keys(account, row, place)
+
+
+@kernel
+def encode_keys(account: Account, row: Rows[int], place: int) -> int:
+    """Write the session keys at `place`, two words each; return how many pieces."""
+    for i in range(account.key_count):
+        key = account.keys[i]
+        encode_word(row, place + KEY_PIECES * i, key.address)
+        row[place + KEY_PIECES * i] = (
+            (key.scope << 48) | (key.first_instrument << 24) | key.last_instrument
+        )
+        row[place + KEY_PIECES * i + 4] = key.limit
+        row[place + KEY_PIECES * i + 5] = key.expiry
+        row[place + KEY_PIECES * i + 6] = 0
+        row[place + KEY_PIECES * i + 7] = 0
+    return KEY_PIECES * account.key_count
 
 
 @kernel
@@ -160,13 +255,21 @@ def load_account(
     """
     account.mode = (row[0] >> 48) & 0xFF
     account.position_count = (row[0] >> 40) & 0xFF
+    account.collateral_count = (row[0] >> 32) & 0xFF
+    account.key_count = (row[0] >> 24) & 0xFF
     account.page_mask = (row[0] >> 8) & 0xFFFF
+    risk = row[0] & 1
     page_count = 0
     for number in range(PAGES_MAX):
         page_count += (account.page_mask >> number) & 1
-    if account.position_count > POSITIONS_MAX:
+    if (
+        account.position_count > POSITIONS_MAX
+        or account.collateral_count > COLLATERALS_MAX
+        or account.key_count > KEYS_MAX
+    ):
         return -1
-    if length != ACCOUNT_HEADER_PIECES + 4 * (account.position_count + page_count):
+    words = risk + account.position_count + page_count + account.collateral_count
+    if length != ACCOUNT_HEADER_PIECES + 4 * words + KEY_PIECES * account.key_count:
         return -1
     account.id = row[1]
     account.subaccount = row[2]
@@ -175,6 +278,21 @@ def load_account(
     account.order_floor = row[8]
     account.request_sequence = row[9]
     place = ACCOUNT_HEADER_PIECES
+    if risk:
+        account.auction_time = row[place]
+        account.recent_profit = row[place + 1]
+        account.recent_time = row[place + 2]
+        account.not_before = row[place + 3]
+        place += 4
+    place = load_positions(row, place, account)
+    place = load_page_hashes(row, place, account, pages, first_page)
+    load_collaterals_and_keys(row, place, account)
+    return page_count
+
+
+@kernel
+def load_positions(row: Rows[int], place: int, account: Account) -> int:
+    """Read the positions from `place`; return where they end."""
     for i in range(account.position_count):
         position = account.positions[i]
         position.instrument = (row[place] >> 32) & HALF_MASK
@@ -184,6 +302,14 @@ def load_account(
         position.lots = row[place + 2]
         position.entry_cost = row[place + 3]
         place += 4
+    return place
+
+
+@kernel
+def load_page_hashes(
+    row: Rows[int], place: int, account: Account, pages: Rows[Page], first_page: int
+) -> int:
+    """Make a row, unknown but for its hash, of each fill page; return where they end."""
     used = first_page
     for number in range(PAGES_MAX):
         account.page_rows[number] = -1
@@ -196,7 +322,28 @@ def load_account(
             account.page_rows[number] = used
             used += 1
             place += 4
-    return page_count
+    return place
+
+
+@kernel
+def load_collaterals_and_keys(row: Rows[int], place: int, account: Account) -> None:
+    """Read what stands behind the fill pages."""
+    for i in range(account.collateral_count):
+        collateral = account.collaterals[i]
+        collateral.asset = row[place]
+        collateral.amount = row[place + 1]
+        collateral.unlock_time = row[place + 2]
+        place += 4
+    for i in range(account.key_count):
+        key = account.keys[i]
+        load_word(row, place, key.address)
+        key.address[0] = 0
+        key.scope = (row[place] >> 48) & 0xFF
+        key.first_instrument = (row[place] >> 24) & KEY_MASK
+        key.last_instrument = row[place] & KEY_MASK
+        key.limit = row[place + 4]
+        key.expiry = row[place + 5]
+        place += KEY_PIECES
 
 
 @kernel
@@ -223,8 +370,8 @@ def load_page(row: Rows[int], page: Page) -> None:
 
 @kernel
 def encode_instrument(instrument: Instrument, row: Rows[int]) -> int:
-    """Write an instrument leaf; 28 pieces."""
-    clear_row(row, INSTRUMENT_PIECES)
+    """Write an instrument leaf: header, an option's two risk rows, the open sweep if any."""
+    clear_row(row, INSTRUMENT_HEADER_PIECES)
     row[0] = (
         (VERSION << 56)
         | (instrument.kind << 48)
@@ -251,12 +398,78 @@ def encode_instrument(instrument: Instrument, row: Rows[int]) -> int:
     row[18] = instrument.open_interest_cap
     row[19] = instrument.position_cap
     encode_word(row, 20, instrument.symbol)
-    return INSTRUMENT_PIECES
+    row[24] = instrument.series
+    row[25] = instrument.pool
+    row[26] = instrument.settle_price
+    row[27] = instrument.variation_pot
+    row[28] = instrument.insurance_used
+    row[29] = instrument.insurance_time
+    row[30] = instrument.auction_end
+    row[31] = instrument.auction_price
+    row[32] = instrument.stable_time
+    row[33] = instrument.confidence_ppm
+    row[34] = instrument.grace_until
+    row[35] = instrument.settled_lots
+    place = INSTRUMENT_HEADER_PIECES
+    if is_option(instrument):
+        for set in range(2):
+            row[place] = instrument.rows[set].number
+            for point in range(POINTS_MAX):
+                row[place + 1 + point] = instrument.rows[set].values[point]
+            place += ROW_PIECES
+    if instrument.operation != 0:
+        encode_operation(instrument, row, place)
+        place += OPERATION_PIECES
+    return place
 
 
 @kernel
-def load_instrument(row: Rows[int], instrument: Instrument) -> None:
-    """Read an instrument leaf."""
+def is_option(instrument: Instrument) -> bool:
+    """Tell whether the instrument is an option, and so has risk rows."""
+    return instrument.kind == CALL or instrument.kind == PUT
+
+
+@kernel
+def encode_operation(instrument: Instrument, row: Rows[int], place: int) -> None:
+    """Write the open sweep of the market at `place`; 16 pieces."""
+    row[place] = (
+        (instrument.operation << 16) | (instrument.phase << 8) | (1 if instrument.side < 0 else 0)
+    )
+    row[place + 1] = instrument.deadline
+    row[place + 2] = instrument.bankrupt
+    row[place + 3] = instrument.total
+    row[place + 4] = instrument.weight
+    row[place + 5] = instrument.running
+    row[place + 6] = instrument.cursor
+    row[place + 7] = instrument.price
+    row[place + 8] = instrument.counted
+    row[place + 9] = instrument.spare
+    row[place + 10] = 0
+    row[place + 11] = 0
+    encode_word(row, place + 12, instrument.chunks)
+
+
+@kernel
+def load_operation(row: Rows[int], place: int, instrument: Instrument) -> None:
+    """Read the open sweep of the market at `place`."""
+    instrument.operation = row[place] >> 16
+    instrument.phase = (row[place] >> 8) & 0xFF
+    instrument.side = -1 if row[place] & 1 else 1
+    instrument.deadline = row[place + 1]
+    instrument.bankrupt = row[place + 2]
+    instrument.total = row[place + 3]
+    instrument.weight = row[place + 4]
+    instrument.running = row[place + 5]
+    instrument.cursor = row[place + 6]
+    instrument.price = row[place + 7]
+    instrument.counted = row[place + 8]
+    instrument.spare = row[place + 9]
+    load_word(row, place + 12, instrument.chunks)
+
+
+@kernel
+def load_instrument(row: Rows[int], length: int, instrument: Instrument) -> bool:
+    """Read an instrument leaf of `length` pieces; False if the length fits no instrument."""
     instrument.kind = (row[0] >> 48) & 0xFF
     instrument.status = (row[0] >> 40) & 0xFF
     instrument.tier = (row[0] >> 32) & 0xFF
@@ -280,6 +493,31 @@ def load_instrument(row: Rows[int], instrument: Instrument) -> None:
     instrument.open_interest_cap = row[18]
     instrument.position_cap = row[19]
     load_word(row, 20, instrument.symbol)
+    instrument.series = row[24]
+    instrument.pool = row[25]
+    instrument.settle_price = row[26]
+    instrument.variation_pot = row[27]
+    instrument.insurance_used = row[28]
+    instrument.insurance_time = row[29]
+    instrument.auction_end = row[30]
+    instrument.auction_price = row[31]
+    instrument.stable_time = row[32]
+    instrument.confidence_ppm = row[33]
+    instrument.grace_until = row[34]
+    instrument.settled_lots = row[35]
+    place = INSTRUMENT_HEADER_PIECES
+    if is_option(instrument):
+        if length < place + 2 * ROW_PIECES:
+            return False
+        for set in range(2):
+            instrument.rows[set].number = row[place]
+            for point in range(POINTS_MAX):
+                instrument.rows[set].values[point] = row[place + 1 + point]
+            place += ROW_PIECES
+    if length == place + OPERATION_PIECES:
+        load_operation(row, place, instrument)
+        return True
+    return bool(length == place)
 
 
 @kernel
@@ -312,68 +550,19 @@ def encode_withdrawal(withdrawal: Withdrawal, row: Rows[int]) -> int:
 
 
 @kernel
-def encode_params(params: Params, row: Rows[int]) -> int:
-    """Write the params leaf: header, eight tiers, then one word a publisher."""
-    clear_row(row, PARAMS_PIECES_MAX)
+def encode_fields(fields: Rows[int], count: int, row: Rows[int]) -> int:
+    """Write a leaf that is its record: the version, `count` fields, zeros up to a whole word."""
     row[0] = VERSION
-    row[1] = params.version
-    row[2] = params.publisher_count
-    row[3] = params.price_quorum
-    row[4] = params.price_band_ppm
-    row[5] = params.price_stale_open_ms
-    row[6] = params.price_stale_margin_ms
-    row[7] = params.price_jump_ppm
-    row[8] = params.funding_interval_ms
-    row[9] = params.funding_cap_ppm
-    row[10] = params.liquidation_buffer_ppm
-    row[11] = params.liquidation_penalty_ppm
-    row[12] = params.insurance_fee_ppm
-    row[13] = params.transfer_margin_ppm
-    row[14] = params.price_drift_ms
-    place = PARAMS_HEADER_PIECES
-    for i in range(TIERS_MAX):
-        tier = params.tiers[i]
-        row[place] = tier.initial_ppm
-        row[place + 1] = tier.maintenance_ppm
-        row[place + 2] = tier.open_interest_lower
-        row[place + 3] = tier.open_interest_upper
-        place += 4
-    for i in range(params.publisher_count):
-        encode_word(row, place, params.publishers[i].address)
-        place += 4
-    return place
+    for i in range(count):
+        row[1 + i] = fields[i]
+    length = 4 * ((count + 4) // 4)
+    for i in range(1 + count, length):
+        row[i] = 0
+    return length
 
 
 @kernel
-def load_params(row: Rows[int], length: int, params: Params) -> bool:
-    """Read the params leaf of `length` pieces; False if the length does not fit the header."""
-    params.publisher_count = row[2]
-    if params.publisher_count < 0 or params.publisher_count > PUBLISHERS_MAX:
-        return False
-    if length != PARAMS_HEADER_PIECES + 4 * (TIERS_MAX + params.publisher_count):
-        return False
-    params.version = row[1]
-    params.price_quorum = row[3]
-    params.price_band_ppm = row[4]
-    params.price_stale_open_ms = row[5]
-    params.price_stale_margin_ms = row[6]
-    params.price_jump_ppm = row[7]
-    params.funding_interval_ms = row[8]
-    params.funding_cap_ppm = row[9]
-    params.liquidation_buffer_ppm = row[10]
-    params.liquidation_penalty_ppm = row[11]
-    params.insurance_fee_ppm = row[12]
-    params.transfer_margin_ppm = row[13]
-    params.price_drift_ms = row[14]
-    place = PARAMS_HEADER_PIECES
-    for i in range(TIERS_MAX):
-        tier = params.tiers[i]
-        tier.initial_ppm = row[place]
-        tier.maintenance_ppm = row[place + 1]
-        tier.open_interest_lower = row[place + 2]
-        tier.open_interest_upper = row[place + 3]
-        place += 4
-    for i in range(params.publisher_count):
-        load_word(row, place, params.publishers[i].address)
-        place += 4
-    return True
+def load_fields(row: Rows[int], count: int, fields: Rows[int]) -> None:
+    """Read a leaf that is its record."""
+    for i in range(count):
+        fields[i] = row[1 + i]

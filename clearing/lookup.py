@@ -11,6 +11,7 @@ MISSING = -2  # only the witness lacks it: whoever built the witness is at fault
 MISSING_ACCOUNT = 1
 MISSING_INSTRUMENT = 2
 MISSING_PAGE = 3
+MISSING_UNDERLYING = 4
 
 
 @law
@@ -51,6 +52,15 @@ def find_instrument(state: State, id: int) -> int:
     row = find(state.instrument_ids, id, state.globals[0].instrument_count)
     if row == MISSING:
         note_missing(state, MISSING_INSTRUMENT, id)
+    return row
+
+
+@law
+def find_underlying(state: State, id: int) -> int:
+    """Return the row of underlying `id`, ABSENT, or MISSING (noted in the scratch record)."""
+    row = find(state.underlying_ids, id, state.globals[0].underlying_count)
+    if row == MISSING:
+        note_missing(state, MISSING_UNDERLYING, id)
     return row
 
 

@@ -12,7 +12,7 @@ from clearing.records import Account, Instrument, Position, State, Tier
 from clearing.units import PPM
 from clearing.wide import mul_div_ceil, mul_div_floor, product_at_least
 
-NO_DRAFT = -1
+NO_DRAFT = 0
 
 
 @law
@@ -48,12 +48,21 @@ def position_terms(
 
 
 @law
+def draft_of(state: State, instrument: int, drafted: int) -> int:
+    """Return the row of the instrument's draft among the first `drafted`, or -1."""
+    for draft in range(drafted):
+        if state.instrument_drafts[draft].id == instrument:
+            return draft
+    return -1
+
+
+@law
 def measure(state: State, account: Account, drafted: int) -> tuple[int, int, int, int, bool]:
     """Return (equity, initial margin, maintenance margin, gross notional, valid) in micro-quote.
 
-    Equity holds pending funding. `drafted` is the id of the instrument whose draft stands in
-    `state.instrument_drafts[0]`, or NO_DRAFT. Not valid if a number leaves 64 bits or a witness
-    lacks an instrument.
+    Equity holds pending funding. The first `drafted` rows of `state.instrument_drafts` stand for
+    their instruments; NO_DRAFT: none. Not valid if a number leaves 64 bits or a witness lacks an
+    instrument.
     """
     equity = account.cash
     initial = 0
@@ -61,8 +70,9 @@ def measure(state: State, account: Account, drafted: int) -> tuple[int, int, int
     gross = 0
     for i in range(account.position_count):
         position = account.positions[i]
-        if position.instrument == drafted:
-            instrument = state.instrument_drafts[0]
+        draft = draft_of(state, position.instrument, drafted)
+        if draft >= 0:
+            instrument = state.instrument_drafts[draft]
         else:
             row = find_instrument(state, position.instrument)
             if row < 0:
@@ -109,15 +119,15 @@ def check_transition(
     state: State,
     before: Account,
     after: Account,
-    instrument: Instrument,
     old_lots: int,
     new_lots: int,
 ) -> int:
     """Return APPLIED if the account's change in one instrument is legal, else MARGIN or INVARIANT.
 
+    The instrument is draft 0.
     Case (a) first, because it is nearly always true and spares measuring the old account.
     """
-    equity, initial, maintenance, _, valid = measure(state, after, instrument.id)
+    equity, initial, maintenance, _, valid = measure(state, after, 1)
     if not valid:
         return Code.INVARIANT
     if equity >= initial:

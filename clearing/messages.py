@@ -14,7 +14,9 @@ from typing import ClassVar, Self, TypeAlias, TypeVar, cast
 from clearing import eip712
 from clearing.codes import Code, Kind, Side, Tag
 from clearing.encoding import Field, MalformedBytes, Reader, integers, raw
+from clearing.forms import ADDRESS_BYTES, FORMS, ID_MAX
 from clearing.keccak import pad, tagged_hash
+from clearing.requests import NO_SIGNATURE, SIGNERS, Request, bounded, read_signature
 from clearing.units import (
     ACTION_BYTES_MAX,
     ACTIONS_PER_STEP,
@@ -32,12 +34,8 @@ from clearing.units import (
 
 T = TypeVar("T")
 
-ID_MAX = 1 << 62  # account ids and inbox indices, so that they fit a signed 64-bit field
-ADDRESS_BYTES = 20
 NO_ADDRESS = bytes(ADDRESS_BYTES)
-NO_SIGNATURE = bytes(SIGNATURE_BYTES)
 INBOX_MESSAGE_BYTES = 53
-OBSERVATIONS_ENCODABLE = 255  # the law takes at most 16; the count is one byte
 
 
 class MalformedAction(MalformedBytes):
@@ -66,7 +64,6 @@ _SEQUENCE = Field("sequence", 8, 1, SEQUENCE_MAX)
 _EXPIRY = Field("expiry", 8, 0, TIME_MAX)
 _TIME = Field("time", 8, 0, TIME_MAX)
 _DEPTH = Field("depth", 1, 0, BULK_DEPTH_MAX)
-_OBSERVATIONS = Field("observations", 1, 0, OBSERVATIONS_ENCODABLE)
 _COUNT = Field("count", 1, 0, ACTIONS_PER_STEP)
 _LENGTH = Field("length", 2, 0, ACTION_BYTES_MAX)
 
@@ -88,28 +85,11 @@ _TRADE = (
     Field("taker_fee", 4, -FEE_PPM_MAX, FEE_PPM_MAX),
 )
 _MAKER_SIDE = Field("maker_side", 1, Side.BUY, Side.SELL)
-_WITHDRAW = (_ACCOUNT, _ASSET, _AMOUNT, _SEQUENCE, _EXPIRY)
-_TRANSFER = (
-    Field("sender", 8, 0, ID_MAX),
-    Field("recipient", 8, 0, ID_MAX),
-    _ASSET,
-    _AMOUNT,
-    _SEQUENCE,
-    _EXPIRY,
-)
 _CANCEL = (_ACCOUNT, Field("slot", 2, 0, SLOTS_MAX - 1, ALL_SLOTS), _SEQUENCE)
 _OBSERVATION = (
     Field("index_price", 8, 1, PRICE_MAX),
     Field("mark_price", 8, 1, PRICE_MAX),
     _TIME,
-)
-_LIQUIDATE = (
-    Field("keeper", 8, 0, ID_MAX),
-    _ACCOUNT,
-    _INSTRUMENT,
-    _LOTS,
-    _SEQUENCE,
-    _EXPIRY,
 )
 _INBOX_HEAD = (_KIND, Field("index", 8, 0, ID_MAX), _ACCOUNT)
 _INBOX_TAIL = (Field("subaccount", 4, 0, (1 << 32) - 1), _ASSET, _AMOUNT)
@@ -321,7 +301,7 @@ class _Request:
         """Read the action behind its kind byte. Raises MalformedAction."""
         # The constructor is that of the data class below this one.
         make = cast(Callable[..., Self], cls)
-        return make(**reader.integers(cls.FIELDS), signature=_signature(reader))
+        return make(**reader.integers(cls.FIELDS), signature=read_signature(reader))
 
     def struct_hash(self) -> bytes:
         """Return the struct hash that the requesting account's owner signs."""
@@ -337,8 +317,8 @@ class Withdraw(_Request):
     """The owner takes ``amount`` micro-quote (1 .. 2^61) out of the account."""
 
     KIND: ClassVar[Kind] = Kind.WITHDRAW
-    FIELDS: ClassVar[tuple[Field, ...]] = _WITHDRAW
-    TYPE: ClassVar[str] = eip712.WITHDRAW_TYPE
+    FIELDS: ClassVar[tuple[Field, ...]] = FORMS[Kind.WITHDRAW].fields
+    TYPE: ClassVar[str] = FORMS[Kind.WITHDRAW].type_signature
 
     account: int
     asset: int
@@ -353,8 +333,8 @@ class Transfer(_Request):
     """The owner of ``sender`` moves ``amount`` micro-quote (1 .. 2^61) to ``recipient``."""
 
     KIND: ClassVar[Kind] = Kind.TRANSFER
-    FIELDS: ClassVar[tuple[Field, ...]] = _TRANSFER
-    TYPE: ClassVar[str] = eip712.TRANSFER_TYPE
+    FIELDS: ClassVar[tuple[Field, ...]] = FORMS[Kind.TRANSFER].fields
+    TYPE: ClassVar[str] = FORMS[Kind.TRANSFER].type_signature
 
     sender: int
     recipient: int
@@ -400,7 +380,7 @@ class PriceObservation:
     @classmethod
     def read(cls, reader: Reader) -> PriceObservation:
         """Read an observation at the cursor. Raises MalformedAction."""
-        return cls(**reader.integers(_OBSERVATION), signature=_signature(reader))
+        return cls(**reader.integers(_OBSERVATION), signature=read_signature(reader))
 
     def struct_hash(self, instrument: int) -> bytes:
         """Return the struct hash that the publisher signs."""
@@ -421,10 +401,10 @@ class Price:
 
     def encode(self) -> bytes:
         """Return the action's bytes. Raises ValueError beyond a bound."""
-        return _bounded(
+        return bounded(
             bytes([Kind.PRICE])
             + _INSTRUMENT.encode(self.instrument)
-            + _OBSERVATIONS.encode(len(self.observations))
+            + SIGNERS.encode(len(self.observations))
             + b"".join(observation.encode() for observation in self.observations)
         )
 
@@ -432,7 +412,7 @@ class Price:
     def read(cls, reader: Reader) -> Price:
         """Read the action behind its kind byte. Raises MalformedAction."""
         instrument = reader.integer(_INSTRUMENT)
-        count = reader.integer(_OBSERVATIONS)
+        count = reader.integer(SIGNERS)
         return cls(instrument, tuple(PriceObservation.read(reader) for _ in range(count)))
 
     def signed(self, domain: bytes) -> list[tuple[bytes, bytes]]:
@@ -468,8 +448,8 @@ class Liquidate(_Request):
     """The keeper offers to take up to ``lots`` of the account's failing position."""
 
     KIND: ClassVar[Kind] = Kind.LIQUIDATE
-    FIELDS: ClassVar[tuple[Field, ...]] = _LIQUIDATE
-    TYPE: ClassVar[str] = eip712.LIQUIDATE_TYPE
+    FIELDS: ClassVar[tuple[Field, ...]] = FORMS[Kind.LIQUIDATE].fields
+    TYPE: ClassVar[str] = FORMS[Kind.LIQUIDATE].type_signature
 
     keeper: int
     account: int
@@ -555,7 +535,9 @@ class Receipt:
         )
 
 
-Action: TypeAlias = Inbox | Withdraw | Transfer | Trade | Cancel | Price | Funding | Liquidate
+Action: TypeAlias = (
+    Inbox | Withdraw | Transfer | Trade | Cancel | Price | Funding | Liquidate | Request
+)
 
 _READERS: dict[int, Callable[[Reader], Action]] = {
     Kind.INBOX: Inbox.read,
@@ -567,6 +549,8 @@ _READERS: dict[int, Callable[[Reader], Action]] = {
     Kind.FUNDING: Funding.read,
     Kind.LIQUIDATE: Liquidate.read,
 }
+for _kind in FORMS:
+    _READERS.setdefault(_kind, Request.reader(_kind))
 
 
 def decode_action(data: bytes) -> Action:
@@ -644,16 +628,6 @@ def inbox_accumulator(accumulator: bytes, message_hash: bytes) -> bytes:
 
 def _place(depth: int) -> Field:
     return Field("index", 2, 0, (1 << depth) - 1)
-
-
-def _signature(reader: Reader) -> bytes:
-    return reader.raw("signature", SIGNATURE_BYTES)
-
-
-def _bounded(action: bytes) -> bytes:
-    if len(action) > ACTION_BYTES_MAX:
-        raise ValueError(f"expected an action of 1..{ACTION_BYTES_MAX} bytes, was {len(action)}")
-    return action
 
 
 def _whole(data: bytes, read: Callable[[Reader], T]) -> T:

@@ -6,12 +6,17 @@ bit patterns. Units are those of docs/protocol.md, section 1.
 
 from typing import Annotated, NamedTuple
 
-from clearing.layout import Rows, dtype_of
+from clearing.layout import Grid, Rows, dtype_of
 from clearing.units import (
+    COLLATERALS_MAX,
+    KEYS_MAX,
     PAGE_SLOTS,
     PAGES_MAX,
+    POINTS_MAX,
     POSITIONS_MAX,
     PUBLISHERS_MAX,
+    SCENARIOS_MAX,
+    SERIES_MAX,
     TIERS_MAX,
 )
 
@@ -37,6 +42,15 @@ class Globals:
     sequenced_accumulator: Word
     withdrawals_root: Word
     domain: Word
+    asset_count: int
+    pool_count: int
+    underlying_count: int
+    governance_sequence: int  # of the last signed act of governance or guardian
+    gate_capacity: int  # micro-quote that may still leave before the rate limit refills
+    gate_time: int
+    freeze_until: int  # withdrawals of accounts with positions wait until then
+    freeze_last: int  # when a freeze last began
+    outage_end: int  # when the law last heard prices again after an outage
 
 
 class Tier:
@@ -46,6 +60,12 @@ class Tier:
     maintenance_ppm: int
     open_interest_lower: int
     open_interest_upper: int
+    insurance_cap: int  # micro-quote of the fund that one market may use in a window
+    depth: int  # micro-quote at which the liquidation penalty reaches its maximum
+    penalty_max_ppm: int
+    linear_ppm: int  # portfolio accounts: charge on linear notional
+    concentration_lots: int  # portfolio accounts: lots beyond which the charge begins; 0 never
+    concentration_ppm: int
 
 
 class Publisher:
@@ -71,6 +91,54 @@ class Params:
     insurance_fee_ppm: int
     transfer_margin_ppm: int
     price_drift_ms: int
+    governance: Word  # the address that changes parameters
+    guardian: Word  # the address that may halt
+    timelock_ms: int
+    parameter_step_ppm: int  # a number may change by this fraction of itself in one act
+    pending_time: int  # when the pending parameters may be enacted; 0 none
+    pending_hash: Word
+    owner_limit: int  # micro-quote of gross notional of one account, 0 none
+    profit_cap: int  # micro-quote of net unrealised profit that counts for initial margin
+    profit_cycle_ms: int
+    confidence_floor_ppm: int  # below it a price's doubt is charged
+    confidence_ppm: int
+    # Portfolio margin.
+    portfolio_initial_ppm: int
+    portfolio_maintenance_ppm: int
+    portfolio_offset_ppm: int  # most of the sum of worst points that joint scenarios may offset
+    shortfall_weight_ppm: int  # of Expected Shortfall in the blend; 0: worst point alone
+    shortfall_count: int  # the k of the k largest losses
+    row_age_warn_ms: int
+    row_age_reduce_ms: int
+    row_age_fallback_ms: int
+    row_age_ppm: int  # initial margin is multiplied by this when rows are older than warn
+    row_jump_ppm: int  # of the reference price
+    row_parity_ppm: int
+    option_initial_ppm: int  # short options of cross accounts: of the index
+    option_initial_floor_ppm: int
+    option_maintenance_ppm: int
+    option_value_ppm: int  # of the option's own value
+    # Stable price, bands, auctions of markets, settlement.
+    stable_rate_ppm: int  # most that the stable price moves in an hour
+    band_ppm: int  # of the stable price: a price beyond opens an auction
+    band_auction_ms: int
+    restart_grace_ms: int
+    settlement_window_ms: int
+    # Failing accounts.
+    auction_start_ppm: int  # of value, at once
+    auction_fast_ppm: int  # of value, at the end of the fast part
+    auction_fast_ms: int
+    auction_slow_ms: int
+    auction_buffer_ppm: int
+    insurance_window_ms: int
+    deficit_tranche: int  # micro-quote of deficit in one market's window that starts a freeze
+    freeze_ms: int
+    # Gates of withdrawals.
+    gate_ppm: int  # of custody, refilled in a period
+    gate_minimum: int
+    gate_period_ms: int
+    # Collateral.
+    conversion_ppm: int  # discount at which keepers take collateral
     tiers: Annotated[Rows[Tier], TIERS_MAX]
     publishers: Annotated[Rows[Publisher], PUBLISHERS_MAX]
 
@@ -83,6 +151,25 @@ class Position:
     entry_cost: int
     index_high: int
     index_low: int
+
+
+class Collateral:
+    """Units of an asset that an account holds, or shares of a pool: asset SHARES_BASE + pool."""
+
+    asset: int
+    amount: int
+    unlock_time: int
+
+
+class Key:
+    """A session key: what it may sign (Scope bits), where, for how much and until when."""
+
+    address: Word
+    scope: int
+    first_instrument: int
+    last_instrument: int
+    limit: int  # micro-quote of notional that may still be opened; 0 without TRADE
+    expiry: int
 
 
 class Account:
@@ -100,6 +187,14 @@ class Account:
     request_sequence: int
     position_count: int
     page_mask: int
+    collateral_count: int
+    key_count: int
+    auction_time: int  # when the auction of the account began; 0 none
+    recent_profit: int  # profit that mark to market paid within the cycle
+    recent_time: int
+    not_before: int  # when a gated forced withdrawal may go
+    collaterals: Annotated[Rows[Collateral], COLLATERALS_MAX]
+    keys: Annotated[Rows[Key], KEYS_MAX]
     positions: Annotated[Rows[Position], POSITIONS_MAX]
     page_rows: Annotated[Rows[int], PAGES_MAX]
 
@@ -122,6 +217,13 @@ class Page:
     known: int
     slots: Annotated[Rows[Slot], PAGE_SLOTS]
     digest: Word
+
+
+class RiskRow:
+    """The value of one lot at each point of the stress grid, of the set `number` of its series."""
+
+    number: int
+    values: Annotated[Rows[int], POINTS_MAX]
 
 
 class Instrument:
@@ -150,6 +252,121 @@ class Instrument:
     open_interest_cap: int
     position_cap: int
     symbol: Word
+    series: int  # place in the underlying's series; of futures and options
+    pool: int  # 1 + the pool that is the only counterparty; 0: an order book
+    settle_price: int  # frozen at expiry
+    variation_pot: int  # losses that mark to market found, and winners have not had yet
+    insurance_used: int  # micro-quote that the market's deficits took in the window
+    insurance_time: int  # when the window began
+    auction_end: int
+    auction_price: int
+    stable_time: int
+    confidence_ppm: int
+    grace_until: int  # no liquidation before, after an outage
+    settled_lots: int  # lots that expiry has closed so far, one side
+    operation: int  # Operation of the open sweep
+    phase: int
+    deadline: int
+    bankrupt: int  # the account that the sweep is for
+    total: int  # lots or micro-quote to share out
+    weight: int  # sum of weights, tallied
+    running: int  # sum of weights, applied
+    cursor: int  # last account id seen
+    side: int  # sign of the lots that the sweep goes over
+    price: int
+    counted: int  # lots seen by the tally
+    spare: int  # micro-quote or lots not yet handed out
+    chunks: Word  # hash stack of the accounts tallied
+    rows: Annotated[Rows[RiskRow], 2]
+
+
+class Series:
+    """One expiry of an underlying: which set of risk rows counts, and its settlement."""
+
+    expiry: int
+    option_count: int
+    active_number: int  # set of rows that margin reads; 0 none
+    active_time: int
+    staged_number: int
+    staged_time: int
+    staged_count: int
+    staged_instrument: int  # last one staged: rows come in strike order
+    reference_price: int  # index price that the active rows were computed at
+    staged_reference: int
+    discount_long_ppm: int
+    discount_short_ppm: int
+    confidence_ppm: int
+    open_high: int  # price-time at the start of the settlement window
+    open_low: int
+    open_time: int
+    settle_price: int
+
+
+class Underlying:
+    """What instruments of one underlying share: index, stress grid, series, scenarios.
+
+    Fields up to `cells` are the leaf, in this order. A shock is (price ppm << 32 | volatility ppm).
+    """
+
+    id: int
+    reference: int  # the instrument whose price action moves the index
+    index_price: int
+    price_time: int
+    price_high: int  # sum of index price * ms
+    price_low: int
+    point_count: int
+    scenario_count: int
+    volatility_down_ppm: int
+    volatility_up_ppm: int
+    naked_ppm: int
+    basis_ppm: int
+    basis_year_ppm: int
+    short_minimum_ppm: int  # of the index, per short option lot
+    scenario_time: int
+    prices: Annotated[Rows[int], POINTS_MAX]  # shocks of the grid, ppm
+    damps: Annotated[Rows[int], POINTS_MAX]
+    series: Annotated[Rows[Series], SERIES_MAX]
+    shocks: Annotated[Rows[int], SCENARIOS_MAX]
+    cells: Annotated[Rows[int], SCENARIOS_MAX]  # where each shock lies in the grid; derived
+
+
+class Asset:
+    """A collateral asset. Asset 0 is the settlement asset, whose balance is an account's cash."""
+
+    id: int
+    status: int  # 0 active, 1 withdraw-only
+    price: int  # micro-quote per 10^6 units
+    stable_price: int
+    price_time: int
+    haircut_ppm: int
+    initial_haircut_ppm: int
+    scale: int  # units in the house from which the weight shrinks
+    cap: int  # units that the house takes
+    custody: int  # deposited less withdrawn, units
+    held: int  # sum of the accounts' units
+    peg_price: int  # 0: no peg
+    peg_threshold_ppm: int
+    peg_factor_ppm: int
+
+
+class Pool:
+    """A pool that is counterparty at the oracle price; its positions live in an account."""
+
+    id: int
+    account: int
+    sleeve: int  # account that takes over failing positions
+    shares: int
+    lock_ms: int
+    deposit_cap: int  # micro-quote of value
+    sleeve_cap: int  # micro-quote of notional
+    reserve_ppm: int  # of value, that positions may reserve
+    impact_ppm: int  # at an imbalance as large as the pool
+    impact_pot: int  # negative impact paid in, positive impact pays out of it
+    borrow_base_ppm: int  # a year
+    borrow_optimal_ppm: int
+    borrow_slope_ppm: int
+    borrow_steep_ppm: int
+    profit_cap_ppm: int  # net profit of traders against the pool at which withdrawals stop
 
 
 class Fund:
@@ -215,6 +432,21 @@ class Action:
     maker: Order
     taker: Order
     digest: Word  # action hash; of an inbox message: the message hash
+    payload_first: int  # in the payload column
+    payload_count: int
+    underlying: int
+    series: int
+    pool: int
+    mode: int
+    side: int
+    scope: int
+    first: int
+    last: int
+    limit: int
+    time: int
+    long_ppm: int
+    short_ppm: int
+    confidence_ppm: int
 
 
 class Observation:
@@ -235,12 +467,19 @@ class Scratch:
     page_count: int  # rows in use in State.pages
     withdrawal_base: int  # index of the withdrawal in row 0 of State.withdrawals
     spare_account: int  # witness only: the first account row that holds no leaf
+    spare_instrument: int  # witness only: the first instrument row that holds no leaf
     touched_accounts: int
     touched_instruments: int
     touched_pages: int
     touched_funds: int
-    missing_kind: int  # 0 none, 1 account, 2 instrument, 3 page: a witness lacks it
+    missing_kind: int  # 0 none, 1 account, 2 instrument, 3 page, 4 underlying: a witness lacks it
     missing_id: int
+    touched_underlyings: int
+    touched_assets: int
+    touched_pools: int
+    touched_params: int
+    account_draft_count: int
+    instrument_draft_count: int
 
 
 GLOBALS = dtype_of(Globals)
@@ -251,6 +490,9 @@ INSTRUMENT = dtype_of(Instrument)
 FUND = dtype_of(Fund)
 WITHDRAWAL = dtype_of(Withdrawal)
 ACTION = dtype_of(Action)
+UNDERLYING = dtype_of(Underlying)
+ASSET = dtype_of(Asset)
+POOL = dtype_of(Pool)
 OBSERVATION = dtype_of(Observation)
 SCRATCH = dtype_of(Scratch)
 
@@ -272,12 +514,29 @@ class State(NamedTuple):
     funds: Rows[Fund]
     pages: Rows[Page]
     withdrawals: Rows[Withdrawal]
+    underlyings: Rows[Underlying]
+    underlying_ids: Rows[int]
+    assets: Rows[Asset]
+    pools: Rows[Pool]
     account_drafts: Rows[Account]
     instrument_drafts: Rows[Instrument]
     fund_drafts: Rows[Fund]
+    underlying_drafts: Rows[Underlying]
+    asset_drafts: Rows[Asset]
+    pool_drafts: Rows[Pool]
+    params_draft: Rows[Params]
+    account_draft_rows: Rows[int]
+    instrument_draft_rows: Rows[int]
     touched_accounts: Rows[int]
     touched_instruments: Rows[int]
     touched_pages: Rows[int]
+    touched_underlyings: Rows[int]
+    params_pieces: Grid
+    params_draft_pieces: Grid
+    underlying_pieces: Grid
+    asset_pieces: Grid
+    pool_pieces: Grid
+    workspace: Rows[int]
     hash_row: Rows[int]
     hash_digest: Rows[int]
     scratch: Rows[Scratch]

@@ -16,15 +16,28 @@ from clearing.actions.price import price
 from clearing.actions.trade import trade
 from clearing.actions.transfer import transfer
 from clearing.actions.withdraw import withdraw
-from clearing.codes import Code, Kind, Status
+from clearing.codes import Code, InboxKind, InstrumentKind, Kind, Mode, Status
 from clearing.compiler import law, law_entry
+from clearing.forms import (
+    NAMES,
+    NAMES_ACCOUNT,
+    NAMES_COUNTERPARTY,
+    NAMES_INSTRUMENT,
+    NAMES_PAYLOAD,
+    NAMES_POOL,
+    NAMES_UNDERLYING,
+)
 from clearing.layout import Grid, Rows
-from clearing.lookup import find_account
+from clearing.leaves import ACCOUNT_PIECES_MAX, UNDERLYING_PIECES
+from clearing.lookup import find_account, find_instrument
 from clearing.records import Action, Observation, State
 from clearing.units import PAGES_MAX, STEP_CELLS, STEP_RECOVERIES, STEP_WORDS
 
-ACCOUNT_WORDS = 21  # globals and funds, header, and a fill page
-INSTRUMENT_WORDS = 7
+ACCOUNT_WORDS = 22  # globals and funds, header, risk word, and a fill page
+INSTRUMENT_WORDS = 14  # header and an open sweep
+OPTION_WORDS = 17  # the two risk rows
+UNDERLYING_WORDS = UNDERLYING_PIECES // 4
+LEAF_WORDS_MAX = ACCOUNT_PIECES_MAX // 4
 
 
 @law
@@ -39,6 +52,10 @@ def begin_step(state: State, time: int) -> None:
     scratch.touched_instruments = 0
     scratch.touched_pages = 0
     scratch.touched_funds = 0
+    scratch.touched_underlyings = 0
+    scratch.touched_assets = 0
+    scratch.touched_pools = 0
+    scratch.touched_params = 0
 
 
 @law
@@ -59,36 +76,64 @@ def cost(state: State, action: Action) -> tuple[int, int]:
     kind = action.kind
     if action.code != Code.APPLIED and action.code != Code.QUORUM:
         return 0, 0
-    words = 0
+    names = NAMES[kind]
+    words = INSTRUMENT_WORDS + OPTION_WORDS
     cells = 0
     if kind == Kind.TRADE:
-        words, cells = account_cost(state, action.maker.account)
-        more_words, more_cells = account_cost(state, action.taker.account)
-        words += more_words
-        cells += more_cells
-    elif kind != Kind.PRICE and kind != Kind.FUNDING:
-        words, cells = account_cost(state, action.account)
-        if kind == Kind.LIQUIDATE or kind == Kind.TRANSFER:
-            more_words, more_cells = account_cost(state, action.counterparty)
-            words += more_words
-            cells += more_cells
-    return words + INSTRUMENT_WORDS, cells
+        words, cells = add_account(state, action.maker.account, words, cells)
+        words, cells = add_account(state, action.taker.account, words, cells)
+    if names & NAMES_ACCOUNT != 0:
+        words, cells = add_account(state, action.account, words, cells)
+    if names & NAMES_COUNTERPARTY != 0:
+        words, cells = add_account(state, action.counterparty, words, cells)
+    if names & NAMES_POOL != 0 and action.pool < state.globals[0].pool_count:
+        pool = state.pools[action.pool]
+        words, cells = add_account(state, pool.account, words, cells)
+        words, cells = add_account(state, pool.sleeve, words, cells)
+    if names & NAMES_PAYLOAD != 0:
+        # A sweep values nobody: it reads the accounts' leaves and no market but its own.
+        words += action.payload_count * LEAF_WORDS_MAX
+    if brings_underlying(action):
+        words += UNDERLYING_WORDS
+    return words, cells
 
 
 @law
-def account_cost(state: State, id: int) -> tuple[int, int]:
-    """Return (leaf words, margin cells) of one account: its leaf, page and markets."""
+def brings_underlying(action: Action) -> bool:
+    """Tell whether the action reads its market's underlying whatever that is.
+
+    All that name a market do, but for the hot kinds and forced messages other than prices.
+    """
+    kind = action.kind
+    if kind == Kind.INBOX:
+        return bool(action.kind_of_message == InboxKind.PRICE)
+    if NAMES[kind] & NAMES_UNDERLYING != 0:
+        return True
+    return (
+        bool(NAMES[kind] & NAMES_INSTRUMENT != 0) and kind != Kind.TRADE and kind != Kind.LIQUIDATE
+    )
+
+
+@law
+def add_account(state: State, id: int, words: int, cells: int) -> tuple[int, int]:
+    """Add what one account costs: its leaf and page, its markets, and their underlyings."""
     row = find_account(state, id)
     if row < 0:
-        return ACCOUNT_WORDS, 1
+        return words + ACCOUNT_WORDS, cells + 1
     account = state.accounts[row]
-    pages = 0
+    words += ACCOUNT_WORDS + account.collateral_count + 2 * account.key_count
     for i in range(PAGES_MAX):
-        pages += (account.page_mask >> i) & 1
-    return (
-        ACCOUNT_WORDS + pages + account.position_count * (1 + INSTRUMENT_WORDS),
-        account.position_count + 1,
-    )
+        words += (account.page_mask >> i) & 1
+    deep = 1 if account.mode == Mode.PORTFOLIO else 0
+    for i in range(account.position_count):
+        words += 1 + INSTRUMENT_WORDS
+        place = find_instrument(state, account.positions[i].instrument)
+        if place >= 0 and state.instruments[place].kind != InstrumentKind.PERPETUAL:
+            words += OPTION_WORDS
+            deep = 1
+    underlyings = min(account.position_count + 1, state.globals[0].underlying_count)
+    words += deep * underlyings * UNDERLYING_WORDS
+    return words, cells + account.position_count + 1
 
 
 @law
@@ -96,6 +141,7 @@ def apply_action(
     state: State,
     actions: Rows[Action],
     observations: Rows[Observation],
+    payload: Rows[int],
     signers: Grid,
     k: int,
 ) -> int:
@@ -115,7 +161,7 @@ def apply_action(
     halted = state.globals[0].status != Status.ACTIVE
     if halted and kind != Kind.INBOX and kind != Kind.WITHDRAW:
         return Code.HALTED
-    code = dispatch(state, action, observations, signers)
+    code = dispatch(state, action, observations, payload, signers)
     # What a witness lacks is its builder's fault and voids the run; it must not halt the law.
     if code == Code.INVARIANT and scratch.missing_kind == 0:
         halt(state)
@@ -123,7 +169,13 @@ def apply_action(
 
 
 @law
-def dispatch(state: State, action: Action, observations: Rows[Observation], signers: Grid) -> int:
+def dispatch(
+    state: State,
+    action: Action,
+    observations: Rows[Observation],
+    payload: Rows[int],
+    signers: Grid,
+) -> int:
     """Call the rule of the action's kind."""
     kind = action.kind
     if kind == Kind.TRADE:
@@ -162,6 +214,7 @@ def run_actions(
     state: State,
     actions: Rows[Action],
     observations: Rows[Observation],
+    payload: Rows[int],
     signers: Grid,
     first: int,
     stop: int,
@@ -169,7 +222,7 @@ def run_actions(
 ) -> None:
     """Apply actions `first .. stop` within the open step, writing a Code each."""
     for k in range(first, stop):
-        codes[k] = apply_action(state, actions, observations, signers, k)
+        codes[k] = apply_action(state, actions, observations, payload, signers, k)
 
 
 @law_entry
@@ -198,6 +251,7 @@ def transition(state: State, columns: Any, first: int, stop: int, time: int, cod
                 state,
                 columns.actions,
                 columns.observations,
+                columns.payload,
                 columns.signers,
                 first,
                 stop,

@@ -4,7 +4,7 @@ Every quantity is an integer in a fixed unit. The bounds leave head-room of 2^8 
 may be opened and where 64-bit arithmetic would end, so that a price move never meets a bound.
 """
 
-LAW_VERSION = 1
+LAW_VERSION = 2
 
 PPM = 1_000_000  # parts in one: rates, margin fractions, haircuts
 MICRO = 1_000_000  # micro-quote in one unit of the settlement asset
@@ -32,12 +32,23 @@ PUBLISHERS_MAX = 16
 OBSERVATIONS_MAX = 16
 TIERS_MAX = 8
 FUNDS_MAX = 8
+ASSETS_MAX = 8  # the settlement asset among them
+POOLS_MAX = 4
+UNDERLYINGS_MAX = 8
+SERIES_MAX = 16  # expiries of one underlying
+POINTS_MAX = 33  # of the stress grid: a lattice of 9 x 3 and 6 tails
+SCENARIOS_MAX = 500  # joint historical ones
+COLLATERALS_MAX = 8
+SHARES_BASE = 64  # the collateral number of pool 0's shares
+KEYS_MAX = 4  # session keys of one account
+SWEEP_ACCOUNTS_MAX = 6  # accounts that one action of a sweep names
 ACTION_ACCOUNTS_MAX = 8
+ACTION_INSTRUMENTS_MAX = 33  # a portfolio's positions, and one more
 
 ACTIONS_PER_STEP = 8  # K
 ACTION_BYTES_MAX = 2_048
-STEP_WORDS = 2_048  # leaf words that one step may touch
-STEP_CELLS = 512  # positions that one step may value
+STEP_WORDS = 8_192  # leaf words that one step may touch
+STEP_CELLS = 1_024  # positions that one step may value
 STEP_RECOVERIES = 64  # signatures that one step may recover
 
 BULK_DEPTH_MAX = 12
@@ -46,5 +57,8 @@ SIGNATURE_BYTES = 65
 ACCOUNTS_DEPTH = 12  # quaternary levels: 4^12 accounts
 INSTRUMENTS_DEPTH = 5
 FUNDS_DEPTH = 3
+ASSETS_DEPTH = 3
+POOLS_DEPTH = 3
+UNDERLYINGS_DEPTH = 3
 WITHDRAWALS_DEPTH = 20  # withdrawals of a micro-quote cost nothing: their tree must not fill up
 STEPS_DEPTH = 8

@@ -10,10 +10,12 @@ import numpy as np
 from clearing.codes import Kind
 from clearing.compiler import kernel_entry
 from clearing.decode import Columns
+from clearing.forms import SWEEPS
 from clearing.layout import dtype_of, pieces_of
 from clearing.records import ACCOUNT, Position
 from clearing.units import PAGE_SLOTS, PAGES_MAX, SLOTS_MAX
 from prover.tree import Pieces
+from verifier.read_set import swept_accounts
 
 ROW_PIECES = ACCOUNT.itemsize // 8
 POSITION_PIECES = dtype_of(Position).itemsize // 8
@@ -27,8 +29,8 @@ class Checkpoint:
     """Everything that a batch may change, as it was before. Made by ``Engine.checkpoint``.
 
     ``accounts`` int64[n] holds the rows of ``account_ids`` without their unused positions; ``rows``
-    the pages of ``page_rows`` and the small arrays whole; ``leaves`` the hashes of the accounts,
-    all instruments and all funds, int64[:, 4] each.
+    the pages of ``page_rows`` and the small arrays whole; ``leaves`` the hashes by tree: of these
+    accounts, and of all instruments, funds, underlyings, assets and pools, int64[:, 4] each.
     """
 
     root: bytes
@@ -36,14 +38,21 @@ class Checkpoint:
     accounts: Pieces
     page_rows: Pieces
     rows: dict[str, Any]
-    leaves: tuple[Pieces, Pieces, Pieces]
+    leaves: dict[int, Pieces]
 
 
-def named_accounts(columns: Columns, count: int) -> Pieces:
-    """Return the sorted ids below ``count`` of the accounts that any action names."""
+def named_accounts(columns: Columns, count: int, pools: Any) -> Pieces:
+    """Return the sorted ids below ``count`` of the accounts that any action names or pools own."""
     actions = cast(Any, columns.actions)[: columns.action_count]
+    swept = [
+        swept_accounts(action, columns.payload)
+        for action in actions[np.isin(actions["kind"], SWEEPS)]
+    ]
     named = np.concatenate(
         [
+            pools["account"],
+            pools["sleeve"],
+            *swept,
             actions["account"],
             actions["counterparty"],
             actions["maker"]["account"],

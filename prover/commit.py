@@ -14,20 +14,31 @@ from clearing.codes import Tag
 from clearing.compiler import kernel, kernel_entry
 from clearing.keccak import hash_pieces, hash_rows
 from clearing.leaves import (
+    ACCOUNT_PIECES_MAX,
+    ASSET_FIELDS,
     GLOBALS_PIECES,
+    INSTRUMENT_PIECES_MAX,
+    PARAMS_FIELDS,
+    PARAMS_PIECES,
+    POOL_FIELDS,
+    UNDERLYING_FIELDS,
+    UNDERLYING_PIECES,
     encode_account,
+    encode_fields,
     encode_fund,
     encode_globals,
     encode_instrument,
     encode_page,
-    encode_params,
     encode_withdrawal,
 )
 from clearing.records import State
 from clearing.units import (
     ACCOUNTS_DEPTH,
+    ASSETS_DEPTH,
     FUNDS_DEPTH,
     INSTRUMENTS_DEPTH,
+    POOLS_DEPTH,
+    UNDERLYINGS_DEPTH,
     WITHDRAWALS_DEPTH,
 )
 from prover.tree import (
@@ -45,14 +56,28 @@ ACCOUNTS = 0
 INSTRUMENTS = 1
 FUNDS = 2
 WITHDRAWALS = 3
-DEPTHS = (ACCOUNTS_DEPTH, INSTRUMENTS_DEPTH, FUNDS_DEPTH, WITHDRAWALS_DEPTH)
+UNDERLYINGS = 4
+ASSETS = 5
+POOLS = 6
+DEPTHS = (
+    ACCOUNTS_DEPTH,
+    INSTRUMENTS_DEPTH,
+    FUNDS_DEPTH,
+    WITHDRAWALS_DEPTH,
+    UNDERLYINGS_DEPTH,
+    ASSETS_DEPTH,
+    POOLS_DEPTH,
+)
 
-LEAF_PIECES = 256  # the longest leaf has 204
+LEAF_PIECES = max(ACCOUNT_PIECES_MAX, INSTRUMENT_PIECES_MAX, PARAMS_PIECES)  # underlyings apart
 ROOT_PIECES = 9 * HASH_PIECES  # globals hash and eight sub-roots
 # Places of the words under the state root.
 ACCOUNTS_WORD = 1
 INSTRUMENTS_WORD = 2
+UNDERLYINGS_WORD = 3
+ASSETS_WORD = 4
 FUNDS_WORD = 5
+POOLS_WORD = 6
 PARAMS_WORD = 8
 
 TAG_ACCOUNT = int(Tag.ACCOUNT)
@@ -60,6 +85,9 @@ TAG_INSTRUMENT = int(Tag.INSTRUMENT)
 TAG_FUND = int(Tag.FUND)
 TAG_WITHDRAWAL = int(Tag.WITHDRAWAL)
 TAG_PAGE = int(Tag.PAGE)
+TAG_UNDERLYING = int(Tag.UNDERLYING)
+TAG_ASSET = int(Tag.ASSET)
+TAG_POOL = int(Tag.POOL)
 TAG_GLOBALS = int(Tag.GLOBALS)
 TAG_PARAMS = int(Tag.PARAMS)
 TAG_STATE = int(Tag.STATE)
@@ -68,11 +96,12 @@ TAG_STATE = int(Tag.STATE)
 class Book(NamedTuple):
     """The state's trees and the working memory of a commit.
 
-    nodes int64[n, 4], offsets int64[4, levels], depths int64[4]: a ``Forest`` of accounts,
-    instruments, funds and withdrawals. For ``rows`` leaves in flight: keys int64[rows], groups
-    int64[rows, 16], digests int64[rows, 4], leaves int64[rows, 256], lengths int64[rows].
+    nodes int64[n, 4], offsets int64[7, levels], depths int64[7]: a ``Forest`` of accounts,
+    instruments, funds, withdrawals, underlyings, assets and pools. For ``rows`` leaves in flight:
+    keys int64[rows], groups int64[rows, 16], digests int64[rows, 4], leaves int64[rows, 272],
+    lengths int64[rows]. ``long_leaf`` int64[856] is for one underlying.
     ``words`` int64[36], nine words, stands under the state root; ``root`` int64[4] is it.
-    ``globals_leaf`` int64[28] is the leaf under it; ``withdrawals`` int64[1] counts the withdrawals
+    ``globals_leaf`` int64[40] is the leaf under it; ``withdrawals`` int64[1] counts the withdrawals
     that are in the tree.
     """
 
@@ -84,6 +113,7 @@ class Book(NamedTuple):
     digests: Pieces
     leaves: Pieces
     lengths: Pieces
+    long_leaf: Pieces
     words: Pieces
     root: Pieces
     globals_leaf: Pieces
@@ -101,6 +131,7 @@ def new_book(forest: Forest, rows: int) -> Book:
         digests=np.zeros((rows, HASH_PIECES), np.int64),
         leaves=np.zeros((rows, LEAF_PIECES), np.int64),
         lengths=np.zeros(rows, np.int64),
+        long_leaf=np.zeros(UNDERLYING_PIECES, np.int64),
         words=np.zeros(ROOT_PIECES, np.int64),
         root=np.zeros(HASH_PIECES, np.int64),
         globals_leaf=np.zeros(GLOBALS_PIECES, np.int64),
@@ -121,6 +152,8 @@ def commit_step(state: State, book: Book) -> None:
     if state.scratch[0].touched_funds > 0:
         count = put_funds(state, book, count)
     count = put_withdrawals(state, book, count)
+    if is_wide(state):
+        count = put_tables(state, book, count)
     sweep(book.nodes, book.offsets, book.depths, book.keys, count, book.groups, book.digests)
     seal(state, book)
 
@@ -190,6 +223,55 @@ def put_withdrawals(state: State, book: Book, first: int) -> int:
 
 
 @kernel
+def is_wide(state: State) -> bool:
+    """Tell whether the step touched underlyings, assets, pools or params: few steps do."""
+    scratch = state.scratch[0]
+    touched = scratch.touched_underlyings + scratch.touched_assets
+    return touched + scratch.touched_pools + scratch.touched_params > 0
+
+
+@kernel
+def put_tables(state: State, book: Book, first: int) -> int:
+    """Store the touched underlyings, all assets and all pools; renew the params' hash."""
+    count = sort_distinct(state.touched_underlyings, state.scratch[0].touched_underlyings)
+    for place in range(count):
+        id = state.touched_underlyings[place]
+        length = encode_fields(state.underlying_pieces[id], UNDERLYING_FIELDS, book.long_leaf)
+        hash_pieces(book.long_leaf, length, TAG_UNDERLYING, book.digests[0])
+        book.keys[first + place] = (UNDERLYINGS << TREE_SHIFT) | id
+        store_leaf(book.nodes, book.offsets, book.keys[first + place], book.digests[0])
+    first += count
+    if state.scratch[0].touched_assets > 0:
+        count = state.globals[0].asset_count
+        for place in range(count):
+            book.lengths[place] = encode_fields(
+                state.asset_pieces[place], ASSET_FIELDS, book.leaves[place]
+            )
+            book.keys[first + place] = (ASSETS << TREE_SHIFT) | place
+        store_leaves(book, first, count, TAG_ASSET)
+        first += count
+    if state.scratch[0].touched_pools > 0:
+        count = state.globals[0].pool_count
+        for place in range(count):
+            book.lengths[place] = encode_fields(
+                state.pool_pieces[place], POOL_FIELDS, book.leaves[place]
+            )
+            book.keys[first + place] = (POOLS << TREE_SHIFT) | place
+        store_leaves(book, first, count, TAG_POOL)
+        first += count
+    if state.scratch[0].touched_params > 0:
+        hash_params(state, book)
+    return first
+
+
+@kernel
+def hash_params(state: State, book: Book) -> None:
+    """Renew the params' hash, which is its own sub-root."""
+    length = encode_fields(state.params_pieces[0], PARAMS_FIELDS, book.leaves[0])
+    hash_pieces(book.leaves[0], length, TAG_PARAMS, book.words[HASH_PIECES * PARAMS_WORD :])
+
+
+@kernel
 def store_leaves(book: Book, first: int, count: int, tag: int) -> None:
     """Hash the encoded rows 0 .. count and store them under the keys behind ``first``."""
     hash_rows(book.leaves, book.lengths, count, tag, book.digests)
@@ -204,6 +286,9 @@ def seal(state: State, book: Book) -> None:
     copy_root(book, ACCOUNTS, book.words, ACCOUNTS_WORD)
     copy_root(book, INSTRUMENTS, book.words, INSTRUMENTS_WORD)
     copy_root(book, FUNDS, book.words, FUNDS_WORD)
+    copy_root(book, UNDERLYINGS, book.words, UNDERLYINGS_WORD)
+    copy_root(book, ASSETS, book.words, ASSETS_WORD)
+    copy_root(book, POOLS, book.words, POOLS_WORD)
     length = encode_globals(state.globals[0], book.globals_leaf)
     hash_pieces(book.globals_leaf, length, TAG_GLOBALS, book.words[:HASH_PIECES])
     hash_pieces(book.words, ROOT_PIECES, TAG_STATE, book.root)
@@ -226,6 +311,5 @@ def commit_touched(state: State, book: Book) -> None:
 @kernel_entry
 def reseal(state: State, book: Book) -> None:
     """Recompute the params leaf and the state root from trees that stand."""
-    length = encode_params(state.params[0], book.leaves[0])
-    hash_pieces(book.leaves[0], length, TAG_PARAMS, book.words[HASH_PIECES * PARAMS_WORD :])
+    hash_params(state, book)
     seal(state, book)

@@ -14,7 +14,7 @@ import numpy as np
 
 from clearing.codes import Code, Kind, Status
 from clearing.decode import Columns, decode
-from clearing.genesis import Genesis, genesis_state
+from clearing.genesis import INSTRUMENTS_MAX, Genesis, genesis_state
 from clearing.keccak import to_bytes
 from clearing.records import State
 from clearing.units import ACCOUNTS_DEPTH, ACTIONS_PER_STEP, WITHDRAWALS_DEPTH
@@ -27,9 +27,12 @@ from prover.checkpoint import (
 )
 from prover.commit import (
     ACCOUNTS,
+    ASSETS,
     DEPTHS,
     FUNDS,
     INSTRUMENTS,
+    POOLS,
+    UNDERLYINGS,
     WITHDRAWALS,
     Book,
     commit_touched,
@@ -40,6 +43,17 @@ from prover.run import APPLYING, NEXT, PHASE, STEPS, Run, new_run, run_steps
 from prover.tree import HASH_PIECES, TREE_SHIFT, Forest, Pieces
 from verifier.batch import Opening
 
+# Arrays that a checkpoint keeps whole.
+SMALL = (
+    "instruments",
+    "funds",
+    "underlyings",
+    "assets",
+    "pools",
+    "globals",
+    "params",
+    "scratch",
+)
 NO_BOUNDS: Pieces = np.zeros(0, np.int64)
 
 
@@ -79,9 +93,13 @@ class Engine:
             _rows(self.state.instruments),
             _rows(self.state.funds),
             _rows(self.state.withdrawals),
+            _rows(self.state.underlyings),
+            _rows(self.state.assets),
+            _rows(self.state.pools),
         )
         self.forest = Forest(DEPTHS, capacities)
         touched = _rows(self.state.touched_accounts) + _rows(self.state.touched_instruments)
+        touched += sum(map(_rows, (self.state.funds, self.state.assets, self.state.pools)))
         self.book: Book = new_book(self.forest, touched + 4 * ACTIONS_PER_STEP)
         self.checkpoints: list[Checkpoint] = []
         self.rebuild()
@@ -131,7 +149,7 @@ class Engine:
     def _run(self, columns: Columns, times: Pieces, bounds: Pieces, count: int) -> Steps:
         self.reserve(columns)
         run = new_run(times, bounds, columns.action_digests, count)
-        arrays = (columns.actions, columns.observations, columns.signers)
+        arrays = (columns.actions, columns.observations, columns.payload, columns.signers)
         while not _run_until_overflow(self.state, self.book, run, arrays):
             self.totals.status = Status.HALTED
             run.codes[run.progress[NEXT]] = Code.INVARIANT
@@ -153,6 +171,10 @@ class Engine:
         exits = inbox + int(kinds[Kind.WITHDRAW])
         self._reserve_accounts(min(int(totals.account_count) + inbox, 4**ACCOUNTS_DEPTH))
         self._reserve_withdrawals(min(int(totals.withdrawal_count) + exits, 4**WITHDRAWALS_DEPTH))
+        listed = min(int(totals.instrument_count) + int(kinds[Kind.LIST]), INSTRUMENTS_MAX)
+        if listed > _rows(self.state.instruments):
+            self.state = self.state._replace(instruments=_grown(self.state.instruments, listed))
+            self._grow_tree(INSTRUMENTS, _rows(self.state.instruments))
         pages = int(scratch.page_count) + 2 * trades + int(kinds[Kind.CANCEL])
         if pages > _rows(self.state.pages):
             self.state = self.state._replace(pages=_grown(self.state.pages, pages))
@@ -181,7 +203,17 @@ class Engine:
             np.arange(int(self.totals.account_count), dtype=np.int64),
             np.arange(int(self.totals.instrument_count), dtype=np.int64),
         )
+        self._recommit_tables()
         self._recommit_withdrawals()
+
+    def _recommit_tables(self) -> None:
+        """Commit every underlying, asset and pool as if a step had touched them."""
+        state, scratch = self.state, cast(Any, self.state.scratch)[0]
+        self._touch(NO_BOUNDS, NO_BOUNDS, NO_BOUNDS)
+        for id in range(int(self.totals.underlying_count)):
+            cast(Any, state.touched_underlyings)[0] = id
+            scratch.touched_underlyings = scratch.touched_assets = scratch.touched_pools = 1
+            commit_touched(state, self.book)
 
     def _recommit(self, pages: Pieces, accounts: Pieces, instruments: Pieces) -> None:
         """Commit these rows, and all funds, as if a step had touched them."""
@@ -204,7 +236,8 @@ class Engine:
         for name, ids in (("pages", pages), ("accounts", accounts), ("instruments", instruments)):
             getattr(state, f"touched_{name}")[: ids.shape[0]] = ids
             scratch[f"touched_{name}"] = ids.shape[0]
-        scratch.touched_funds = 0
+        scratch.touched_funds = scratch.touched_underlyings = scratch.touched_assets = 0
+        scratch.touched_pools = scratch.touched_params = 0
 
     def _recommit_withdrawals(self) -> None:
         """Append all withdrawal leaves anew, a few a commit, as steps do."""
@@ -229,10 +262,10 @@ class Engine:
         """Remember what the actions of ``columns`` may change, on a stack. Costs the write set."""
         state, totals = cast(Any, self.state), self.totals
         count = int(totals.account_count)
-        accounts = named_accounts(columns, count)
+        accounts = named_accounts(columns, count, state.pools[: int(totals.pool_count)])
         pages = named_pages(columns, state.accounts, count)
         kept = {"pages": state.pages[pages].copy()}
-        for name in ("instruments", "funds", "globals", "params", "scratch"):
+        for name in SMALL:
             kept[name] = getattr(state, name).copy()
         point = Checkpoint(
             self.root(),
@@ -240,14 +273,24 @@ class Engine:
             pack_accounts(state.accounts, accounts),
             pages,
             kept,
-            (
-                self._leaves(ACCOUNTS, accounts),
-                self._leaves(INSTRUMENTS, np.arange(int(totals.instrument_count))),
-                self._leaves(FUNDS, np.arange(int(totals.fund_count))),
-            ),
+            {
+                ACCOUNTS: self._leaves(ACCOUNTS, accounts),
+                **{tree: self._leaves(tree, np.arange(size)) for tree, size in self._sizes()},
+            },
         )
         self.checkpoints.append(point)
         return point
+
+    def _sizes(self) -> list[tuple[int, int]]:
+        """Return (tree, leaves in it) of the small trees."""
+        totals = self.totals
+        return [
+            (INSTRUMENTS, int(totals.instrument_count)),
+            (FUNDS, int(totals.fund_count)),
+            (UNDERLYINGS, int(totals.underlying_count)),
+            (ASSETS, int(totals.asset_count)),
+            (POOLS, int(totals.pool_count)),
+        ]
 
     def rollback(self, point: Checkpoint) -> None:
         """Stand where ``point`` was made; it and all later checkpoints are used up.
@@ -277,21 +320,24 @@ class Engine:
     def _restore(self, point: Checkpoint) -> None:
         state = cast(Any, self.state)
         counts = (int(self.totals.account_count), int(self.totals.withdrawal_count))
+        listed = int(self.totals.instrument_count)
         pages = int(state.scratch[0].page_count)
         unpack_accounts(state.accounts, point.account_ids, point.accounts)
         state.pages[point.page_rows] = point.rows["pages"]
-        for name in ("instruments", "funds", "globals", "params", "scratch"):
-            getattr(state, name)[:] = point.rows[name]
+        for name in SMALL:
+            rows = getattr(state, name)
+            rows[: point.rows[name].shape[0]] = point.rows[name]
+            rows[point.rows[name].shape[0] :] = np.zeros(1, rows.dtype)
         # Rows beyond the counts are zeroed, so that equal states are equal bytes.
         accounts, withdrawals = int(self.totals.account_count), int(self.totals.withdrawal_count)
         state.accounts[accounts : counts[0]] = np.zeros(1, state.accounts.dtype)
         state.withdrawals[withdrawals : counts[1]] = np.zeros(1, state.withdrawals.dtype)
         kept_pages = int(state.scratch[0].page_count)
         state.pages[kept_pages:pages] = np.zeros(1, state.pages.dtype)
-        instruments, funds = point.leaves[1].shape[0], point.leaves[2].shape[0]
-        self._put(ACCOUNTS, point.account_ids, point.leaves[0])
-        self._put(INSTRUMENTS, np.arange(instruments), point.leaves[1])
-        self._put(FUNDS, np.arange(funds), point.leaves[2])
+        for tree, leaves in point.leaves.items():
+            ids = point.account_ids if tree == ACCOUNTS else np.arange(leaves.shape[0])
+            self._put(tree, ids, leaves)
+        self._put(INSTRUMENTS, np.arange(int(self.totals.instrument_count), listed), None)
         self._put(ACCOUNTS, np.arange(accounts, counts[0]), None)
         self._put(WITHDRAWALS, np.arange(withdrawals, counts[1]), None)
         self.book.withdrawals[0] = withdrawals
@@ -318,7 +364,7 @@ class Engine:
             self.forest.put_keys(keys, part)
 
 
-def _run_until_overflow(state: State, book: Book, run: Run, arrays: tuple[Any, Any, Any]) -> bool:
+def _run_until_overflow(state: State, book: Book, run: Run, arrays: tuple[Any, ...]) -> bool:
     """Return True when the run is finished, False when the action at NEXT overflowed."""
     try:
         run_steps(state, book, run, *arrays)

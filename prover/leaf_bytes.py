@@ -10,23 +10,27 @@ import numpy as np
 from clearing.compiler import kernel_entry
 from clearing.keccak import to_bytes
 from clearing.leaves import (
+    ASSET_FIELDS,
+    PARAMS_FIELDS,
+    POOL_FIELDS,
+    UNDERLYING_FIELDS,
+    UNDERLYING_PIECES,
     encode_account,
+    encode_fields,
     encode_fund,
     encode_instrument,
     encode_page,
-    encode_params,
     encode_withdrawal,
 )
 from clearing.records import State
-from prover.commit import LEAF_PIECES
 from prover.tree import Pieces
 
-PARAMS, FUND, ACCOUNT, PAGE, INSTRUMENT, WITHDRAWAL = range(6)
+PARAMS, FUND, ACCOUNT, PAGE, INSTRUMENT, WITHDRAWAL, ASSET, POOL, UNDERLYING = range(9)
 
 
 def leaf_bytes(state: State, kind: int, rows: Sequence[int]) -> tuple[bytes, ...]:
     """Return the leaves of these rows of one kind; ``rows`` are row numbers, not ids."""
-    encoded = np.zeros((len(rows), LEAF_PIECES), np.int64)
+    encoded = np.zeros((len(rows), UNDERLYING_PIECES), np.int64)
     lengths = np.zeros(len(rows), np.int64)
     encode_rows(state, kind, np.array(rows, np.int64), encoded, lengths)
     return tuple(to_bytes(encoded[i, : lengths[i]]) for i in range(len(rows)))
@@ -34,11 +38,17 @@ def leaf_bytes(state: State, kind: int, rows: Sequence[int]) -> tuple[bytes, ...
 
 @kernel_entry
 def encode_rows(state: State, kind: int, rows: Pieces, encoded: Any, lengths: Pieces) -> None:
-    """Write leaf ``rows[i]`` of the kind into encoded[i], int64[n, 256], and its length."""
+    """Write leaf ``rows[i]`` of the kind into encoded[i], int64[n, 856], and its length."""
     for i in range(rows.shape[0]):
         row = rows[i]
         if kind == PARAMS:
-            lengths[i] = encode_params(state.params[row], encoded[i])
+            lengths[i] = encode_fields(state.params_pieces[row], PARAMS_FIELDS, encoded[i])
+        elif kind == ASSET:
+            lengths[i] = encode_fields(state.asset_pieces[row], ASSET_FIELDS, encoded[i])
+        elif kind == POOL:
+            lengths[i] = encode_fields(state.pool_pieces[row], POOL_FIELDS, encoded[i])
+        elif kind == UNDERLYING:
+            lengths[i] = encode_fields(state.underlying_pieces[row], UNDERLYING_FIELDS, encoded[i])
         elif kind == FUND:
             lengths[i] = encode_fund(state.funds[row], encoded[i])
         elif kind == ACCOUNT:

@@ -73,6 +73,7 @@ def run_steps(
     run: Run,
     actions: Rows[Action],
     observations: Rows[Observation],
+    payload: Rows[int],
     signers: Grid,
 ) -> None:
     """Run from ``run.progress`` to the end of the actions (of the bounds).
@@ -91,7 +92,7 @@ def run_steps(
             progress[PHASE] = APPLYING
         while not is_step_full(state, run, actions, step):
             k = progress[NEXT]
-            run.codes[k] = apply_action(state, actions, observations, signers, k)
+            run.codes[k] = apply_action(state, actions, observations, payload, signers, k)
             progress[NEXT] = k + 1
         progress[PHASE] = CLOSING
         first = run.firsts[step]

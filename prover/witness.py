@@ -9,17 +9,34 @@ from clearing.decode import pack
 from clearing.messages import decode_step
 from clearing.units import (
     ACCOUNTS_DEPTH,
+    INSTRUMENTS_DEPTH,
     STEPS_DEPTH,
     WITHDRAWALS_DEPTH,
 )
-from prover.commit import ACCOUNTS, INSTRUMENTS, WITHDRAWALS
+from prover.commit import ACCOUNTS, INSTRUMENTS, UNDERLYINGS, WITHDRAWALS
 from prover.engine import Engine
-from prover.leaf_bytes import ACCOUNT, FUND, INSTRUMENT, PAGE, PARAMS, leaf_bytes
+from prover.leaf_bytes import (
+    ACCOUNT,
+    ASSET,
+    FUND,
+    INSTRUMENT,
+    PAGE,
+    PARAMS,
+    POOL,
+    UNDERLYING,
+    leaf_bytes,
+)
 from prover.tree import Forest
 from verifier.batch import HASH_BYTES, step_record_hash
 from verifier.evidence import Evidence
 from verifier.header import Header
-from verifier.read_set import names_of, targets
+from verifier.read_set import (
+    accounts_read,
+    instruments_read,
+    names_of,
+    targets,
+    underlyings_read,
+)
 
 
 def build_evidence(
@@ -45,15 +62,21 @@ def build_evidence(
     columns = engine.decode(*pack(actions))
     names = names_of(columns, 0, columns.action_count)
     totals, state = engine.totals, engine.state
-    accounts = targets(names.accounts, int(totals.account_count), 0, 0)
-    rows = cast(Any, state.accounts)[accounts]
-    held = {
-        int(position.instrument) for row in rows for position in row.positions[: row.position_count]
-    }
-    instruments = targets(names.instruments | held, int(totals.instrument_count), 0, 0)
+    pools = cast(Any, state.pools)[: int(totals.pool_count)]
+    full, accounts = accounts_read(names, int(totals.account_count), pools)
+    valued = cast(Any, state.accounts)[full]
+    instrument_count = int(totals.instrument_count)
+    instruments = instruments_read(names, instrument_count, valued)
+    underlying_count = int(totals.underlying_count)
+    underlyings = underlyings_read(
+        names, underlying_count, valued, cast(Any, state.instruments)[instruments]
+    )
     account_count, withdrawal_count = int(totals.account_count), int(totals.withdrawal_count)
     account_targets = accounts + targets(
         frozenset(), account_count, names.openings, 4**ACCOUNTS_DEPTH
+    )
+    instrument_targets = instruments + targets(
+        frozenset(), instrument_count, names.listings, 4**INSTRUMENTS_DEPTH
     )
     withdrawal_targets = targets(
         frozenset(), withdrawal_count, names.withdrawals, 4**WITHDRAWALS_DEPTH
@@ -73,10 +96,14 @@ def build_evidence(
         accounts=leaf_bytes(state, ACCOUNT, accounts),
         pages=leaf_bytes(state, PAGE, _page_rows(engine, sorted(names.pages))),
         instruments=leaf_bytes(state, INSTRUMENT, instruments),
+        assets=leaf_bytes(state, ASSET, range(int(totals.asset_count))),
+        pools=leaf_bytes(state, POOL, range(int(totals.pool_count))),
+        underlyings=leaf_bytes(state, UNDERLYING, underlyings),
         account_siblings=tuple(forest.siblings(ACCOUNTS, account_count, account_targets)),
         instrument_siblings=tuple(
-            forest.siblings(INSTRUMENTS, int(totals.instrument_count), instruments)
+            forest.siblings(INSTRUMENTS, instrument_count, instrument_targets)
         ),
+        underlying_siblings=tuple(forest.siblings(UNDERLYINGS, underlying_count, underlyings)),
         withdrawal_siblings=tuple(
             forest.siblings(WITHDRAWALS, withdrawal_count, withdrawal_targets)
         ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from clearing.codes import Tag
 from clearing.encoding import Field, MalformedBytes, Reader, raw
 from clearing.keccak import tagged_hash
+from clearing.leaves import ACCOUNT_PIECES_MAX
 from clearing.units import ACCOUNTS_DEPTH
 from verifier.batch import HASH_BYTES, OPENING_BYTES, Opening
 from verifier.multiproof import ProofError, root_from
@@ -15,7 +16,7 @@ from verifier.multiproof import ProofError, root_from
 _HEADER = struct.Struct(">BBBBBHBqqq12s20sqqqq")
 _POSITION = struct.Struct(">IiQqq")
 _LEAF_VERSION = 1
-_WORDS = Field("words", 1, 3, 51)
+_WORDS = Field("words", 1, 3, ACCOUNT_PIECES_MAX // 4)
 _SIBLINGS = Field("siblings", 1, 0, 3 * ACCOUNTS_DEPTH)
 
 

@@ -20,11 +20,11 @@ from verifier.multiproof import dense_root
 
 HASH_BYTES = 32
 PAIR_BYTES = 2 * HASH_BYTES
-GLOBALS_BYTES = 7 * HASH_BYTES
+GLOBALS_BYTES = 10 * HASH_BYTES
 SUB_ROOTS = (
     "accounts",
     "instruments",
-    "risk_rows",
+    "underlyings",
     "assets",
     "funds",
     "pools",
@@ -35,7 +35,7 @@ OPENING_BYTES = GLOBALS_BYTES + len(SUB_ROOTS) * HASH_BYTES
 
 _STEP_HEAD = struct.Struct(">QB")
 _LENGTH = struct.Struct(">H")
-_GLOBALS = struct.Struct(">8q32sqqqq32s32s32s")
+_GLOBALS = struct.Struct(">8q32sqqqq32s32s32s96x")
 
 
 class Pair(NamedTuple):

@@ -14,8 +14,24 @@ from dataclasses import dataclass
 from clearing.decode import Columns, decode, pack, recover_signers
 from clearing.encoding import Field, MalformedBytes, Reader, raw
 from clearing.keccak import pieces
+from clearing.leaves import (
+    ACCOUNT_PIECES_MAX,
+    ASSET_PIECES,
+    INSTRUMENT_PIECES_MAX,
+    PARAMS_PIECES,
+    POOL_PIECES,
+    UNDERLYING_PIECES,
+)
 from clearing.messages import MalformedStep, action_hash, decode_step, step_hash
-from clearing.units import ACTION_BYTES_MAX, ACTIONS_PER_STEP, FUNDS_MAX, STEPS_DEPTH
+from clearing.units import (
+    ACTION_BYTES_MAX,
+    ACTIONS_PER_STEP,
+    ASSETS_MAX,
+    FUNDS_MAX,
+    POOLS_MAX,
+    STEPS_DEPTH,
+    UNDERLYINGS_MAX,
+)
 from verifier.batch import GLOBALS_BYTES, HASH_BYTES, step_record_hash
 from verifier.errors import VerifierError
 from verifier.header import HEADER_BYTES, Header
@@ -25,16 +41,21 @@ from verifier.witness_state import Siblings, WitnessError, WitnessLeaves, Witnes
 
 WORD_BYTES = 32
 PAGE_BYTES = 9 * WORD_BYTES
-INSTRUMENT_BYTES = 7 * WORD_BYTES
+ASSET_BYTES = 8 * ASSET_PIECES
+POOL_BYTES = 8 * POOL_PIECES
+UNDERLYING_BYTES = 8 * UNDERLYING_PIECES
+PARAMS_BYTES = 8 * PARAMS_PIECES
 STEP_BYTES_MAX = 9 + ACTIONS_PER_STEP * (2 + ACTION_BYTES_MAX)
-EVIDENCE_BYTES_MAX = 1 << 18  # far beyond any canonical one; refuses absurd lengths early
+EVIDENCE_BYTES_MAX = 1 << 19  # far beyond any canonical one; refuses absurd lengths early
 
 _STEP = Field("step", 4, 0, (1 << 32) - 1)
 _STEP_LENGTH = Field("step bytes", 2, 9, STEP_BYTES_MAX)
 _SIBLINGS = Field("siblings", 2, 0, 4096)
-_WORDS = Field("words", 1, 3, 51)
-_PARAMS_WORDS = Field("params words", 1, 13, 29)
+_WORDS = Field("words", 1, 3, max(ACCOUNT_PIECES_MAX, INSTRUMENT_PIECES_MAX) // 4)
 _FUNDS = Field("funds", 1, 0, FUNDS_MAX)
+_ASSETS = Field("assets", 1, 0, ASSETS_MAX)
+_POOLS = Field("pools", 1, 0, POOLS_MAX)
+_UNDERLYINGS = Field("underlyings", 1, 0, UNDERLYINGS_MAX)
 _LEAVES = Field("leaves", 2, 0, 1024)
 
 
@@ -63,8 +84,12 @@ class Evidence:
     accounts: tuple[bytes, ...]
     pages: tuple[bytes, ...]
     instruments: tuple[bytes, ...]
+    assets: tuple[bytes, ...]
+    pools: tuple[bytes, ...]
+    underlyings: tuple[bytes, ...]
     account_siblings: tuple[bytes, ...]
     instrument_siblings: tuple[bytes, ...]
+    underlying_siblings: tuple[bytes, ...]
     withdrawal_siblings: tuple[bytes, ...]
 
     def encode(self) -> bytes:
@@ -79,14 +104,19 @@ class Evidence:
                 _list(_SIBLINGS, self.record_siblings, HASH_BYTES),
                 _STEP_LENGTH.encode(len(self.step_bytes)) + self.step_bytes,
                 raw("globals leaf", self.globals_leaf, GLOBALS_BYTES),
-                _words(_PARAMS_WORDS, self.params_leaf),
+                raw("params leaf", self.params_leaf, PARAMS_BYTES),
                 _list(_FUNDS, self.funds, WORD_BYTES),
                 _LEAVES.encode(len(self.accounts)),
                 *(_words(_WORDS, leaf) for leaf in self.accounts),
                 _list(_LEAVES, self.pages, PAGE_BYTES),
-                _list(_LEAVES, self.instruments, INSTRUMENT_BYTES),
+                _LEAVES.encode(len(self.instruments)),
+                *(_words(_WORDS, leaf) for leaf in self.instruments),
+                _list(_ASSETS, self.assets, ASSET_BYTES),
+                _list(_POOLS, self.pools, POOL_BYTES),
+                _list(_UNDERLYINGS, self.underlyings, UNDERLYING_BYTES),
                 _list(_SIBLINGS, self.account_siblings, HASH_BYTES),
                 _list(_SIBLINGS, self.instrument_siblings, HASH_BYTES),
+                _list(_SIBLINGS, self.underlying_siblings, HASH_BYTES),
                 _list(_SIBLINGS, self.withdrawal_siblings, HASH_BYTES),
             )
         )
@@ -109,13 +139,17 @@ class Evidence:
                 record_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
                 step_bytes=reader.raw("step bytes", reader.integer(_STEP_LENGTH)),
                 globals_leaf=reader.raw("globals leaf", GLOBALS_BYTES),
-                params_leaf=_read_words(reader, _PARAMS_WORDS),
+                params_leaf=reader.raw("params leaf", PARAMS_BYTES),
                 funds=_read_list(reader, _FUNDS, WORD_BYTES),
-                accounts=tuple(_read_words(reader, _WORDS) for _ in range(reader.integer(_LEAVES))),
+                accounts=_read_leaves(reader),
                 pages=_read_list(reader, _LEAVES, PAGE_BYTES),
-                instruments=_read_list(reader, _LEAVES, INSTRUMENT_BYTES),
+                instruments=_read_leaves(reader),
+                assets=_read_list(reader, _ASSETS, ASSET_BYTES),
+                pools=_read_list(reader, _POOLS, POOL_BYTES),
+                underlyings=_read_list(reader, _UNDERLYINGS, UNDERLYING_BYTES),
                 account_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
                 instrument_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
+                underlying_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
                 withdrawal_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
             )
             reader.end()
@@ -132,11 +166,19 @@ class Evidence:
             self.accounts,
             self.pages,
             self.instruments,
+            self.assets,
+            self.pools,
+            self.underlyings,
         )
 
     def siblings(self) -> Siblings:
-        """Return the multiproofs of the three trees."""
-        return Siblings(self.account_siblings, self.instrument_siblings, self.withdrawal_siblings)
+        """Return the multiproofs of the four trees."""
+        return Siblings(
+            self.account_siblings,
+            self.instrument_siblings,
+            self.underlying_siblings,
+            self.withdrawal_siblings,
+        )
 
 
 def check_bad_step(header: Header, evidence: bytes) -> bool:
@@ -223,6 +265,10 @@ def _words(count: Field, leaf: bytes) -> bytes:
     if rest:
         raise ValueError(f"expected whole words of {WORD_BYTES} bytes, was {len(leaf)} bytes")
     return count.encode(words) + leaf
+
+
+def _read_leaves(reader: Reader) -> tuple[bytes, ...]:
+    return tuple(_read_words(reader, _WORDS) for _ in range(reader.integer(_LEAVES)))
 
 
 def _read_words(reader: Reader, count: Field) -> bytes:

@@ -6,16 +6,25 @@ Witnesses hold exactly this set, so that a leaf too few or too many is visible b
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from clearing.codes import Code, Kind
+from clearing.codes import Code, InstrumentKind, Kind, Mode
 from clearing.decode import Columns
-from clearing.units import ALL_SLOTS, PAGE_SLOTS
+from clearing.forms import (
+    NAMES,
+    NAMES_ACCOUNT,
+    NAMES_COUNTERPARTY,
+    NAMES_INSTRUMENT,
+    NAMES_PAYLOAD,
+    NAMES_POOL,
+    NAMES_UNDERLYING,
+)
+from clearing.step import brings_underlying
+from clearing.units import ALL_SLOTS, PAGE_SLOTS, POINTS_MAX, SWEEP_ACCOUNTS_MAX
 
-_NAMES_ACCOUNT = frozenset((Kind.INBOX, Kind.WITHDRAW, Kind.TRANSFER, Kind.CANCEL, Kind.LIQUIDATE))
-_NAMES_COUNTERPARTY = frozenset((Kind.TRANSFER, Kind.LIQUIDATE))
-_NAMES_INSTRUMENT = frozenset((Kind.TRADE, Kind.PRICE, Kind.FUNDING, Kind.LIQUIDATE))
+ROW_STRIDE = 1 + POINTS_MAX  # pieces of one instrument's row in the payload
 _MAY_WITHDRAW = frozenset((Kind.INBOX, Kind.WITHDRAW))
 
 
@@ -23,44 +32,116 @@ _MAY_WITHDRAW = frozenset((Kind.INBOX, Kind.WITHDRAW))
 class Names:
     """What the actions of a step name, existing or not.
 
-    ``pages`` holds (account, page number) of each order slot; ``openings`` and ``withdrawals`` are
-    the most accounts and withdrawals that the step can append.
+    ``lean`` are the accounts that only sweeps name: their leaves are read and none of their
+    markets. ``pages`` holds (account, page number) of each order slot. ``underlyings`` are named;
+    ``deep`` are the instruments that bring their underlying in. ``pools`` bring their accounts in.
+    The rest are the most accounts, instruments and withdrawals that the step can append.
     """
 
     accounts: frozenset[int]
+    lean: frozenset[int]
     instruments: frozenset[int]
+    deep: frozenset[int]
+    underlyings: frozenset[int]
+    pools: frozenset[int]
     pages: frozenset[tuple[int, int]]
     openings: int
+    listings: int
     withdrawals: int
 
 
 def names_of(columns: Columns, first: int, stop: int) -> Names:
     """Return what actions ``first .. stop`` name; one that the law does not judge names nothing."""
-    accounts: set[int] = set()
-    instruments: set[int] = set()
-    pages: set[tuple[int, int]] = set()
-    openings = withdrawals = 0
+    found: dict[str, set[Any]] = {
+        name: set()
+        for name in ("accounts", "lean", "instruments", "deep", "underlyings", "pools", "pages")
+    }
+    openings = listings = withdrawals = 0
     for action in cast(Any, columns.actions)[first:stop]:
         if action.code not in (Code.APPLIED, Code.QUORUM):
             continue
         kind = int(action.kind)
-        if kind in _NAMES_ACCOUNT:
-            accounts.add(int(action.account))
-        if kind in _NAMES_COUNTERPARTY:
-            accounts.add(int(action.counterparty))
-        if kind in _NAMES_INSTRUMENT:
-            instruments.add(int(action.instrument))
-        if kind == Kind.TRADE:
-            for order in (action.maker, action.taker):
-                accounts.add(int(order.account))
-                pages.add((int(order.account), int(order.slot) // PAGE_SLOTS))
-        if kind == Kind.CANCEL and action.slot != ALL_SLOTS:
-            pages.add((int(action.account), int(action.slot) // PAGE_SLOTS))
+        _add_names(found, action, cast(Any, columns.payload))
         openings += kind == Kind.INBOX
+        listings += kind == Kind.LIST
         withdrawals += kind in _MAY_WITHDRAW
-    return Names(
-        frozenset(accounts), frozenset(instruments), frozenset(pages), openings, withdrawals
-    )
+    sets = {name: frozenset(members) for name, members in found.items()}
+    sets["lean"] -= sets["accounts"]
+    return Names(**sets, openings=openings, listings=listings, withdrawals=withdrawals)
+
+
+def _add_names(found: dict[str, set[Any]], action: Any, payload: Any) -> None:
+    kind = int(action.kind)
+    names = int(NAMES[kind])
+    if names & NAMES_ACCOUNT:
+        found["accounts"].add(int(action.account))
+    if names & NAMES_COUNTERPARTY:
+        found["accounts"].add(int(action.counterparty))
+    if names & NAMES_INSTRUMENT:
+        found["instruments"].add(int(action.instrument))
+    if names & NAMES_UNDERLYING:
+        found["underlyings"].add(int(action.underlying))
+    if names & NAMES_INSTRUMENT and brings_underlying(action):
+        found["deep"].add(int(action.instrument))
+    if names & NAMES_POOL:
+        found["pools"].add(int(action.pool))
+    if names & NAMES_PAYLOAD:
+        found["lean"].update(int(piece) for piece in swept_accounts(action, payload))
+    if kind == Kind.RISK_ROWS:
+        start, end = int(action.payload_first), int(action.payload_first + action.payload_count)
+        found["instruments"].update(int(piece) for piece in payload[start:end:ROW_STRIDE])
+    if kind == Kind.TRADE:
+        for order in (action.maker, action.taker):
+            found["accounts"].add(int(order.account))
+            found["pages"].add((int(order.account), int(order.slot) // PAGE_SLOTS))
+    if kind == Kind.CANCEL and action.slot != ALL_SLOTS:
+        found["pages"].add((int(action.account), int(action.slot) // PAGE_SLOTS))
+
+
+def swept_accounts(action: Any, payload: Any) -> Any:
+    """Return the accounts that a sweep's payload names: all of a tally's, all but four pieces of an
+    apply's, which are the hash stack's."""
+    count = int(action.payload_count) - (4 if action.kind == Kind.SWEEP_APPLY else 0)
+    first = int(action.payload_first)
+    return payload[first : first + min(max(count, 0), SWEEP_ACCOUNTS_MAX)]
+
+
+def accounts_read(names: Names, count: int, pools: Sequence[Any]) -> tuple[list[int], list[int]]:
+    """Return (accounts whose markets are read too, all accounts), sorted, of ``count``.
+
+    ``pools`` are the state's pool records: a named one brings its two accounts.
+    """
+    owned = {
+        int(account)
+        for pool in pools
+        if int(pool.id) in names.pools
+        for account in (pool.account, pool.sleeve)
+    }
+    full = targets(names.accounts | owned, count, 0, 0)
+    return full, targets(names.accounts | owned | names.lean, count, 0, 0)
+
+
+def instruments_read(names: Names, count: int, accounts: Iterable[Any]) -> list[int]:
+    """Return the sorted instruments that are named, or held by one of ``accounts``."""
+    held = {int(p.instrument) for row in accounts for p in row.positions[: row.position_count]}
+    return targets(names.instruments | held, count, 0, 0)
+
+
+def underlyings_read(
+    names: Names, count: int, accounts: Iterable[Any], instruments: Iterable[Any]
+) -> list[int]:
+    """Return the sorted underlyings that a step reads, given the other leaves.
+
+    Those named; those of named markets but for trades and liquidations; those of markets that are
+    no perpetuals; and if one of ``accounts`` is a portfolio, those of all ``instruments``.
+    """
+    found = set(names.underlyings)
+    portfolio = any(int(account.mode) == Mode.PORTFOLIO for account in accounts)
+    for row in instruments:
+        perpetual = int(row.kind) == InstrumentKind.PERPETUAL
+        if int(row.id) in names.deep or portfolio or not perpetual:
+            found.add(int(row.underlying))
+    return targets(frozenset(found), count, 0, 0)
 
 
 def targets(named: frozenset[int], count: int, appended: int, capacity: int) -> list[int]:

@@ -6,6 +6,7 @@ be the one encoding of its record, so that what is hashed and what the law sees 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -16,44 +17,60 @@ from clearing.codes import Tag
 from clearing.compiler import kernel, kernel_entry
 from clearing.decode import Columns
 from clearing.genesis import empty_state
-from clearing.keccak import hash_pieces, hash_rows, pieces, tagged_hash, to_bytes
+from clearing.keccak import hash_pieces, hash_rows, pieces, to_bytes
 from clearing.leaves import (
     ACCOUNT_PIECES_MAX,
+    ASSET_FIELDS,
     GLOBALS_PIECES,
+    INSTRUMENT_PIECES_MAX,
     PAGE_PIECES,
-    PARAMS_PIECES_MAX,
+    PARAMS_FIELDS,
+    PARAMS_PIECES,
+    POOL_FIELDS,
+    UNDERLYING_FIELDS,
+    UNDERLYING_PIECES,
     encode_account,
+    encode_fields,
     encode_fund,
     encode_globals,
     encode_instrument,
     encode_page,
-    encode_params,
     encode_withdrawal,
     load_account,
+    load_fields,
     load_fund,
     load_globals,
     load_instrument,
     load_page,
-    load_params,
 )
 from clearing.records import State
+from clearing.scenarios import derive_cells
 from clearing.step import transition
 from clearing.units import (
     ACCOUNTS_DEPTH,
     ACTIONS_PER_STEP,
+    ASSETS_DEPTH,
     FUNDS_DEPTH,
     INSTRUMENTS_DEPTH,
     PAGES_MAX,
+    POOLS_DEPTH,
+    UNDERLYINGS_DEPTH,
     WITHDRAWALS_DEPTH,
 )
 from verifier.batch import SUB_ROOTS, Opening
 from verifier.errors import VerifierError
 from verifier.multiproof import ABSENT, dense_root, root_from
-from verifier.read_set import Names, targets
+from verifier.read_set import (
+    Names,
+    accounts_read,
+    instruments_read,
+    targets,
+    underlyings_read,
+)
 
 Pieces = np.ndarray[Any, np.dtype[np.int64]]
 
-ROW_PIECES = 256
+ROW_PIECES = 272
 HASH_PIECES = 4
 NO_ID = (1 << 63) - 1  # behind every real id, so that spare rows keep the ids sorted
 NEW_PAGES_MAX = 2 * ACTIONS_PER_STEP
@@ -65,8 +82,14 @@ TAG_INSTRUMENT = int(Tag.INSTRUMENT)
 TAG_FUND = int(Tag.FUND)
 TAG_PAGE = int(Tag.PAGE)
 TAG_WITHDRAWAL = int(Tag.WITHDRAWAL)
+TAG_ASSET = int(Tag.ASSET)
+TAG_POOL = int(Tag.POOL)
+TAG_PARAMS = int(Tag.PARAMS)
+TAG_UNDERLYING = int(Tag.UNDERLYING)
 
-assert max(ACCOUNT_PIECES_MAX, PARAMS_PIECES_MAX) <= ROW_PIECES
+assert max(ACCOUNT_PIECES_MAX, INSTRUMENT_PIECES_MAX, PARAMS_PIECES) <= ROW_PIECES
+# Places in the counts of leaves.
+FUNDS, ACCOUNTS, PAGES, INSTRUMENTS, ASSETS, POOLS, UNDERLYINGS = range(7)
 
 
 class WitnessError(VerifierError):
@@ -83,13 +106,17 @@ class WitnessLeaves:
     accounts: tuple[bytes, ...]
     pages: tuple[bytes, ...]
     instruments: tuple[bytes, ...]
+    assets: tuple[bytes, ...]
+    pools: tuple[bytes, ...]
+    underlyings: tuple[bytes, ...]
 
 
 class Siblings(NamedTuple):
-    """Multiproofs of the accounts, instruments and withdrawals trees."""
+    """Multiproofs of the accounts, instruments, underlyings and withdrawals trees."""
 
     accounts: Sequence[bytes]
     instruments: Sequence[bytes]
+    underlyings: Sequence[bytes]
     withdrawals: Sequence[bytes]
 
 
@@ -104,17 +131,25 @@ class WitnessState:
             len(leaves.accounts),
             len(leaves.pages),
             len(leaves.instruments),
+            len(leaves.assets),
+            len(leaves.pools),
+            len(leaves.underlyings),
         )
         self._rows, self._lengths = _to_rows(leaves)
-        self.state = _room_for(len(leaves.accounts), len(leaves.instruments))
+        self.state = _room_for(
+            len(leaves.accounts), len(leaves.instruments), len(leaves.underlyings)
+        )
         self._load()
         totals = self._totals
         self._account_count = int(totals.account_count)
+        self._instrument_count = int(totals.instrument_count)
         self._withdrawal_count = int(totals.withdrawal_count)
-        if int(totals.fund_count) != len(leaves.funds):
-            raise WitnessError(
-                f"expected {int(totals.fund_count)} fund leaves, was {len(leaves.funds)}; send all"
-            )
+        for name, count in (("fund", FUNDS), ("asset", ASSETS), ("pool", POOLS)):
+            expected = int(totals[f"{name}_count"])
+            if expected != self._counts[count]:
+                raise WitnessError(
+                    f"expected {expected} {name} leaves, was {self._counts[count]}; send all"
+                )
 
     @property
     def domain(self) -> bytes:
@@ -135,23 +170,31 @@ class WitnessState:
                 f"expected leaf {place} of the witness to be canonical and in place, was not; a "
                 "state that the law made has only such leaves: prove the step that broke it"
             )
+        for i, leaf in enumerate(self._leaves.underlyings):
+            row = np.frombuffer(leaf, ">i8").astype(np.int64)
+            if not load_underlying(self.state, row, i, np.zeros(UNDERLYING_PIECES, np.int64)):
+                raise WitnessError(
+                    f"expected underlying {i} of the witness to be canonical, was not; prove the "
+                    "step that broke it"
+                )
 
     def check_read_set(self, names: Names) -> None:
         """Compare accounts, pages and instruments with what the step reads, as sets.
 
         Raises WitnessError naming the ids that are missing or surplus.
         """
-        accounts = [int(row.id) for row in self._accounts()]
-        wanted = targets(names.accounts, self._account_count, 0, 0)
-        _compare("accounts", wanted, accounts)
-        held = {
-            int(p.instrument)
-            for row in self._accounts()
-            for p in row.positions[: row.position_count]
-        }
-        wanted = targets(names.instruments | held, int(self._totals.instrument_count), 0, 0)
-        instruments = cast(Any, self.state.instruments)[: self._counts[3]]
+        rows = self._accounts()
+        pools = cast(Any, self.state.pools)[: self._counts[POOLS]]
+        full, every = accounts_read(names, self._account_count, pools)
+        _compare("accounts", every, [int(row.id) for row in rows])
+        valued = [row for row in rows if int(row.id) in full]
+        wanted = instruments_read(names, self._instrument_count, valued)
+        instruments = self._instruments()
         _compare("instruments", wanted, [int(row.id) for row in instruments])
+        count = int(self._totals.underlying_count)
+        wanted = underlyings_read(names, count, valued, instruments)
+        underlyings = cast(Any, self.state.underlyings)[: self._counts[UNDERLYINGS]]
+        _compare("underlyings", wanted, [int(row.id) for row in underlyings])
         existing = {int(row.id): int(row.page_mask) for row in self._accounts()}
         pages = sorted(
             (account, number)
@@ -161,7 +204,10 @@ class WitnessState:
         _compare("fill pages", pages, [_page_name(leaf) for leaf in self._leaves.pages])
 
     def _accounts(self) -> Any:
-        return cast(Any, self.state.accounts)[: self._counts[1]]
+        return cast(Any, self.state.accounts)[: self._counts[ACCOUNTS]]
+
+    def _instruments(self) -> Any:
+        return cast(Any, self.state.instruments)[: self._counts[INSTRUMENTS]]
 
     def run(self, columns: Columns, time: int) -> None:
         """Run the law's step over all of ``columns``, signers recovered, at law time ``time``.
@@ -181,7 +227,7 @@ class WitnessState:
         if scratch.missing_kind != 0:
             raise WitnessError(
                 f"expected all that the step reads, was without {int(scratch.missing_id)} of kind "
-                f"{int(scratch.missing_kind)} (1 account, 2 instrument, 3 page); add it"
+                f"{int(scratch.missing_kind)} (1 account, 2 instrument, 3 page, 4 underlying); add it"
             )
 
     def root(self, names: Names, siblings: Siblings) -> bytes:
@@ -191,16 +237,17 @@ class WitnessState:
         for siblings that are not canonical; WitnessError if the globals hold another withdrawals
         root before the step.
         """
-        accounts, instruments, funds, withdrawals = self._leaf_hashes()
+        accounts, instruments, funds, withdrawals, assets, pools = self._leaf_hashes()
         ids = [int(row.id) for row in self._accounts()]
         at = ids + targets(frozenset(), self._account_count, names.openings, 4**ACCOUNTS_DEPTH)
         accounts_root = root_from(
             ACCOUNTS_DEPTH, self._account_count, at, _padded(accounts, at), siblings.accounts
         )
-        at = [int(row.id) for row in cast(Any, self.state.instruments)[: self._counts[3]]]
-        count = int(self._totals.instrument_count)
+        count = self._instrument_count
+        at = [int(row.id) for row in self._instruments()]
+        at += targets(frozenset(), count, names.listings, 4**INSTRUMENTS_DEPTH)
         instruments_root = root_from(
-            INSTRUMENTS_DEPTH, count, at, instruments, siblings.instruments
+            INSTRUMENTS_DEPTH, count, at, _padded(instruments, at), siblings.instruments
         )
         at = targets(frozenset(), self._withdrawal_count, names.withdrawals, 4**WITHDRAWALS_DEPTH)
         withdrawals_root = root_from(
@@ -213,9 +260,29 @@ class WitnessState:
         roots = dict.fromkeys(SUB_ROOTS, ABSENT)
         roots["accounts"] = accounts_root
         roots["instruments"] = instruments_root
+        roots["underlyings"] = self._underlyings_root(siblings.underlyings)
+        roots["assets"] = dense_root(ASSETS_DEPTH, assets)
         roots["funds"] = dense_root(FUNDS_DEPTH, funds)
-        roots["params"] = tagged_hash(Tag.PARAMS, self._leaves.params)
+        roots["pools"] = dense_root(POOLS_DEPTH, pools)
+        roots["params"] = self._params_hash()
         return Opening(to_bytes(row), tuple(roots.values())).state_root()
+
+    def _underlyings_root(self, siblings: Sequence[bytes]) -> bytes:
+        rows = cast(Any, self.state.underlyings)[: self._counts[UNDERLYINGS]]
+        hashes = np.zeros((len(rows), HASH_PIECES), np.int64)
+        hash_underlyings(self.state, len(rows), np.zeros(UNDERLYING_PIECES, np.int64), hashes)
+        return root_from(
+            UNDERLYINGS_DEPTH,
+            int(self._totals.underlying_count),
+            [int(row.id) for row in rows],
+            [to_bytes(one) for one in hashes],
+            siblings,
+        )
+
+    def _params_hash(self) -> bytes:
+        digest = np.zeros(HASH_PIECES, np.int64)
+        hash_params(self.state, np.zeros(PARAMS_PIECES, np.int64), digest)
+        return to_bytes(digest)
 
     def _set_withdrawals_root(self, root: bytes, appended: bool) -> None:
         if appended:
@@ -226,14 +293,17 @@ class WitnessState:
                 f"was {root.hex()}; send the siblings of that tree"
             )
 
-    def _leaf_hashes(self) -> tuple[list[bytes], list[bytes], list[bytes], list[bytes]]:
+    def _leaf_hashes(self) -> list[list[bytes]]:
+        """Return the hashes of accounts, instruments, funds, new withdrawals, assets, pools."""
         totals = self._totals
         counts = np.array(
             (
-                self._counts[1] + int(totals.account_count) - self._account_count,
-                self._counts[3],
-                self._counts[0],
+                self._counts[ACCOUNTS] + int(totals.account_count) - self._account_count,
+                self._counts[INSTRUMENTS] + int(totals.instrument_count) - self._instrument_count,
+                self._counts[FUNDS],
                 int(totals.withdrawal_count) - self._withdrawal_count,
+                self._counts[ASSETS],
+                self._counts[POOLS],
             ),
             np.int64,
         )
@@ -243,38 +313,31 @@ class WitnessState:
         hash_leaves(self.state, counts, rows, np.zeros(longest, np.int64), digests)
         data = to_bytes(digests)
         hashes = [data[start : start + 32] for start in range(0, len(data), 32)]
-        ends = np.cumsum(counts)
-        return (
-            hashes[: ends[0]],
-            hashes[ends[0] : ends[1]],
-            hashes[ends[1] : ends[2]],
-            hashes[ends[2] : ends[3]],
-        )
+        ends = [0, *np.cumsum(counts).tolist()]
+        return [hashes[first:stop] for first, stop in itertools.pairwise(ends)]
 
 
 @kernel_entry
 def load_leaves(state: State, rows: Pieces, lengths: Pieces, counts: Pieces, again: Pieces) -> int:
-    """Load rows int64[n, 256]: globals, params, funds, accounts, pages, instruments.
+    """Load rows int64[n, 272]: globals, params, funds, accounts, pages, instruments, assets, pools.
 
-    ``counts`` int64[4] says how many of the last four. Returns LOADED, or the first row that is not
-    the encoding of what was read from it.
+    ``counts`` int64[7] says how many of each from funds on. Returns LOADED, or the first row that
+    is not the encoding of what was read from it.
     """
     load_globals(rows[0], state.globals[0])
     if not is_same(rows[0], again, lengths[0], encode_globals(state.globals[0], again)):
         return 0
-    if not load_params(rows[1], lengths[1], state.params[0]):
-        return 1
-    if not is_same(rows[1], again, lengths[1], encode_params(state.params[0], again)):
+    if not load_same(rows[1], lengths[1], PARAMS_FIELDS, state.params_pieces[0], again):
         return 1
     place = 2
-    for i in range(counts[0]):
+    for i in range(counts[FUNDS]):
         load_fund(rows[place], state.funds[i])
         size = encode_fund(state.funds[i], again)
         if state.funds[i].id != i or not is_same(rows[place], again, lengths[place], size):
             return place
         place += 1
     used = 0
-    for i in range(counts[1]):
+    for i in range(counts[ACCOUNTS]):
         account = state.accounts[i]
         pages = load_account(rows[place], lengths[place], account, state.pages, used)
         if pages < 0:
@@ -285,21 +348,66 @@ def load_leaves(state: State, rows: Pieces, lengths: Pieces, counts: Pieces, aga
             return place
         state.account_ids[i] = account.id
         place += 1
-    for _ in range(counts[2]):
-        if not load_witness_page(state, rows[place], lengths[place], counts[1], again):
+    for _ in range(counts[PAGES]):
+        if not load_witness_page(state, rows[place], lengths[place], counts[ACCOUNTS], again):
             return place
         place += 1
-    for i in range(counts[3]):
-        load_instrument(rows[place], state.instruments[i])
+    for i in range(counts[INSTRUMENTS]):
+        if not load_instrument(rows[place], lengths[place], state.instruments[i]):
+            return place
         size = encode_instrument(state.instruments[i], again)
         if not is_same(rows[place], again, lengths[place], size):
             return place
         state.instrument_ids[i] = state.instruments[i].id
         place += 1
+    place = load_tables(state, rows, lengths, counts, again, place)
+    if place >= 0:
+        return place
     state.scratch[0].page_count = used
-    state.scratch[0].spare_account = counts[1]
+    state.scratch[0].spare_account = counts[ACCOUNTS]
+    state.scratch[0].spare_instrument = counts[INSTRUMENTS]
     state.scratch[0].withdrawal_base = state.globals[0].withdrawal_count
     return LOADED
+
+
+@kernel
+def load_tables(
+    state: State, rows: Pieces, lengths: Pieces, counts: Pieces, again: Pieces, place: int
+) -> int:
+    """Load assets and pools from ``place``; return LOADED or the first row that is not canonical."""
+    for i in range(counts[ASSETS]):
+        if not load_same(rows[place], lengths[place], ASSET_FIELDS, state.asset_pieces[i], again):
+            return place
+        if state.assets[i].id != i:
+            return place
+        place += 1
+    for i in range(counts[POOLS]):
+        if not load_same(rows[place], lengths[place], POOL_FIELDS, state.pool_pieces[i], again):
+            return place
+        if state.pools[i].id != i:
+            return place
+        place += 1
+    return LOADED
+
+
+@kernel
+def load_same(row: Any, length: int, count: int, fields: Pieces, again: Pieces) -> bool:
+    """Load a leaf that is its record; False if encoding it again gives other pieces."""
+    load_fields(row, count, fields)
+    return is_same(row, again, length, encode_fields(fields, count, again))
+
+
+@kernel_entry
+def load_underlying(state: State, row: Pieces, place: int, again: Pieces) -> bool:
+    """Load an underlying's leaf int64[856] into row ``place``; False if it is not canonical."""
+    if not load_same(
+        row, UNDERLYING_PIECES, UNDERLYING_FIELDS, state.underlying_pieces[place], again
+    ):
+        return False
+    underlying = state.underlyings[place]
+    state.underlying_ids[place] = underlying.id
+    derive_cells(underlying)
+    return True
 
 
 @kernel
@@ -334,7 +442,7 @@ def is_same(row: Any, again: Pieces, length: int, size: int) -> bool:
 def hash_leaves(
     state: State, counts: Pieces, rows: Pieces, lengths: Pieces, digests: Pieces
 ) -> None:
-    """Hash the leaves of counts[0] accounts, [1] instruments, [2] funds, [3] new withdrawals.
+    """Hash counts[0] accounts, [1] instruments, [2] funds, [3] new withdrawals, [4] assets, [5] pools.
 
     Into ``digests`` int64[n, 4], one behind the other; the others are working memory.
     """
@@ -354,6 +462,29 @@ def hash_leaves(
     for i in range(counts[3]):
         lengths[i] = encode_withdrawal(state.withdrawals[i], rows[i])
     hash_rows(rows, lengths, counts[3], TAG_WITHDRAWAL, digests[first:])
+    first += counts[3]
+    for i in range(counts[4]):
+        lengths[i] = encode_fields(state.asset_pieces[i], ASSET_FIELDS, rows[i])
+    hash_rows(rows, lengths, counts[4], TAG_ASSET, digests[first:])
+    first += counts[4]
+    for i in range(counts[5]):
+        lengths[i] = encode_fields(state.pool_pieces[i], POOL_FIELDS, rows[i])
+    hash_rows(rows, lengths, counts[5], TAG_POOL, digests[first:])
+
+
+@kernel_entry
+def hash_underlyings(state: State, count: int, row: Pieces, digests: Pieces) -> None:
+    """Hash the leaves of the first ``count`` underlyings into ``digests`` int64[count, 4]."""
+    for i in range(count):
+        length = encode_fields(state.underlying_pieces[i], UNDERLYING_FIELDS, row)
+        hash_pieces(row, length, TAG_UNDERLYING, digests[i])
+
+
+@kernel_entry
+def hash_params(state: State, row: Pieces, digest: Pieces) -> None:
+    """Hash the params leaf into ``digest`` int64[4]."""
+    length = encode_fields(state.params_pieces[0], PARAMS_FIELDS, row)
+    hash_pieces(row, length, TAG_PARAMS, digest)
 
 
 @kernel
@@ -374,20 +505,22 @@ def globals_row(state: State, row: Pieces) -> None:
     encode_globals(state.globals[0], row)
 
 
-def _room_for(accounts: int, instruments: int) -> State:
+def _room_for(accounts: int, instruments: int, underlyings: int) -> State:
     spare = accounts + ACTIONS_PER_STEP
+    listed = instruments + ACTIONS_PER_STEP
     state = empty_state(
-        spare, instruments + 1, accounts * PAGES_MAX + NEW_PAGES_MAX, ACTIONS_PER_STEP
+        spare, listed, accounts * PAGES_MAX + NEW_PAGES_MAX, ACTIONS_PER_STEP, underlyings + 1
     )
     # An empty id array would mean "all rows are here", so there is always one that no id matches.
     return state._replace(
         account_ids=cast(Any, np.full(spare, NO_ID, np.int64)),
-        instrument_ids=cast(Any, np.full(instruments + 1, NO_ID, np.int64)),
+        instrument_ids=cast(Any, np.full(listed, NO_ID, np.int64)),
+        underlying_ids=cast(Any, np.full(underlyings + 1, NO_ID, np.int64)),
     )
 
 
 def _to_rows(leaves: WitnessLeaves) -> tuple[Pieces, Pieces]:
-    """Return (rows int64[n, 256], lengths int64[n]) of all leaves in the order of loading."""
+    """Return (rows int64[n, 272], lengths int64[n]) of all leaves but the underlyings, in order."""
     every = [
         leaves.globals,
         leaves.params,
@@ -395,6 +528,8 @@ def _to_rows(leaves: WitnessLeaves) -> tuple[Pieces, Pieces]:
         *leaves.accounts,
         *leaves.pages,
         *leaves.instruments,
+        *leaves.assets,
+        *leaves.pools,
     ]
     rows = np.zeros((len(every), ROW_PIECES), np.int64)
     lengths = np.zeros(len(every), np.int64)

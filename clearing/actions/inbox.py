@@ -6,6 +6,7 @@ be skipped. A deposit that cannot be credited appends a refund withdrawal to its
 
 from clearing.accumulators import extend_inbox
 from clearing.actions.withdraw import WITHDRAWALS_MAX, append_withdrawal
+from clearing.authority import clear_keys
 from clearing.codes import Code, InboxKind
 from clearing.compiler import law
 from clearing.drafts import FIRST, commit_account, draft_account, touch_account
@@ -14,6 +15,7 @@ from clearing.records import Account, Action, State
 from clearing.units import (
     ACCOUNTS_DEPTH,
     AMOUNT_MAX,
+    COLLATERALS_MAX,
     CUSTODY_MAX,
     PAGES_MAX,
     POSITIONS_MAX,
@@ -94,6 +96,12 @@ def clear_account(account: Account) -> None:
     account.request_sequence = 0
     account.position_count = 0
     account.page_mask = 0
+    account.auction_time = 0
+    account.recent_profit = 0
+    account.recent_time = 0
+    account.not_before = 0
+    clear_collaterals(account)
+    clear_keys(account)
     for i in range(PAGES_MAX):
         account.page_rows[i] = -1
     for i in range(POSITIONS_MAX):
@@ -103,6 +111,16 @@ def clear_account(account: Account) -> None:
         position.entry_cost = 0
         position.index_high = 0
         position.index_low = 0
+
+
+@law
+def clear_collaterals(account: Account) -> None:
+    """Zero every collateral row."""
+    account.collateral_count = 0
+    for i in range(COLLATERALS_MAX):
+        account.collaterals[i].asset = 0
+        account.collaterals[i].amount = 0
+        account.collaterals[i].unlock_time = 0
 
 
 @law

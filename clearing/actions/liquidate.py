@@ -125,9 +125,7 @@ def take_over(
         return Code.INVARIANT
     if not settle_failure(state, failing, instrument, abs(signed_lots)):
         return Code.INVARIANT
-    code = check_transition(
-        state, state.accounts[keeper_row], keeper, instrument, held, held + signed_lots
-    )
+    code = check_transition(state, state.accounts[keeper_row], keeper, held, held + signed_lots)
     if code != Code.APPLIED:
         return code
     return commit_novation(state, keeper_row, failing_row, instrument_row)
@@ -136,7 +134,7 @@ def take_over(
 @law
 def settle_failure(state: State, failing: Account, instrument: Instrument, lots: int) -> bool:
     """Charge the insurance fee out of equity above zero; cover what a flat account still owes."""
-    equity, _, _, _, valid = measure(state, failing, instrument.id)
+    equity, _, _, _, valid = measure(state, failing, 1)
     if not valid:
         return False
     insurance = state.fund_drafts[Fund.INSURANCE]

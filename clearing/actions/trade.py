@@ -189,11 +189,11 @@ def novate(
     taker.cash -= taker_fee
     state.fund_drafts[Fund.FEES].balance += maker_fee + taker_fee
     before = state.accounts[maker_row]
-    code = check_transition(state, before, maker, instrument, maker_lots, maker_lots + signed_lots)
+    code = check_transition(state, before, maker, maker_lots, maker_lots + signed_lots)
     if code != Code.APPLIED:
         return code
     before = state.accounts[taker_row]
-    code = check_transition(state, before, taker, instrument, taker_lots, taker_lots - signed_lots)
+    code = check_transition(state, before, taker, taker_lots, taker_lots - signed_lots)
     if code != Code.APPLIED:
         return code
     return commit_fills(state, action, maker_row, taker_row, instrument_row)
