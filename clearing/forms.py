@@ -54,7 +54,7 @@ class Part:
     @property
     def piece(self) -> int:
         """Where in the action's record the (first) piece of the value stands."""
-        return cast(Any, ACTION.fields)[self.record][1] // 8
+        return int(cast(Any, ACTION.fields)[self.record][1]) // 8
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ class WitnessState:
     @property
     def domain(self) -> bytes:
         """The EIP-712 domain separator of the globals leaf, 32 bytes."""
-        return self._leaves.globals[8 * DOMAIN_PIECE :]
+        return self._leaves.globals[8 * DOMAIN_PIECE : 8 * (DOMAIN_PIECE + HASH_PIECES)]
 
     @property
     def _totals(self) -> Any:
@@ -227,7 +227,8 @@ class WitnessState:
         if scratch.missing_kind != 0:
             raise WitnessError(
                 f"expected all that the step reads, was without {int(scratch.missing_id)} of kind "
-                f"{int(scratch.missing_kind)} (1 account, 2 instrument, 3 page, 4 underlying); add it"
+                f"{int(scratch.missing_kind)} (1 account, 2 instrument, 3 page, 4 underlying); "
+                "add it"
             )
 
     def root(self, names: Names, siblings: Siblings) -> bytes:
@@ -374,7 +375,7 @@ def load_leaves(state: State, rows: Pieces, lengths: Pieces, counts: Pieces, aga
 def load_tables(
     state: State, rows: Pieces, lengths: Pieces, counts: Pieces, again: Pieces, place: int
 ) -> int:
-    """Load assets and pools from ``place``; return LOADED or the first row that is not canonical."""
+    """Load assets and pools from ``place``; return LOADED or the first row that is not its own."""
     for i in range(counts[ASSETS]):
         if not load_same(rows[place], lengths[place], ASSET_FIELDS, state.asset_pieces[i], again):
             return place
@@ -391,7 +392,7 @@ def load_tables(
 
 
 @kernel
-def load_same(row: Any, length: int, count: int, fields: Pieces, again: Pieces) -> bool:
+def load_same(row: Any, length: int, count: int, fields: Any, again: Pieces) -> bool:
     """Load a leaf that is its record; False if encoding it again gives other pieces."""
     load_fields(row, count, fields)
     return is_same(row, again, length, encode_fields(fields, count, again))
@@ -442,7 +443,7 @@ def is_same(row: Any, again: Pieces, length: int, size: int) -> bool:
 def hash_leaves(
     state: State, counts: Pieces, rows: Pieces, lengths: Pieces, digests: Pieces
 ) -> None:
-    """Hash counts[0] accounts, [1] instruments, [2] funds, [3] new withdrawals, [4] assets, [5] pools.
+    """Hash as many as ``counts`` says of the leaves that ``_leaf_hashes`` names.
 
     Into ``digests`` int64[n, 4], one behind the other; the others are working memory.
     """

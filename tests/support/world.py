@@ -18,6 +18,7 @@ from clearing import keys, step
 from clearing.codes import Code, Side
 from clearing.decode import decode, pack, recover_signers
 from clearing.eip712 import digest as eip712_digest
+from clearing.forms import FORMS
 from clearing.genesis import Genesis, GenesisInstrument, GenesisTier, genesis_state
 from clearing.keccak import keccak256, to_bytes
 from clearing.messages import (
@@ -35,6 +36,7 @@ from clearing.messages import (
     Transfer,
     Withdraw,
 )
+from clearing.requests import Request
 from clearing.units import ALL_SLOTS, LOTS_MAX
 
 START_MS = 1_700_000_000_000
@@ -42,7 +44,17 @@ NEVER_MS = START_MS * 2
 MARK = 50_000_000
 DEPOSIT = 1_000_000_000
 # Parts of the state that a rejection, the clock and the count of actions aside, may not touch.
-LASTING = ("params", "accounts", "instruments", "funds", "pages", "withdrawals")
+LASTING = (
+    "params",
+    "accounts",
+    "instruments",
+    "funds",
+    "pages",
+    "withdrawals",
+    "underlyings",
+    "assets",
+    "pools",
+)
 BOOKKEEPING = ("clock", "sequenced_count", "sequenced_accumulator")
 
 
@@ -187,7 +199,14 @@ class World:
         scratch = self.state.scratch[0]
         scratch.words_left = scratch.cells_left = scratch.recoveries_left = 0
         step.run_actions(
-            self.state, columns.actions, columns.observations, columns.signers, 0, 1, codes
+            self.state,
+            columns.actions,
+            columns.observations,
+            columns.payload,
+            columns.signers,
+            0,
+            1,
+            codes,
         )
         step.close_step(self.state, columns.actions, 0, 1)
         return [Code(int(codes[0]))]
@@ -224,6 +243,14 @@ class World:
         assert pots == self.totals.pot_total
         assert cash + pots + sum(funds) == self.totals.custody
         assert min(funds) >= 0
+        for asset in self.state.assets[1 : self.totals.asset_count]:
+            held = sum(
+                int(one.amount)
+                for account in accounts
+                for one in account.collaterals[: account.collateral_count]
+                if one.asset == asset.id
+            )
+            assert held == asset.held == asset.custody
         for instrument in instruments:
             held = accounts["positions"]["lots"]
             in_use = np.arange(held.shape[1]) < accounts["position_count"][:, None]
@@ -279,6 +306,21 @@ class World:
         return replace(
             request, signature=keys.sign(key, eip712_digest(self.domain, request.struct_hash()))
         )
+
+    def request(self, kind, *signers, payload=(), **values):
+        """An action of a form, signed by these keys; `sequence` and `expiry` are filled in."""
+        names = [field.name for field in FORMS[kind].fields]
+        if "sequence" in names:
+            values.setdefault("sequence", self.next_sequence())
+        if "expiry" in names:
+            values.setdefault("expiry", NEVER_MS)
+        action = Request.of(kind, payload=payload, signatures=(), **values)
+        signed = eip712_digest(self.domain, action.struct_hash())
+        return replace(action, signatures=tuple(keys.sign(key, signed) for key in signers))
+
+    def published(self, kind, payload=(), publishers=PUBLISHERS[:QUORUM], **values):
+        """An action of a form, signed by publishers."""
+        return self.request(kind, *map(key_of, publishers), payload=payload, **values)
 
     def withdraw(self, trader, amount, **changes):
         request = Withdraw(trader.account, 0, amount, self.next_sequence(), NEVER_MS)
