@@ -25,7 +25,7 @@ class Rates(NamedTuple):
     concentration_lots: int  # of one position, free of charge
     concentration_ppm: int
     confidence_missing_ppm: int  # see `confidence_missing`
-    confidence_ppm: int
+    confidence_rate_ppm: int
     short_option_minimum: int  # micro-quote per short lot
 
 
@@ -168,7 +168,7 @@ def portfolio_charges(
             initial = capped_sum(
                 initial,
                 shortfall_charge(
-                    lots[end], price[end], rates.confidence_missing_ppm, rates.confidence_ppm
+                    lots[end], price[end], rates.confidence_missing_ppm, rates.confidence_rate_ppm
                 ),
             )
             end += 1
