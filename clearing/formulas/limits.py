@@ -1,0 +1,94 @@
+"""Formulas of limits: how fast money may leave, and margin that grows with open interest."""
+
+from __future__ import annotations
+
+from clearing.formulas.limits_entries import baseline, capacity, flow, withdrawal
+from clearing.formulas.quantities import (
+    CASH_MAX,
+    YES_OR_NO,
+    Formula,
+    Quantity,
+    micro,
+    ppm,
+)
+from clearing.formulas.trading_entries import fraction_ppm, outflow
+from clearing.units import TIME_MAX
+
+_ELAPSED = Quantity("elapsed_ms", "milliseconds", 0, TIME_MAX)
+_TOTAL = micro("total_value", 0)
+_BASE = (
+    _TOTAL,
+    micro("baseline_min", 0),
+    ppm("baseline_ppm"),
+)
+
+
+def _scaled_margin(
+    notional: int,
+    initial_ppm: int,
+    open_interest: int,
+    open_interest_lower: int,
+    open_interest_upper: int,
+) -> tuple[int, int]:
+    # A mark of one makes open interest in micro-quote of open interest in lots.
+    fraction = fraction_ppm(initial_ppm, open_interest_lower, open_interest_upper, open_interest, 1)
+    return fraction, outflow(0, notional, fraction)
+
+
+FORMULAS = (
+    Formula(
+        "open_interest_scaled_margin",
+        "The initial margin fraction scaled by open interest, and the margin of a notional at it.",
+        (
+            micro("notional", 0),
+            ppm("initial_ppm", 1),
+            micro("open_interest", 0),
+            micro("open_interest_lower", 0, CASH_MAX - 1),
+            micro("open_interest_upper", 1),
+        ),
+        (ppm("fraction_ppm"), micro("initial_margin")),
+        _scaled_margin,
+    ),
+    Formula(
+        "rate_limit_baseline",
+        "The larger of a minimum and a share of the total value locked.",
+        _BASE,
+        (micro("baseline"),),
+        baseline,
+    ),
+    Formula(
+        "rate_limit_capacity",
+        "What may still leave after time moved the capacity towards its baseline.",
+        (
+            micro("capacity", 0),
+            *_BASE,
+            _ELAPSED,
+            Quantity("period_ms", "milliseconds", 1, TIME_MAX),
+        ),
+        (micro("capacity"),),
+        capacity,
+    ),
+    Formula(
+        "rate_limit_flow",
+        "The capacity after a deposit and a withdrawal, unchanged by one that it does not allow.",
+        (micro("capacity", 0), micro("deposited", 0), micro("withdrawn", 0)),
+        (micro("capacity"), Quantity("allowed", YES_OR_NO)),
+        flow,
+    ),
+    Formula(
+        "withdrawal_allowed",
+        "What of a withdrawal may leave now: limits of 1 % an hour and 10 % a day, and a freeze.",
+        (
+            micro("requested", 0),
+            _TOTAL,
+            micro("hourly_capacity", 0),
+            micro("daily_capacity", 0),
+            _ELAPSED,
+            Quantity("clock", "milliseconds", 0, TIME_MAX, 0),
+            Quantity("frozen_until", "milliseconds", 0, TIME_MAX, 0),
+            Quantity("is_flat", YES_OR_NO, 0, 1, 0),
+        ),
+        (micro("allowed"),),
+        withdrawal,
+    ),
+)

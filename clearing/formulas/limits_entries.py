@@ -1,0 +1,61 @@
+"""The law of outflow limits as entries that take and give plain integers."""
+
+from __future__ import annotations
+
+from clearing import rate_limit
+from clearing.compiler import law_entry
+
+
+@law_entry
+def baseline(total_value: int, baseline_min: int, baseline_ppm: int) -> int:
+    """Return ``rate_limit.baseline``."""
+    return rate_limit.baseline(total_value, baseline_min, baseline_ppm)
+
+
+@law_entry
+def capacity(
+    capacity: int,
+    total_value: int,
+    baseline_min: int,
+    baseline_ppm: int,
+    elapsed_ms: int,
+    period_ms: int,
+) -> int:
+    """Return ``rate_limit.capacity_after`` towards ``rate_limit.baseline``."""
+    base = rate_limit.baseline(total_value, baseline_min, baseline_ppm)
+    return rate_limit.capacity_after(capacity, base, elapsed_ms, period_ms)
+
+
+@law_entry
+def flow(capacity: int, deposited: int, withdrawn: int) -> tuple[int, bool]:
+    """Return ``rate_limit.capacity_withdrawn`` after ``rate_limit.capacity_deposited``."""
+    return rate_limit.capacity_withdrawn(
+        rate_limit.capacity_deposited(capacity, deposited), withdrawn
+    )
+
+
+@law_entry
+def withdrawal(
+    requested: int,
+    total_value: int,
+    hourly_capacity: int,
+    daily_capacity: int,
+    elapsed_ms: int,
+    clock: int,
+    frozen_until: int,
+    is_flat: int,
+) -> int:
+    """Return ``rate_limit.allowed_outflow`` after both capacities moved for `elapsed_ms`."""
+    hourly = rate_limit.capacity_after(
+        hourly_capacity,
+        rate_limit.baseline(total_value, 0, rate_limit.HOURLY_PPM),
+        elapsed_ms,
+        rate_limit.HOUR_MS,
+    )
+    daily = rate_limit.capacity_after(
+        daily_capacity,
+        rate_limit.baseline(total_value, 0, rate_limit.DAILY_PPM),
+        elapsed_ms,
+        rate_limit.DAY_MS,
+    )
+    return rate_limit.allowed_outflow(requested, hourly, daily, clock, frozen_until, is_flat != 0)
