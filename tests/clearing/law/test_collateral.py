@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import product
 from math import ceil, floor, isqrt, sqrt
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +20,12 @@ prices = st.integers(1, 1 << 36)
 ppm = st.integers(0, PPM)
 
 
+def results(name, arguments):
+    return evaluate(name, arguments)
+
+
 def one(name, **arguments):
-    (value,) = evaluate(name, arguments).values()
+    (value,) = results(name, arguments).values()
     return value
 
 
@@ -57,16 +62,20 @@ def test_deposits_together_never_count_for_more_than_at_the_start(weight, deposi
         assert scaled * deposits <= weight * start < (scaled + 1) * deposits
 
 
+def root(value):
+    number: Any = np.int64(value)
+    with checked():
+        return int(integer_root(number))
+
+
 @given(st.integers(0, (1 << 62) - 1))
 def test_the_integer_root_is_exact(value):
-    with checked():
-        assert int(integer_root(np.int64(value))) == isqrt(value)
+    assert root(value) == isqrt(value)
 
 
 @pytest.mark.parametrize("value", [0, 1, 3, 4, (1 << 62) - 1, ((1 << 31) - 1) ** 2])
 def test_the_integer_root_holds_at_its_edges(value):
-    with checked():
-        assert int(integer_root(np.int64(value))) == isqrt(value)
+    assert root(value) == isqrt(value)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +112,7 @@ def test_without_a_factor_size_does_not_matter():
     [(1_000_000, 0, 0), (980_000, 0, 0), (970_000, 12_000, 12_000), (0, 1_176_000, 1_176_000)],
 )
 def test_a_lost_peg_adds_to_initial_margin(peg, penalty, factor):
-    result = evaluate(
+    result = results(
         "depeg_penalty",
         {
             "notional": 1_000_000,
@@ -117,7 +126,7 @@ def test_a_lost_peg_adds_to_initial_margin(peg, penalty, factor):
 
 @given(st.integers(0, 1 << 50), st.integers(0, PPM), st.integers(0, 4 * PPM))
 def test_a_peg_penalty_rounds_up_once(notional, peg, multiplier):
-    result = evaluate(
+    result = results(
         "depeg_penalty",
         {
             "notional": notional,
@@ -138,7 +147,7 @@ def test_the_steadiest_asset_is_sold_first(haircuts):
 
 def test_as_many_units_are_sold_as_the_shortfall_needs():
     # 100 quote at 2_000 a unit less 5 %: 100 / 1_900 of 10^6 units is 52_631.6.
-    result = evaluate(
+    result = results(
         "collateral_conversion",
         {
             "shortfall": 100_000_000,
@@ -152,7 +161,7 @@ def test_as_many_units_are_sold_as_the_shortfall_needs():
 
 @given(st.integers(0, 1 << 55), units, prices, ppm)
 def test_the_units_sold_are_the_fewest_that_cover(shortfall, held, price, discount):
-    result = evaluate(
+    result = results(
         "collateral_conversion",
         {
             "shortfall": shortfall,
@@ -178,7 +187,7 @@ def assets(*rows):
 
 def test_the_cheapest_pledge_takes_what_costs_least_for_what_it_counts():
     # Cost per micro-quote that counts: 2 %, 1.25 %, 3 %.
-    result = evaluate(
+    result = results(
         "optimise_collateral",
         {
             "required": 1_500,
@@ -189,7 +198,7 @@ def test_the_cheapest_pledge_takes_what_costs_least_for_what_it_counts():
 
 
 def test_a_pledge_that_cannot_cover_is_everything_that_counts():
-    result = evaluate(
+    result = results(
         "optimise_collateral",
         {"required": 1_500, "assets": assets((1_000, 500_000, 0), (700, 1_000_000, 0))},
     )
@@ -204,7 +213,7 @@ def test_no_other_pledge_is_cheaper_but_for_rounding(required, rows):
     scale = 10_000
     rows = [(value * scale, haircut, cost) for value, haircut, cost in rows]
     required *= scale
-    result = evaluate("optimise_collateral", {"required": required, "assets": assets(*rows)})
+    result = results("optimise_collateral", {"required": required, "assets": assets(*rows)})
     assert all(0 <= p <= row[0] for p, row in zip(result["pledged"], rows, strict=True))
     whole = sum(value * (PPM - haircut) // PPM for value, haircut, _ in rows)
     assert result["covers"] is (whole >= required)
@@ -220,7 +229,7 @@ def test_no_other_pledge_is_cheaper_but_for_rounding(required, rows):
 def test_the_cheapest_set_is_the_cheapest_of_all_sets(required, rows):
     rows = [(value * 1_000, haircut, cost) for value, haircut, cost in rows]
     required *= 1_000
-    result = evaluate("optimise_collateral_whole", {"required": required, "assets": assets(*rows)})
+    result = results("optimise_collateral_whole", {"required": required, "assets": assets(*rows)})
 
     def terms(members):
         chosen = [row for i, row in enumerate(rows) if members >> i & 1]
