@@ -12,7 +12,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from clearing.formulas import trading
+from clearing.formulas import (
+    auctions,
+    collateral,
+    funding_models,
+    governance,
+    limits,
+    netting,
+    options,
+    oracle,
+    pool,
+    portfolio,
+    trading,
+    waterfall,
+)
 from clearing.formulas.quantities import (
     YES_OR_NO,
     Formula,
@@ -27,7 +40,20 @@ from clearing.formulas.quantities import (
 
 __all__ = ["FORMULAS", "Formula", "FormulaError", "Quantity", "Series", "Table", "evaluate"]
 
-SUBJECTS = (trading,)
+SUBJECTS = (
+    trading,
+    auctions,
+    waterfall,
+    collateral,
+    funding_models,
+    governance,
+    limits,
+    netting,
+    options,
+    oracle,
+    pool,
+    portfolio,
+)
 FORMULAS: dict[str, Formula] = {
     formula.name: formula for subject in SUBJECTS for formula in subject.FORMULAS
 }
