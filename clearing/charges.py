@@ -194,8 +194,10 @@ def requirement(
     """Return (initial margin, maintenance margin), rounded up, saturating at REQUIREMENT_MAX.
 
     `charges` count for both, `initial_charges` for initial only; the short-option minimum is a
-    floor of each whole; initial is never below maintenance.
+    floor of each whole; initial is never below maintenance. Risk that saturated stays so.
     """
+    if risk >= REQUIREMENT_MAX:
+        return REQUIREMENT_MAX, REQUIREMENT_MAX
     maintenance = capped_sum(capped_share(risk, maintenance_ppm, PPM), charges)
     initial = capped_sum(capped_share(risk, initial_ppm, PPM), capped_sum(charges, initial_charges))
     maintenance = max(maintenance, short_option_minimum)

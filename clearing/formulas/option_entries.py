@@ -7,7 +7,14 @@ from typing import Any, cast
 
 from clearing import charges, grid, option_margin, portfolio
 from clearing.compiler import law, law_entry
-from clearing.formulas.portfolio_entries import Row, array, column, empty, same_length
+from clearing.formulas.portfolio_entries import (
+    Row,
+    array,
+    column,
+    empty,
+    narrow,
+    same_length,
+)
 from clearing.grid import DISCOUNT_SCALE
 from clearing.layout import Rows
 from clearing.units import PPM
@@ -112,8 +119,8 @@ def standard_expiry_margin(
         value += found[0]
         initial += found[1]
         maintenance += found[2]
-    if max(-initial, -maintenance, abs(value)) > charges.REQUIREMENT_MAX:
-        raise OverflowError("expected sums of 64 bits")
+    for total in (initial, maintenance, value):
+        narrow(total)
     loss_initial, loss_maintenance, _, _ = expiry_max_loss(
         options, forward_price, unpaired_initial_ppm, unpaired_maintenance_ppm
     )
@@ -377,10 +384,7 @@ def _pmrm_margins(
 
 
 def _sums(rows: Sequence[Row], name: str) -> int:
-    total: int = sum(row["lots"] * row[name] for row in rows)
-    if abs(total) > charges.REQUIREMENT_MAX:
-        raise OverflowError("expected a sum of 64 bits")
-    return total
+    return narrow(sum(row["lots"] * row[name] for row in rows))
 
 
 def _pmrm_expiry(pnl: Any, skew: Rows[int], rows: Sequence[Row], terms: Row) -> int:
@@ -416,8 +420,7 @@ def _pmrm_contingencies(
     priced = [(row["lots"], spot) for row in options]
     priced += [(row["lots"], row["mark_price"]) for row in linear]
     found.append(sum(confidence_charge(lots, price, *confidence) for lots, price in priced))
-    if sum(found) > charges.REQUIREMENT_MAX:
-        raise OverflowError("expected contingencies of 64 bits")
+    narrow(sum(found))
     return found
 
 
@@ -460,14 +463,14 @@ def pmrm_margin(
         basis += _pmrm_expiry(pnl, flags, held, terms)
     undamped = pnl.tolist()
     _damped(pnl, same_length("damp_ppm", damp_ppm, points))
-    worst, where = _pmrm_worst(pnl, array([PPM] * points), basis)
+    worst, where = _pmrm_worst(pnl, array([PPM] * points), narrow(basis))
     option_value = _sums(options, "value")
     own = cash + option_value + sum(row["unrealised"] for row in linear)
     own += sum(row["value"] for row in collateral)
     parts = _pmrm_contingencies(options, linear, collateral, rates)
     factor = initial_ppm + max(0, peg_threshold_ppm - peg_ppm) * peg_factor_ppm // PPM
     initial, maintenance = _pmrm_margins(
-        worst, factor, maintenance_ppm, sum(parts[1:6:2]), sum(parts[2:7:2]) + parts[7], own
+        worst, factor, maintenance_ppm, sum(parts[1:6:2]), sum(parts[2:7:2]) + parts[7], narrow(own)
     )
     return (initial, maintenance, own, option_value, worst, where, basis, *parts, factor,
             undamped, pnl.tolist())  # fmt: skip

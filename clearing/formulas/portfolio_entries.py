@@ -477,13 +477,13 @@ def span_margin(
     minimum = capped_share(short, short_option_minimum, 1)
     held = sum(row["lots"] * row["option_value"] for row in positions)
     risk, margin = span_requirement(
-        scan, spread_charge, delivery_charge, spread_credit, minimum, _narrow(held)
+        scan, spread_charge, delivery_charge, spread_credit, minimum, narrow(held)
     )
     delta = sum(row["lots"] * row["composite_delta_ppm"] for row in positions)
-    return scan, where, minimum, held, risk, margin, _narrow(delta), vector
+    return scan, where, minimum, held, risk, margin, narrow(delta), vector
 
 
-def _narrow(value: int) -> int:
+def narrow(value: int) -> int:
     """Return a sum of products of plain integers. Raises OverflowError beyond REQUIREMENT_MAX."""
     if abs(value) > charges.REQUIREMENT_MAX:
         raise OverflowError("expected a sum of 64 bits")
