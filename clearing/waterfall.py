@@ -10,6 +10,7 @@ from enum import IntEnum
 
 from clearing.compiler import law
 from clearing.layout import Rows
+from clearing.margin import grows
 from clearing.shares import capped_shares, largest_remainder, portion
 from clearing.units import INDEX_SCALE, PPM
 from clearing.wide import (
@@ -185,6 +186,23 @@ def liquidatable_lots(held: int, price: int, most_notional: int, step: int) -> i
     if (fits and notional <= most_notional) or held <= step:
         return held
     return min(held, max(step, most_notional // price // step * step))
+
+
+@law
+def resolution_lots(
+    held: int, whole_below: int, fraction_ppm: int, book_lots: int, book_ppm: int
+) -> int:
+    """Return the lots of a position taken over (positive) that are traded off in one go.
+
+    All of it up to `whole_below` lots, else the fraction of it, to the nearest lot (half up); at
+    most the portion `book_ppm` of the lots that the book holds in the price range, rounded up.
+    """
+    wanted = held
+    if held > whole_below:
+        doubled, _ = mul_div_floor(2 * held, fraction_ppm, PPM)
+        wanted = (doubled + 1) // 2
+    most, _ = mul_div_ceil(book_lots, book_ppm, PPM)
+    return min(wanted, most)
 
 
 @law
@@ -375,6 +393,15 @@ def _leg_loss(lots: int, worst_value: int, scale: int) -> tuple[int, bool]:
 
 
 # --- Legal transitions and fair deleveraging -----------------------------------------------------
+
+
+@law
+def holdings_shrink(old_lots: Rows[int], new_lots: Rows[int], count: int) -> bool:
+    """Tell whether no holding grew or flipped from one side to the other."""
+    smaller = True
+    for i in range(count):
+        smaller = smaller and not grows(old_lots[i], new_lots[i])
+    return smaller
 
 
 @law

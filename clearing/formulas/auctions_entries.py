@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from clearing import auctions
 from clearing.compiler import law_entry
-from clearing.formulas.waterfall_entries import Table, column, empty, ids_of
+from clearing.formulas.columns import column, empty
+from clearing.formulas.waterfall_entries import Table, ids_of
 from clearing.layout import Rows
 
 
@@ -156,7 +157,7 @@ def _extension(
 
 def uniform_price(
     bids: Table, asks: Table, reference_price: int, by_time: int
-) -> tuple[int, int, int, int, list[int], list[int]]:
+) -> tuple[int, int, int, int, Rows[int], Rows[int]]:
     """Return (price, executed, lots bid, lots asked, fills of bids, fills of asks)."""
     price, executed, bid, ask = _uniform(
         column(bids, "price"),
@@ -177,7 +178,7 @@ def uniform_price(
     )
 
 
-def _filled(orders: Table, buying: int, executed: int, by_time: int) -> list[int]:
+def _filled(orders: Table, buying: int, executed: int, by_time: int) -> Rows[int]:
     count = len(orders)
     fills = empty(count)
     _fills(
@@ -192,10 +193,10 @@ def _filled(orders: Table, buying: int, executed: int, by_time: int) -> list[int
         empty(count),
         empty(count),
     )
-    return [int(fill) for fill in fills]
+    return fills
 
 
-def monitor_extension(price: int, bounds: Table) -> tuple[int, int, list[int]]:
+def monitor_extension(price: int, bounds: Table) -> tuple[int, int, Rows[int]]:
     """Return (milliseconds, bounds broken, which are spent after)."""
     spent = column(bounds, "spent")
     total, broken = _extension(
@@ -207,4 +208,4 @@ def monitor_extension(price: int, bounds: Table) -> tuple[int, int, list[int]]:
         spent,
         len(bounds),
     )
-    return total, broken, [int(flag) for flag in spent]
+    return total, broken, spent

@@ -132,6 +132,19 @@ LIQUIDATION = (
         entries.block_limits,
     ),
     Formula(
+        "position_resolution_lots",
+        "The lots of a position taken over that are traded off in one go, capped by the book.",
+        (
+            lots("held_lots", 0),
+            lots("whole_below_lots", 0),
+            ppm("fraction_ppm"),
+            lots("book_lots", 0),
+            ppm("max_book_ppm"),
+        ),
+        (Quantity("lots", LOT),),
+        entries.resolution_lots,
+    ),
+    Formula(
         "dynamic_penalty",
         "The liquidation penalty: base + (max - base) * min(1, notional / depth), rounded up.",
         (micro("notional", 0), micro("depth", 0), ppm("base_ppm"), ppm("max_ppm")),
@@ -245,6 +258,13 @@ TRANSITIONS = (
         (*_RATIO, flag("smaller"), Quantity("risk_scale", "ratio", 1, 1 << 32, 1)),
         (Quantity("code", "code"), _yes("legal")),
         entries.starkex_transition,
+    ),
+    Formula(
+        "holdings_shrink",
+        "Whether no holding grew or flipped.",
+        (Table("holdings", (lots("old_lots"), lots("new_lots")), HOLDERS_MAX),),
+        (_yes("smaller"),),
+        entries.holdings_shrink,
     ),
     Formula(
         "legal_transition_dydx",

@@ -6,39 +6,22 @@ Every entry raises ArithmeticError where a number leaves 64 bits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
-
-import numpy as np
+from collections.abc import Sequence
 
 from clearing import shares, waterfall
 from clearing.compiler import law_entry
+from clearing.formulas.columns import array, column, empty
 from clearing.formulas.trading_entries import checked
 from clearing.layout import Rows
 from clearing.units import PPM
 from clearing.wide import LIMB_BITS, mul_div_floor
 
-Table = Sequence[Mapping[str, int]]
+Table = Sequence[dict[str, int]]
 
 
-def rows_of(values: Sequence[int]) -> Any:
-    """Return `values` as a contiguous int64 array."""
-    return np.array(values, dtype=np.int64)
-
-
-def column(table: Table, name: str) -> Any:
-    """Return one column of a table as an int64 array."""
-    return rows_of([row[name] for row in table])
-
-
-def ids_of(table: Table) -> Any:
+def ids_of(table: Table) -> Rows[int]:
     """Return the ids of a table's rows, the row number where none (-1) was given."""
-    return rows_of([i if row["id"] < 0 else row["id"] for i, row in enumerate(table)])
-
-
-def empty(count: int) -> Any:
-    """Return a zeroed int64 array."""
-    return np.zeros(count, np.int64)
+    return array([i if row["id"] < 0 else row["id"] for i, row in enumerate(table)])
 
 
 @law_entry
@@ -116,6 +99,16 @@ def block_limits(
     )
     lots = waterfall.liquidatable_lots(held_lots, mark_price, most, step_lots)
     return notional, least, most, lots
+
+
+@law_entry
+def resolution_lots(
+    held_lots: int, whole_below_lots: int, fraction_ppm: int, book_lots: int, max_book_ppm: int
+) -> int:
+    """Return ``waterfall.resolution_lots``."""
+    return waterfall.resolution_lots(
+        held_lots, whole_below_lots, fraction_ppm, book_lots, max_book_ppm
+    )
 
 
 @law_entry
@@ -221,6 +214,11 @@ def _euler(
     for i in range(count):
         checked(0, lots[i] != 0)
     waterfall.euler_split(lots, marks, worst_values, count, equity, amounts, prices)
+
+
+@law_entry
+def _shrink(old_lots: Rows[int], new_lots: Rows[int], count: int) -> bool:
+    return waterfall.holdings_shrink(old_lots, new_lots, count)
 
 
 @law_entry
@@ -396,7 +394,12 @@ def exit_haircut(
     )
 
 
-def liquidation_order(accounts: Table) -> tuple[list[int], int]:
+def holdings_shrink(holdings: Table) -> bool:
+    """Return ``waterfall.holdings_shrink``."""
+    return _shrink(column(holdings, "old_lots"), column(holdings, "new_lots"), len(holdings))
+
+
+def liquidation_order(accounts: Table) -> tuple[Rows[int], int]:
     """Return (ids, riskiest first, and how many)."""
     count = len(accounts)
     order = empty(count)
@@ -407,10 +410,10 @@ def liquidation_order(accounts: Table) -> tuple[list[int], int]:
         count,
         order,
     )
-    return cast("list[int]", order[:failing]), failing
+    return order[:failing], failing
 
 
-def euler_split(equity: int, legs: Table) -> tuple[list[int], list[int]]:
+def euler_split(equity: int, legs: Table) -> tuple[Rows[int], Rows[int]]:
     """Return (prices, amounts) of ``waterfall.euler_split``."""
     count = len(legs)
     amounts, prices = empty(count), empty(count)
@@ -419,10 +422,10 @@ def euler_split(equity: int, legs: Table) -> tuple[list[int], list[int]]:
     return prices, amounts
 
 
-def adl_allocation(shortfall_lots: int, winners: Table) -> tuple[list[int], list[int], int]:
+def adl_allocation(shortfall_lots: int, winners: Table) -> tuple[Rows[int], Rows[int], int]:
     """Return (lots closed, weights, lots that nobody could take)."""
     count = len(winners)
-    weights = rows_of([adl_weight(row["lots"], row["notional"], row["equity"]) for row in winners])
+    weights = array([adl_weight(row["lots"], row["notional"], row["equity"]) for row in winners])
     closed = empty(count)
     left = _allocation(
         shortfall_lots,
@@ -433,28 +436,26 @@ def adl_allocation(shortfall_lots: int, winners: Table) -> tuple[list[int], list
         closed,
         empty(count),
     )
-    return closed, cast("list[int]", weights), left
+    return closed, weights, left
 
 
-def sequential(total: int, held: Sequence[int]) -> tuple[list[int], int]:
+def sequential(total: int, held: Sequence[int]) -> tuple[Rows[int], int]:
     """Return (given, left) of ``shares.sequential_shares``."""
     given = empty(len(held))
-    return given, _sequential(total, rows_of(held), len(held), given)
+    return given, _sequential(total, array(held), len(held), given)
 
 
-def largest_remainder(total: int, weights: Sequence[int]) -> tuple[list[int], int]:
+def largest_remainder(total: int, weights: Sequence[int]) -> tuple[Rows[int], int]:
     """Return (shares, their sum) of ``shares.largest_remainder``, ties to the earlier row."""
     count = len(weights)
     given = empty(count)
-    summed = _remainder(
-        total, rows_of(weights), np.arange(count, dtype=np.int64), count, given, empty(count)
-    )
+    summed = _remainder(total, array(weights), array(range(count)), count, given, empty(count))
     return given, summed
 
 
 def scaled(
     collected: int, dues: Sequence[int], residue_to: int, expected: int
-) -> tuple[list[int], int]:
+) -> tuple[Rows[int], int]:
     """Return (paid, residue) of ``shares.scaled_shares``.
 
     `residue_to` is a row, the last if beyond; `expected` is the sum of the dues if zero.
@@ -463,7 +464,7 @@ def scaled(
     given = empty(count)
     due = expected if expected else checked_sum(dues)
     place = residue_to if 0 <= residue_to < count else count - 1
-    return given, _scaled(collected, due, rows_of(dues), count, place, given)
+    return given, _scaled(collected, due, array(dues), count, place, given)
 
 
 def checked_sum(values: Sequence[int]) -> int:
@@ -474,14 +475,14 @@ def checked_sum(values: Sequence[int]) -> int:
     return total
 
 
-def socialise_loss(loss: int, profits: Sequence[int]) -> tuple[list[int], int, int]:
+def socialise_loss(loss: int, profits: Sequence[int]) -> tuple[Rows[int], int, int]:
     """Return (paid by each, paid in all, left)."""
     count = len(profits)
     paid = empty(count)
     left = _socialise(
         loss,
-        rows_of(profits),
-        np.arange(count, dtype=np.int64),
+        array(profits),
+        array(range(count)),
         count,
         paid,
         empty(count),

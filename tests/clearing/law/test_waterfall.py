@@ -181,6 +181,8 @@ def test_lots_beyond_64_bits_count_as_the_largest_number():
         (20_000, 200, 0, 0),
         (50_000, 60, PPM, 100),
         (90_000, 0, PPM, 100),
+        # 50 % of 117 is 58.5, of which 17 were freed.
+        (20_000, 17, 410_000, 41),
     ],
 )
 def test_the_portion_that_may_be_liquidated_grows_with_time(elapsed, freed, portion, freeable):
@@ -229,6 +231,30 @@ def test_the_penalty_grows_with_size_over_depth(notional, depth, base, most):
     expected = ceil(base + (most - base) * share)
     found = one("dynamic_penalty", notional=notional, depth=depth, base_ppm=base, max_ppm=most)
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("held", "book", "lots"),
+    # Whole up to 10, else 35 % to the nearest lot; at most a tenth of the book, rounded up.
+    [(10, 1_000, 10), (11, 1_000, 4), (10, 91, 10), (10, 90, 9), (30, 1_000, 11), (30, 0, 0)],
+)
+def test_a_position_taken_over_is_traded_off_in_parts(held, book, lots):
+    found = one(
+        "position_resolution_lots",
+        held_lots=held,
+        whole_below_lots=10,
+        fraction_ppm=350_000,
+        book_lots=book,
+        max_book_ppm=100_000,
+    )
+    assert found == lots
+
+
+def test_the_portion_of_a_shortage_rounds_down():
+    arguments = {"elapsed_ms": 0, "duration_ms": 1, "initial_ppm": 100_000, "margin_shortage": 19}
+    # A tenth of 19 is 1.9, and 1 of 19 is 5.26 %.
+    result = evaluate("liquidation_portion_by_time", arguments)
+    assert result == {"portion_ppm": 52_631, "freeable": 1}
 
 
 # --- Prices and funds
@@ -324,7 +350,7 @@ def test_the_spread_is_rounded_once(equity, maintenance, part, adjustment, facto
     rating = clamp(Fraction(adjustment, PPM) * (1 - Fraction(equity, maintenance)), 0, 1)
     with checked():
         spread = waterfall.liquidation_spread(equity, maintenance, part, adjustment, factor)
-    assert int(spread) == floor(rating * part * factor / PPM)
+    assert int(spread) == floor(Fraction(rating * part * factor, PPM))
 
 
 @pytest.mark.parametrize(
@@ -486,6 +512,23 @@ def test_a_position_below_its_risk_may_only_shrink_and_not_worsen(before, after,
         },
     )
     assert result == {"code": code, "legal": code == Transition.LEGAL}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "smaller"),
+    [
+        ([5, -5], [5, -5], True),
+        ([5, -5], [0, -1], True),
+        ([5, -5], [6, -5], False),
+        ([5, -5], [5, -6], False),
+        ([5, -5], [-1, -5], False),
+        ([5, -5], [5, 1], False),
+        ([0], [1], False),
+    ],
+)
+def test_holdings_shrink_if_none_grows_or_flips(old, new, smaller):
+    holdings = [{"old_lots": o, "new_lots": n} for o, n in zip(old, new, strict=True)]
+    assert one("holdings_shrink", holdings=holdings) is smaller
 
 
 def test_the_scale_of_risk_is_that_of_fixed_point_numbers():
