@@ -24,7 +24,6 @@ class Rates(NamedTuple):
     linear_maintenance_ppm: int
     concentration_lots: int  # of one position, free of charge
     concentration_ppm: int
-    confidence_missing_ppm: int  # see `confidence_missing`
     confidence_rate_ppm: int
     short_option_minimum: int  # micro-quote per short lot
 
@@ -72,7 +71,8 @@ def naked_short_lots(
 ) -> int:
     """Return the short option lots that no long of the same expiry, strike and right covers.
 
-    Positions first .. end - 1; those with expiry LINEAR do not count.
+    Positions first .. end - 1; those with expiry LINEAR do not count. Rights that are all the
+    same net calls with puts of a strike.
     """
     naked = 0
     for i in range(first, end):
@@ -134,13 +134,15 @@ def portfolio_charges(
     strike: Rows[int],
     right: Rows[int],
     price: Rows[int],
+    missing_ppm: Rows[int],
     count: int,
     rates: Rates,
 ) -> tuple[int, int, int, int]:
     """Return (charges, initial charges, short-option minimum, naked short lots) of an account.
 
-    `price` is the index of an option, the mark of a linear position; positions of an underlying
-    stand together. Charges count for both margins, initial charges for initial only.
+    `price` is the index of an option, the mark of a linear position, `missing_ppm` what the
+    confidence in it lacks (see `confidence_missing`); positions of an underlying stand together.
+    Charges count for both margins, initial charges for initial only.
     """
     both = 0
     initial = 0
@@ -168,7 +170,7 @@ def portfolio_charges(
             initial = capped_sum(
                 initial,
                 shortfall_charge(
-                    lots[end], price[end], rates.confidence_missing_ppm, rates.confidence_rate_ppm
+                    lots[end], price[end], missing_ppm[end], rates.confidence_rate_ppm
                 ),
             )
             end += 1

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from clearing import charges, grid, option_margin, portfolio
 from clearing.compiler import law, law_entry
+from clearing.formulas.columns import array, column
 from clearing.formulas.portfolio_entries import (
     Row,
-    array,
-    column,
     empty,
     narrow,
+    rights,
     same_length,
 )
 from clearing.grid import DISCOUNT_SCALE
@@ -170,10 +170,16 @@ def depeg_charge(lots: int, price: int, peg_ppm: int, threshold_ppm: int, rate_p
     return charges.shortfall_charge(lots, price, threshold_ppm - peg_ppm, rate_ppm)
 
 
-def naked_shorts(options: Sequence[Row], index_price: int, rate_ppm: int) -> tuple[int, int]:
+def naked_shorts(
+    options: Sequence[Row], index_price: int, rate_ppm: int, net_calls_with_puts: int
+) -> tuple[int, int]:
     """Return (naked short lots, charge)."""
-    book = [column(options, name) for name in ("lots", "expiry", "strike", "is_call")]
-    lots = _naked(*book)
+    lots = _naked(
+        column(options, "lots"),
+        column(options, "expiry"),
+        column(options, "strike"),
+        rights(options, net_calls_with_puts),
+    )
     return lots, notional_share(lots, index_price, rate_ppm)
 
 
@@ -404,7 +410,9 @@ def _pmrm_contingencies(
 ) -> list[int]:
     """Return naked lots, (maintenance, initial) of shorts, linear, collateral, then confidence."""
     spot = rates["spot_price"]
-    naked, naked_cost = naked_shorts(options, spot, rates["naked_maintenance_ppm"])
+    naked, naked_cost = naked_shorts(
+        options, spot, rates["naked_maintenance_ppm"], rates["net_calls_with_puts"]
+    )
     found = [naked, naked_cost, notional_share(naked, spot, rates["naked_initial_ppm"])]
     for name in ("linear_maintenance_ppm", "linear_initial_ppm"):
         found.append(

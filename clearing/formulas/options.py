@@ -31,6 +31,7 @@ from clearing.formulas.portfolio import (
     EXPIRIES,
     IS_CALL,
     MARGIN_RATES,
+    NETTING,
     SHOCKS,
     STRIKE,
     discount,
@@ -153,7 +154,7 @@ OPTION_FORMULAS = (
     ),
     Formula(
         "naked_shorts",
-        "Short options that no long of the same expiry, strike and right covers, and the charge.",
+        "Short options that no long of the same expiry and strike covers, and the charge.",
         (
             Table(
                 "options",
@@ -167,6 +168,7 @@ OPTION_FORMULAS = (
             ),
             _INDEX,
             rate("rate_ppm"),
+            NETTING,
         ),
         (Quantity("naked_lots", LOT), micro("charge")),
         naked_shorts,
@@ -357,6 +359,7 @@ PMRM_FORMULAS = (
             rate("linear_maintenance_ppm", 0),
             *CONFIDENCE,
             rate("confidence_rate_ppm", PPM),
+            NETTING,
         ),
         (
             *_SIGNED,

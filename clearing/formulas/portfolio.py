@@ -154,6 +154,7 @@ CONFIDENCE = (
     Quantity("confidence_ppm", PPMS, 0, PPM, PPM),
     Quantity("confidence_threshold_ppm", PPMS, 0, PPM, 550_000),
 )
+NETTING = Quantity("net_calls_with_puts", "1 in naked shorts of a strike, 0 not", 0, 1, 1)
 MARGINS = (micro("initial_margin"), micro("maintenance_margin"))
 
 GRID_FORMULAS = (
@@ -309,6 +310,7 @@ RISK_FORMULAS = (
             GUARD,
             *CHARGES,
             *CONFIDENCE,
+            NETTING,
             Quantity("confidence_rate_ppm", PPMS, 0, RATE_MAX, 0),
             MINIMUM,
         ),

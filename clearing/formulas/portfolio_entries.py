@@ -10,6 +10,7 @@ import numpy as np
 from clearing import charges, grid, portfolio
 from clearing.charges import LINEAR, Rates
 from clearing.compiler import law_entry
+from clearing.formulas.columns import array, column
 from clearing.formulas.quantities import FormulaError
 from clearing.grid import AXIS, DISCOUNT_SCALE, POINTS
 from clearing.layout import Grid, Rows
@@ -29,19 +30,14 @@ SPAN_POINTS = 16
 Row = dict[str, Any]
 
 
-def array(values: Sequence[int]) -> Rows[int]:
-    """Return the values as an int64 array."""
-    return cast("Rows[int]", np.array(values, np.int64))
-
-
 def empty(*shape: int) -> Any:
     """Return a zeroed int64 array."""
     return np.zeros(shape, np.int64)
 
 
-def column(rows: Sequence[Row], name: str) -> Rows[int]:
-    """Return one column of a table as an array."""
-    return array([row[name] for row in rows])
+def rights(rows: Sequence[Row], net_calls_with_puts: int) -> Rows[int]:
+    """Return the rights of options, all alike if calls count against puts of a strike."""
+    return array([0 if net_calls_with_puts else row["is_call"] for row in rows])
 
 
 def same_length(name: str, values: Sequence[int], points: int) -> Rows[int]:
@@ -246,6 +242,12 @@ def _scale(values: Rows[int], shift: int) -> None:
 
 
 @law_entry
+def confidence_missing(confidence_ppm: int, threshold_ppm: int) -> int:
+    """Return ``charges.confidence_missing``."""
+    return charges.confidence_missing(confidence_ppm, threshold_ppm)
+
+
+@law_entry
 def _charges(
     lots: Rows[int],
     underlying: Rows[int],
@@ -253,10 +255,11 @@ def _charges(
     strike: Rows[int],
     right: Rows[int],
     price: Rows[int],
+    missing_ppm: Rows[int],
     rates: Rates,
 ) -> tuple[int, int, int, int]:
     return charges.portfolio_charges(
-        lots, underlying, expiry, strike, right, price, lots.shape[0], rates
+        lots, underlying, expiry, strike, right, price, missing_ppm, lots.shape[0], rates
     )
 
 
@@ -317,6 +320,7 @@ def portfolio_margin(
     maintenance_ppm: int,
     guard: int,
     confidence_threshold_ppm: int,
+    net_calls_with_puts: int,
     **rates: int,
 ) -> tuple[Any, ...]:
     """Return margins by ``portfolio.portfolio_risk`` and ``charges``, and what led to them."""
@@ -342,15 +346,16 @@ def portfolio_margin(
     used = max(1, min(tail, count))
     found = _measured(array([worst, total, edge]), used, shift, method, blend_ppm, offset_cap_ppm)
     confidence = rates.pop("confidence_ppm")
-    missing = PPM - confidence if confidence < confidence_threshold_ppm else 0
+    missing = confidence_missing(confidence, confidence_threshold_ppm)
     fees = _charges(
         lots,
         underlying,
         expiry,
         column(rows, "strike"),
-        column(rows, "is_call"),
+        rights(rows, net_calls_with_puts),
         column(rows, "index_price"),
-        Rates(**rates, confidence_missing_ppm=missing),
+        array([missing] * len(rows)),
+        Rates(**rates),
     )
     margins = requirement(found[3], initial_ppm, maintenance_ppm, *fees[:3])
     groups = sorted(set(cast(Any, underlying).tolist()))

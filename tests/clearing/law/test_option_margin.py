@@ -193,8 +193,10 @@ def test_naked_shorts_net_within_a_series_only():
         {"lots": 9, "strike": 110, "is_call": 1},
         {"lots": -4, "strike": 100, "is_call": 1, "expiry": 1},
     ]
-    found = evaluate("naked_shorts", {"options": rows, "index_price": 333, "rate_ppm": 5_000})
-    assert found == {"naked_lots": 6, "charge": 10}
+    arguments: dict[str, Any] = {"options": rows, "index_price": 333, "rate_ppm": 5_000}
+    apart = evaluate("naked_shorts", arguments | {"net_calls_with_puts": 0})
+    assert apart == {"naked_lots": 6, "charge": 10}
+    assert evaluate("naked_shorts", arguments) == {"naked_lots": 4, "charge": 7}
 
 
 shares = st.integers(0, 10 * PPM)
