@@ -120,7 +120,7 @@ def scaled_shares(
 ) -> int:
     """Pay floor(due * collected / expected) each, the residue to row `residue_to`; return it.
 
-    What falls short of `expected` (the sum of the dues) is so borne pro rata. With enough
+    What falls short of `expected` (at least the sum of the dues) is so borne pro rata. With enough
     collected, everyone is paid in full and what is left over is returned, paid to nobody.
     """
     if collected >= expected:

@@ -261,20 +261,21 @@ def liquidation_spread(
     """Return what a position may be sold below its value: more, the nearer to bankruptcy.
 
     clamp(adjustment * (1 - equity / maintenance), 0, 1) * spread * position maintenance, one
-    rounding down for all of it. 0 without maintenance; the two factors are at most 10**7 ppm.
+    rounding down for all of it; at most ``AMOUNT_END``. 0 without maintenance; the two factors
+    are at most 10**7 ppm.
     """
     missing = maintenance - equity
     if missing <= 0 or maintenance <= 0:
         return 0
     if product_at_least(missing, adjustment_ppm, maintenance, PPM):
-        spread, _ = mul_div_floor(position_maintenance, spread_ppm, PPM)
-        return spread
+        spread, fits = mul_div_floor(position_maintenance, spread_ppm, PPM)
+        return min(spread, AMOUNT_END) if fits else AMOUNT_END
     high, low, _ = mul_div_floor_wide(
         missing, position_maintenance, adjustment_ppm * spread_ppm, maintenance
     )
     # The floor of a floor is the floor of the whole division.
-    _, low = div_wide_floor(high, low, PPM * PPM)
-    return low
+    high, low = div_wide_floor(high, low, PPM * PPM)
+    return low if high == 0 else AMOUNT_END
 
 
 @law

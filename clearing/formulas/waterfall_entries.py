@@ -121,7 +121,8 @@ def dynamic_penalty(notional: int, depth: int, base_ppm: int, max_ppm: int) -> i
 def bankruptcy_quote(
     value_change: int, equity: int, maintenance_freed: int, maintenance: int
 ) -> int:
-    """Return ``waterfall.bankruptcy_quote``."""
+    """Return ``waterfall.bankruptcy_quote``; what is freed is at most all maintenance."""
+    checked(0, maintenance_freed <= maintenance)
     return waterfall.bankruptcy_quote(value_change, equity, maintenance_freed, maintenance)
 
 
@@ -129,7 +130,8 @@ def bankruptcy_quote(
 def bankruptcy_price(
     lots: int, mark_price: int, equity: int, maintenance_freed: int, maintenance: int
 ) -> tuple[int, int]:
-    """Return (price, quote) of ``waterfall.bankruptcy_price``."""
+    """Return (price, quote) of ``waterfall.bankruptcy_price``; freed is at most all."""
+    checked(0, maintenance_freed <= maintenance)
     quote, price, fits = waterfall.bankruptcy_price(
         lots, mark_price, equity, maintenance_freed, maintenance
     )

@@ -350,7 +350,14 @@ def test_the_spread_is_rounded_once(equity, maintenance, part, adjustment, facto
     rating = clamp(Fraction(adjustment, PPM) * (1 - Fraction(equity, maintenance)), 0, 1)
     with checked():
         spread = waterfall.liquidation_spread(equity, maintenance, part, adjustment, factor)
-    assert int(spread) == floor(Fraction(rating * part * factor, PPM))
+    assert int(spread) == min(AMOUNT_END, floor(Fraction(rating * part * factor, PPM)))
+
+
+@pytest.mark.parametrize("adjustment", [PPM, PPM - 1])
+def test_a_spread_beyond_all_amounts_counts_as_the_largest(adjustment):
+    with checked():
+        found = waterfall.liquidation_spread(0, AMOUNT, AMOUNT, adjustment, 10 * PPM)
+    assert int(found) == AMOUNT_END
 
 
 @pytest.mark.parametrize(
