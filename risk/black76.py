@@ -23,7 +23,7 @@ __all__ = ["Floats", "Greeks", "greeks", "implied_volatility", "price", "spot_gr
 Floats = NDArray[np.float64]
 
 ITERATIONS_MAX: Final = 100
-# Time value below this part of the strike or forward is rounding noise of the price itself.
+# In the money, time value below this part of strike or forward is rounding noise of the price.
 TIME_VALUE_NOISE: Final = 4e-15
 TOTAL_DEVIATION_MAX: Final = 40.0
 
@@ -200,7 +200,7 @@ def implied_volatility(
     )
     intrinsic = d * np.maximum(sign * (f - k), 0.0)
     ceiling = d * np.where(sign > 0, f, k)
-    noise = TIME_VALUE_NOISE * d * np.maximum(f, k)
+    noise = np.where(intrinsic > 0, TIME_VALUE_NOISE * d * np.maximum(f, k), 0.0)
     legal = np.isfinite(v) & (v >= intrinsic - noise) & (v < ceiling)
     if strict and not legal.all():
         at = int(np.flatnonzero(~legal)[0])

@@ -5,13 +5,11 @@ in micro-quote per lot: strikes, the forward, and the values. At a point the for
 `forward * shock`, rounded to nearest, and each strike's volatility by the expiry's shock (sticky
 strike); the discount stays.
 
-Values are made legal and not only close. Of the Black-76 values of all calls at one point, the
-highest convex sequence of integers below them is taken that is the upper envelope of lines with
-integer slope per unit of strike, the unit being what all strikes' gaps are multiples of. The
-maximum of such lines is an integer at every strike, convex and non-increasing by construction,
-exactly and whatever the gaps. A second set of lines keeps the values at or above the discounted
-intrinsic value. Puts likewise. Where the smile itself allows arbitrage, this removes it; `repair` says how
-far any value was moved.
+Values are legal and not only close: of the Black-76 values of all calls at one point, the greatest
+function below them is taken that is convex in the strike and falls neither with it nor faster than
+the discount; puts follow by parity, and both are rounded to nearest. So each check of the law
+holds with `EPSILON`, the one micro-quote that roundings cost. Where the smile, or the smile under a
+shock, allows arbitrage, this removes it; `repair` says how far any value was lowered for it.
 """
 
 from __future__ import annotations
@@ -29,11 +27,13 @@ from risk import black76
 from risk.black76 import Floats
 from risk.grid import CENTRE, STRESS_GRID, GridPoint, volatility_shocks_ppm
 
-__all__ = ["Integers", "RiskRows", "option_rows", "row_faults"]
+__all__ = ["EPSILON", "Integers", "RiskRows", "option_rows", "row_faults"]
 
 Integers = NDArray[np.int64]
 
-ROW_MAX: Final = 1 << 50
+# Doubles are exact to well below one micro-quote up to here; the law allows somewhat more.
+VALUE_MAX: Final = 1 << 49
+EPSILON: Final = 1  # micro-quote that values rounded to nearest may miss the law's checks by
 DISCOUNT_SCALE: Final = 10**9
 DAYS_PER_YEAR: Final = 365
 
@@ -45,12 +45,11 @@ class RiskRows:
     Attributes:
         strike: micro-quote per lot, in the order given.
         is_call: boolean.
-        values: (options, points) micro-quote per lot, 0 .. 2^50.
+        values: (options, points) micro-quote per lot, 0 .. 2^49.
         forward: micro-quote per lot.
         discount: value now of 10^9 at expiry.
         points: the grid.
-        repair: largest distance of any value from its model value, micro-quote per lot.
-        parity_residual: largest |call - put - discount * (forward - strike)| where both are there.
+        repair: of each point, how far any value was lowered to be legal, micro-quote per lot.
     """
 
     strike: Integers
@@ -59,8 +58,7 @@ class RiskRows:
     forward: int
     discount: int
     points: tuple[GridPoint, ...]
-    repair: int
-    parity_residual: int
+    repair: Integers
 
     @property
     def marks(self) -> Integers:
@@ -105,24 +103,13 @@ def option_rows(
     forwards = np.array([forward + _share(forward, point.price_ppm) for point in points])
     factors = np.array([1 + shocks[point.volatility] / PPM for point in points])
     factor = discount / DISCOUNT_SCALE
-    models, made = [], []
-    for call in (True, False):
-        model = black76.price(
-            forwards[:, None],
-            listed,
-            years,
-            smile * factors[:, None],
-            factor,
-            call,
-        )
-        models.append(model)
-        made.append(_legal(model, listed, forwards, discount, call))
-    side = np.where(calls, 0, 1)
-    values = np.stack(made)[side, :, place]
-    if values.max(initial=0) > ROW_MAX:
-        raise ValueError(f"a value leaves 0 .. 2^50 micro-quote: {values.max()}; use a smaller lot")
-    parity = made[0] - made[1] - factor * (forwards[:, None] - listed)
-    paired = np.isin(listed, strikes[calls]) & np.isin(listed, strikes[~calls])
+    model = black76.price(forwards[:, None], listed, years, smile * factors[:, None], factor, True)
+    legal = _legal(model, listed, factor)
+    parity = factor * (forwards[:, None] - listed)
+    by_side = np.rint([legal, np.maximum(legal - parity, 0.0)]).astype(np.int64)
+    values = by_side[np.where(calls, 0, 1), :, place]
+    if values.max() > VALUE_MAX:
+        raise ValueError(f"a value leaves 0 .. 2^49 micro-quote: {values.max()}; use a smaller lot")
     return RiskRows(
         strike=strikes,
         is_call=calls,
@@ -130,8 +117,7 @@ def option_rows(
         forward=forward,
         discount=discount,
         points=tuple(points),
-        repair=int(np.ceil(np.abs(values - np.stack(models)[side, :, place]).max(initial=0))),
-        parity_residual=int(np.ceil(np.abs(parity[:, paired]).max(initial=0))),
+        repair=np.ceil((model - legal).max(axis=1)).astype(np.int64),
     )
 
 
@@ -166,56 +152,33 @@ def _share(amount: int, ppm: int) -> int:
     return (2 * amount * ppm + PPM) // (2 * PPM)
 
 
-def _legal(
-    model: Floats, strikes: Integers, forwards: Integers, discount: int, call: bool
-) -> Integers:
-    """Return integers near `model` (points, strikes): convex, monotone, not below intrinsic."""
-    if len(strikes) == 1:
-        nearest = np.rint(model).astype(np.int64)
-        return np.maximum(nearest, np.maximum(_intrinsic(strikes, forwards, discount, call), 0))
-    unit = int(np.gcd.reduce(np.diff(strikes)))
-    place = (strikes - strikes[0]) // unit
-    intrinsic = _intrinsic(strikes, forwards, discount, call)
-    slope = (-1 if call else 1) * discount * unit / DISCOUNT_SCALE
-    floors = np.array([np.floor(slope), np.ceil(slope)], np.int64)
-    # A call never rises with the strike and never falls faster than the discount; a put mirrors it.
-    low, high = min(0, int(floors[0])), max(0, int(floors[1]))
-    legal = np.empty(model.shape, np.int64)
-    for at, (values, least) in enumerate(zip(model, intrinsic, strict=True)):
-        secants = np.clip(np.diff(values) / np.diff(place), low, high)
-        slopes = np.unique(np.concatenate([np.floor(secants), np.ceil(secants), [low, high]]))
-        line = _envelope(values, place, slopes.astype(np.int64))
-        bound = _envelope(least.astype(np.float64), place, floors)
-        bound += max(0, int((least - bound).max()))
-        legal[at] = np.maximum(line, bound)
-    return legal
+def _legal(model: Floats, strikes: Integers, factor: float) -> Floats:
+    """Return the greatest legal calls below `model` (points, strikes); real numbers."""
+    falling = np.minimum.accumulate(model, axis=1)
+    # Not steeper than the discount: with it added, values must rise with the strike.
+    risen = falling + factor * strikes
+    gentle = np.minimum.accumulate(risen[:, ::-1], axis=1)[:, ::-1] - factor * strikes
+    return np.array([_convex(row, strikes) for row in gentle])
 
 
-def _intrinsic(strikes: Integers, forwards: Integers, discount: int, call: bool) -> Integers:
-    """Return the least integers not below `discount * (forward - strike)`, negated for puts.
-
-    Amounts are below 2^51 and the discount below 2^31: exact in two limbs of 10^9.
-    """
-    gap = (forwards[:, None] - strikes) * (1 if call else -1)
-    whole, part = np.divmod(gap, DISCOUNT_SCALE)
-    return np.asarray(whole * discount - (-part * discount) // DISCOUNT_SCALE)
-
-
-def _envelope(values: Floats, place: Integers, slopes: Integers) -> Integers:
-    """Return the highest of the lines with these slopes that lie below `values`, rounded to them.
-
-    Intercepts are rounded to nearest, so that a value may be passed by half a micro-quote.
-    """
-    rise = slopes[:, None] * place
-    intercepts = np.floor((values - rise).min(axis=1) + 0.5).astype(np.int64)
-    return np.asarray((intercepts[:, None] + rise).max(axis=0))
+def _convex(values: Floats, strikes: Integers) -> Floats:
+    """Return the greatest convex function below the values (a lower hull, from left to right)."""
+    corners: list[tuple[int, float]] = []
+    for x, y in zip(strikes.tolist(), values.tolist(), strict=True):
+        while len(corners) > 1:
+            (x1, y1), (x2, y2) = corners[-2:]
+            if (y2 - y1) * (x - x2) <= (y - y2) * (x2 - x1):
+                break
+            corners.pop()
+        corners.append((x, y))
+    return np.asarray(np.interp(strikes, *np.array(corners).T))
 
 
-def row_faults(rows: RiskRows, parity_epsilon: int) -> list[str]:
+def row_faults(rows: RiskRows, epsilon: int = EPSILON) -> list[str]:
     """Return what in the rows breaks the law's checks, in exact integers; empty if nothing does.
 
     Args:
-        parity_epsilon: micro-quote per lot by which parity may be missed.
+        epsilon: micro-quote by which intrinsic value, shape and parity may be missed.
     """
     faults = []
     sides = {True: np.flatnonzero(rows.is_call), False: np.flatnonzero(~rows.is_call)}
@@ -227,26 +190,29 @@ def row_faults(rows: RiskRows, parity_epsilon: int) -> list[str]:
             by_side[call] = dict(held)
             name = f"point {at}, {'calls' if call else 'puts'}"
             for strike, value in held:
-                gap = (moved - strike) * (1 if call else -1)
-                if value < 0 or value * DISCOUNT_SCALE < rows.discount * gap:
+                gap = max((moved - strike) * (1 if call else -1), 0)
+                if value < 0 or (value + epsilon) * DISCOUNT_SCALE < rows.discount * gap:
                     faults.append(f"{name}: {value} at {strike} is below intrinsic")
-            faults += [f"{name}: {fault}" for fault in _shape_faults(held, call)]
+            shape = _shape_faults(held, 1 if call else -1, rows.discount, epsilon)
+            faults += [f"{name}: {fault}" for fault in shape]
         for strike in by_side[True].keys() & by_side[False].keys():
-            residual = DISCOUNT_SCALE * (by_side[True][strike] - by_side[False][strike])
-            residual -= rows.discount * (moved - strike)
-            if abs(residual) > parity_epsilon * DISCOUNT_SCALE:
-                faults.append(
-                    f"point {at}: parity at {strike} is missed by {residual / DISCOUNT_SCALE}"
-                )
+            residual = by_side[True][strike] - by_side[False][strike]
+            residual -= rows.discount * (moved - strike) // DISCOUNT_SCALE
+            if abs(residual) > epsilon:
+                faults.append(f"point {at}: parity at {strike} is missed by {residual}")
     return faults
 
 
-def _shape_faults(held: list[tuple[int, int]], call: bool) -> list[str]:
+def _shape_faults(held: list[tuple[int, int]], side: int, discount: int, epsilon: int) -> list[str]:
+    """Return the faults of one side by rising strike; `side` is 1 for calls, -1 for puts."""
     faults = []
     for (strike, value), (following, next_value) in pairwise(held):
-        if (next_value - value) * (-1 if call else 1) < 0:
+        fall = side * (value - next_value)
+        if fall < -epsilon:
             faults.append(f"not monotone between {strike} and {following}")
+        if (fall - 1 - epsilon) * DISCOUNT_SCALE > discount * (following - strike):
+            faults.append(f"steeper than the discount between {strike} and {following}")
     for (k1, v1), (k2, v2), (k3, v3) in zip(held, held[1:], held[2:], strict=False):
-        if (v2 - v1) * (k3 - k2) > (v3 - v2) * (k2 - k1):
+        if (k3 - k2) * v1 + (k2 - k1) * v3 + (k3 - k1) * epsilon < (k3 - k1) * v2:
             faults.append(f"not convex at {k2}")
     return faults

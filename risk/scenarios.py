@@ -136,10 +136,10 @@ def filtered_scenarios(
         forecasts = _forecasts(returns, model, name)
         residual = returns / forecasts[:-1]
         now = float(forecasts[-1]) if deviations is None else deviations[name]
-        moved = np.expm1(residual * now * np.sqrt(horizon_days))
+        logs = np.minimum(residual * now * np.sqrt(horizon_days), np.log1p(SHOCK_MAX / PPM))
         standard.append(residual)
         today.append(now)
-        shocks.append((_ppm(moved), _ppm(_volatility_moves(history, forecasts))))
+        shocks.append((_ppm(np.expm1(logs)), _ppm(_volatility_moves(history, forecasts))))
     # The first forecasts know the returns that they forecast.
     usable = slice(max(WARM_UP, len(days) - count), None)
     if len(days) <= WARM_UP:

@@ -1,0 +1,194 @@
+"""Reading chains: what a file may look like, and the terms that its quotes imply."""
+
+import math
+from datetime import date
+
+import numpy as np
+import pytest
+
+from risk.black76 import price
+from risk.chain import ChainError, read_chain, years_between
+from tests.risk.market import SPX_CHAINS
+
+DAY = date(2020, 3, 16)
+SPOT, RATE, DIVIDENDS = 2386.0, 0.006, 0.02
+HEADER = (
+    "#expiry,strike,right,open,high,low,close,volume,open_interest,"
+    "implied_volatility,delta,gamma,vega,theta,rho"
+)
+
+
+def quote(expiry, strike, call, spot=SPOT, volatility=0.6):
+    years = years_between(DAY, expiry)
+    forward, discount = spot * math.exp((RATE - DIVIDENDS) * years), math.exp(-RATE * years)
+    value = float(price(forward, strike, years, volatility, discount, call))
+    return f"{expiry:%Y%m%d},{strike},{'C' if call else 'P'},,,,{value:.4f},0,,{volatility},,,,,"
+
+
+def both_sides(expiry, strikes):
+    return [quote(expiry, strike, call) for strike in strikes for call in (True, False)]
+
+
+def written(tmp_path, lines, name="spx_options_2020-03-16.csv", header=HEADER):
+    path = tmp_path / name
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+def terms_at(expiry):
+    years = years_between(DAY, expiry)
+    return SPOT * math.exp((RATE - DIVIDENDS) * years), math.exp(-RATE * years)
+
+
+def assert_terms(found, forward_error=1e-4, discount_error=2e-4):
+    forward, discount = terms_at(found.expiry)
+    assert found.forward == pytest.approx(forward, rel=forward_error)
+    assert found.discount == pytest.approx(discount, rel=discount_error)
+
+
+NEAR, FAR = date(2020, 4, 17), date(2020, 12, 18)
+
+
+def test_forward_discount_and_spot_follow_from_parity(tmp_path):
+    strikes = range(1600, 3300, 100)
+    chain = read_chain(written(tmp_path, both_sides(NEAR, strikes) + both_sides(FAR, strikes)))
+    assert [terms.expiry for terms in chain.terms] == [NEAR, FAR]
+    assert {terms.method for terms in chain.terms} == {"parity"}
+    for terms in chain.terms:
+        assert_terms(terms)
+    assert chain.spot == pytest.approx(SPOT, rel=1e-3)
+    assert len(chain.price) == 4 * len(strikes) and not chain.dropped
+
+
+def test_rows_may_come_in_any_order(tmp_path):
+    lines = both_sides(NEAR, range(1600, 3300, 100)) + both_sides(FAR, range(1600, 3300, 100))
+    mixed = [lines[i] for i in np.random.default_rng(3).permutation(len(lines))]
+    one = read_chain(written(tmp_path, lines))
+    other = read_chain(written(tmp_path, mixed))
+    assert one.terms == other.terms
+    assert np.array_equal(one.price, other.price)
+
+
+def test_one_stale_quote_does_not_move_the_terms(tmp_path):
+    lines = both_sides(NEAR, range(1600, 3300, 100))
+    lines[0] = lines[0].replace(lines[0].split(",")[6], "900.0")
+    (terms,) = read_chain(written(tmp_path, lines)).terms
+    assert_terms(terms, 2e-4, 1e-3)
+
+
+def test_deep_calls_alone_tell_the_forward(tmp_path):
+    calls = [quote(NEAR, strike, True, volatility=0.3) for strike in range(800, 1900, 50)]
+    (terms,) = read_chain(written(tmp_path, calls)).terms
+    assert terms.pairs == 0
+    assert_terms(terms, 5e-3, 5e-3)
+
+
+def test_deep_puts_alone_tell_the_forward(tmp_path):
+    puts = [quote(NEAR, strike, False, volatility=0.3) for strike in range(3000, 5000, 100)]
+    (terms,) = read_chain(written(tmp_path, puts)).terms
+    assert terms.pairs == 0
+    assert_terms(terms, 5e-3, 5e-3)
+
+
+def test_an_expiry_with_one_pair_takes_its_discount_from_the_others(tmp_path):
+    lines = both_sides(FAR, range(1600, 3300, 100)) + both_sides(NEAR, [2400])
+    near, _ = read_chain(written(tmp_path, lines)).terms
+    assert (near.pairs, near.points, near.method) == (1, 1, "interpolated discount")
+    assert_terms(near, 2e-3, 1e-3)
+
+
+def test_an_expiry_without_any_point_carries_the_others_forward(tmp_path):
+    lines = [*both_sides(FAR, range(1600, 3300, 100)), quote(NEAR, 2600, True)]
+    near, _ = read_chain(written(tmp_path, lines), spot=SPOT).terms
+    assert near.method == "carried"
+    assert_terms(near, 3e-3, 1e-3)
+
+
+def test_a_single_pair_in_the_whole_file_uses_the_rate_that_was_given(tmp_path):
+    (terms,) = read_chain(written(tmp_path, both_sides(NEAR, [2400])), rate=RATE).terms
+    assert terms.method == "assumed discount"
+    assert_terms(terms)
+
+
+def test_a_file_that_tells_no_forward_says_to_pass_the_spot(tmp_path):
+    path = written(tmp_path, [quote(NEAR, 2600, True)])
+    with pytest.raises(ChainError, match="pass the spot"):
+        read_chain(path)
+    assert read_chain(path, spot=SPOT).terms[0].forward == pytest.approx(SPOT, rel=1e-3)
+
+
+def test_rows_that_cannot_be_used_are_dropped_and_counted(tmp_path):
+    good = both_sides(NEAR, range(1600, 3300, 100))
+    odd = [
+        good[0],
+        good[0],
+        "20200316,2400,C,,,,12,0,,,,,,,",
+        "20200417,2450,C,,,,,0,,,,,,,",
+        "20200417,2455,C,,,,0,0,,,,,,,",
+        "20200417,2460,C,,,,-3,0,,,,,,,",
+        "20200417,2465,C,,,,nan,0,,,,,,,",
+        "20200417,-5,C,,,,12,0,,,,,,,",
+        "20200417,abc,C,,,,12,0,,,,,,,",
+        "20200417,2400,X,,,,12,0,,,,,,,",
+        "20200231,2400,C,,,,12,0,,,,,,,",
+        "20200417,2475",
+        "",
+    ]
+    chain = read_chain(written(tmp_path, good + odd))
+    assert chain.dropped == {
+        "it repeats another row": 2,
+        "it has expired": 1,
+        "it has no price above 0": 4,
+        "its strike is not a number above 0": 2,
+        "its right is not C or P": 2,
+        "its expiry is not a date YYYYMMDD": 1,
+    }
+    assert len(chain.price) == len(good)
+
+
+def test_a_strict_reader_names_the_line(tmp_path):
+    lines = [*both_sides(NEAR, [2300, 2400]), "20200417,2400,X,,,,12,0,,,,,,,"]
+    with pytest.raises(ChainError, match="line 6: its right is not C or P"):
+        read_chain(written(tmp_path, lines), strict=True)
+
+
+def test_of_two_contradicting_quotes_the_busier_is_kept(tmp_path):
+    lines = both_sides(NEAR, range(1600, 3300, 100))
+    cells = lines[0].split(",")
+    stale = [*cells[:6], "1.0", "", *cells[8:]]
+    chain = read_chain(written(tmp_path, [*lines, ",".join(stale)]))
+    assert chain.dropped == {"it contradicts another row": 1}
+    assert chain.price[chain.strike == 1600].max() == pytest.approx(float(cells[6]))
+
+
+def test_the_underlyings_own_row_is_the_spot(tmp_path):
+    lines = [",,,2380,2390,2370,2385.5,0,,,,,,,", *both_sides(NEAR, range(1600, 3300, 100))]
+    assert read_chain(written(tmp_path, lines)).spot == 2385.5
+
+
+def test_columns_may_be_missing_and_named_otherwise(tmp_path):
+    lines = [",".join(line.split(",")[i] for i in (6, 2, 1, 0)) for line in both_sides(FAR, [2000])]
+    chain = read_chain(written(tmp_path, lines, header="Close,Type,Strike,Expiry"))
+    assert np.isnan(chain.columns["delta"]).all()
+    assert_terms(chain.terms[0], 0.01, 0.01)
+
+
+def test_what_is_no_chain_is_refused_with_what_was_expected(tmp_path):
+    with pytest.raises(ChainError, match="pass as_of"):
+        read_chain(written(tmp_path, [], name="chain.csv"))
+    with pytest.raises(ChainError, match="no column close"):
+        read_chain(written(tmp_path, [], header="expiry,strike,right"))
+    with pytest.raises(ChainError, match="empty"):
+        read_chain(written(tmp_path, [], header=""))
+    with pytest.raises(ChainError, match="no usable row"):
+        read_chain(written(tmp_path, ["20200417,2450,C,,,,,0,,,,,,,"]))
+
+
+@pytest.mark.parametrize(("path", "spot"), SPX_CHAINS.items(), ids=lambda value: str(value)[-17:])
+def test_the_real_chains_imply_the_index_of_the_day(path, spot):
+    chain = read_chain(path, strict=True)
+    # Lumpy dividends are spread evenly, which costs up to about 0.1 %.
+    assert chain.spot == pytest.approx(spot, rel=1e-3)
+    # Treasury bills yielded 0.2 to 0.6 % and two-year notes 1 %; funding costs somewhat more.
+    assert all(0.005 < terms.rate < 0.02 for terms in chain.terms)
+    assert all(0.97 < terms.forward / spot < 1.002 for terms in chain.terms)
