@@ -1,7 +1,7 @@
 """Prices: medians by counting, means over time, the stable price, the ladder and its matrix."""
 
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 
 import numpy as np
 import pytest
@@ -127,12 +127,18 @@ def test_the_stable_price_stays_within_its_exact_reach(stable, delayed, price, e
         "stable_price", stable_price=stable, delayed_price=delayed, price=price, elapsed_ms=elapsed
     )
     assert abs(after - stable) <= min(abs(price - stable), reach + 3)
-    assert abs(after - price) <= max(0, abs(price - stable) - floor(reach))
+    # Each of the three steps rounds up.
+    small, large = min(stable, delayed), max(stable, delayed)
+    whole = ceil(Fraction(stable * 3 * min(elapsed, 600_000), 10**7))
+    whole = ceil(Fraction(ceil(Fraction(whole * small, large)) * small, large))
+    assert after == max(max(1, stable - whole), min(stable + whole, price))
 
 
-@pytest.mark.parametrize(("mean", "after"), [(150, 106), (50, 94), (103, 103)])
-def test_the_delayed_price_moves_by_six_in_a_hundred_an_interval(mean, after):
-    assert one("delayed_price", last_delayed_price=100, interval_mean=mean) == after
+@pytest.mark.parametrize(
+    ("last", "mean", "after"), [(100, 150, 106), (100, 50, 94), (100, 103, 103), (1, 9, 2)]
+)
+def test_the_delayed_price_moves_by_six_in_a_hundred_an_interval(last, mean, after):
+    assert one("delayed_price", last_delayed_price=last, interval_mean=mean) == after
 
 
 def path(updates, start_price=1_000_000):
@@ -179,9 +185,15 @@ def test_days_of_silence_are_one_interval():
     assert stable == 1_000_000 + 160_200
 
 
+def test_skipped_intervals_keep_their_places():
+    # Intervals 0, 1 and 2 hold 1.06; the next update, a day on, reads interval 2.
+    assert path([(3 * HOUR, 2_000_000), (26 * HOUR, 1_000_000)])[1] == 1_060_000
+
+
 def test_what_is_held_counts_at_the_lower_price_and_what_is_owed_at_the_higher():
     pair = {"price": 90, "stable_price": 100}
     assert one("conservative_price", lots=5, **pair) == 90
+    assert one("conservative_price", lots=0, **pair) == 90
     assert one("conservative_price", lots=-5, **pair) == 100
 
 

@@ -2,12 +2,16 @@
 
 from fractions import Fraction
 from math import ceil, floor
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearing.compiler import checked
 from clearing.formulas import FormulaError, evaluate
+from clearing.pool_pricing import add_within
 from clearing.units import MICRO, PPM
 
 YEAR = 31_536_000
@@ -96,17 +100,19 @@ def test_there_and_back_never_pays(la, sa, lb, sb, positive, negative):
         (900, 300, 300, 0),
         (400, 10_000, 400, 0),
         (-900, 0, -900, 0),
-        (-3_000, 0, -1_000, 2_000),
+        (-3_000, 0, -1_001, 1_999),
+        (-1_001, 0, -1_001, 0),
     ],
 )
 def test_positive_impact_comes_from_the_pool_and_negative_has_a_share_of_the_size(
     price_impact, pool, capped, claimable
 ):
+    # Half a percent of 100_001 is 500.005, and one percent 1_000.01: down to earn, up to pay.
     result = evaluate(
         "pool_price_impact_capped",
         {
             "price_impact": price_impact,
-            "size": 100_000,
+            "size": 100_001,
             "impact_pool": pool,
             "positive_max_ppm": 5_000,
             "negative_max_ppm": 10_000,
@@ -172,6 +178,21 @@ def test_the_power_rate_is_exact(reserved, pool, factor, exponent):
         )
 
 
+def test_slopes_and_index_changes_round_up():
+    terms = {"kink_ppm": 10, "minimum_ppm": 0, "slope_ppm": 1, "high_slope_ppm": 1}
+    assert one("pool_borrow_rate_slope", utilisation_ppm=10, **terms) == 1
+    assert one("pool_borrow_rate_slope", utilisation_ppm=11, **terms) == 2
+    assert one("pool_borrow_index_change", borrow_rate=1, elapsed_ms=1) == 1
+
+
+def test_at_the_optimum_the_second_line_has_not_begun():
+    terms = {"base_rate": 1_000, "above_rate": 5_000}
+    used = {"utilisation_ppm": PPM}
+    assert one("pool_borrow_rate", optimal_ppm=PPM, **used, **terms) == 1_000
+    assert one("pool_borrow_rate", optimal_ppm=0, **used, **terms) == 5_000
+    assert one("pool_borrow_rate", optimal_ppm=0, **used, **terms | {"above_rate": 999}) == 1_000
+
+
 def test_a_year_of_borrowing_costs_its_rate():
     # 10 % a year on 1_000 quote; the rate per second is cut at 1e-18.
     rate = 10**17 // YEAR
@@ -191,8 +212,9 @@ def test_a_borrow_fee_rounds_up(size, change):
     [(-700, -700, False), (500, 500, False), (501, 500, True), (0, 0, False)],
 )
 def test_profit_counts_up_to_its_cap(profit, capped, exceeds):
+    # Half of 1_001 is 500.5, cut.
     result = evaluate(
-        "pool_profit_cap", {"profit": profit, "side_value": 1_000, "profit_max_ppm": 500_000}
+        "pool_profit_cap", {"profit": profit, "side_value": 1_001, "profit_max_ppm": 500_000}
     )
     assert result == {"capped_profit": capped, "exceeds": exceeds}
 
@@ -220,6 +242,30 @@ def test_a_pool_beyond_its_numbers_is_refused_not_wrapped():
     assert one("pool_value", tokens=[huge]) == 1 << 61
     with pytest.raises(FormulaError, match="64 bits"):
         one("pool_value", tokens=[huge, huge, {**huge, "amount": 1}])
+
+
+edges = st.sampled_from([0, 1, (1 << 61) - 1, 1 << 61, (1 << 62) - 1, 1 << 62])
+
+
+@given(edges, edges, st.integers(-1, 1), st.integers(-1, 1))
+def test_a_sum_fits_exactly_within_its_bound(total, part, sign, other):
+    numbers: Any = (np.int64(sign * total), np.int64(other * part))
+    with checked():
+        result, fits = add_within(*numbers)
+    exact = sign * total + other * part
+    assert fits == (abs(exact) <= 1 << 62)
+    assert result == (exact if fits else 0)
+
+
+@given(st.integers(0, 1 << 60), st.integers(0, 1 << 61), st.integers(1, 1 << 61))
+def test_redemptions_and_share_prices_are_exact_and_round_down(shares, value, supply):
+    exact = Fraction(value + 1, supply + 1_000)
+    shares = min(shares, supply)
+    pool = {"pool_value": value, "supply": supply}
+    if exact * 10**9 < 1 << 62:
+        assert one("pool_share_price", **pool) == floor(exact * 10**9)
+    if shares * exact < 1 << 62:
+        assert one("pool_share_redeem", shares=shares, **pool) == floor(shares * exact)
 
 
 def test_the_first_deposit_gets_a_thousand_shares_a_micro_quote():

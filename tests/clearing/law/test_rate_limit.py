@@ -76,6 +76,11 @@ def test_capacity_never_passes_its_baseline(now, base, elapsed, period):
     assert after == expected
 
 
+def test_a_capacity_never_outgrows_its_numbers():
+    flow = {"capacity": (1 << 62) - 1, "deposited": 2, "withdrawn": 0}
+    assert evaluate("rate_limit_flow", flow) == {"capacity": 1 << 62, "allowed": True}
+
+
 @given(amounts, amounts, amounts)
 def test_a_withdrawal_uses_capacity_up_and_a_deposit_gives_it_back(now, deposited, withdrawn):
     result = evaluate(
