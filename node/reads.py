@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import grpc
@@ -11,15 +12,19 @@ import numpy as np
 
 from clearing.codes import Code, Status
 from clearing.units import LOTS_MAX, PRICE_MAX
+from node.account_risk import risk_message
 from node.batcher import batch_data, frames_of
 from node.config import LimitsSection
 from node.events import Publish
+from node.follower import Follower
 from node.gate import Refused, malformed, not_found
 from node.intake import receipt_message
+from node.margin_calls import MarginCalls
 from node.margins import FILLS_MAX, what_if
 from node.receipts import receipt_of
 from node.records import FrameRecord, RecordKind, SealRecord
 from node.shell import Shell, batch_key, frame_key
+from node.statements import Statements
 from node.status import BaseStatus
 from node.tail import Happening, LogReader, TailLagged
 from node.v1 import node_pb2
@@ -45,13 +50,17 @@ class Reads:
         limits: LimitsSection,
         info: Any,
         base_status: Callable[[], BaseStatus],
+        directory: Path | None = None,
     ) -> None:
-        """`info` is the complete answer of GetInfo."""
+        """`info` is the complete answer of GetInfo. `directory` has room for what is derived."""
         self._shell = shell
         self._limits = limits
         self._info = info
         self._base_status = base_status
         self._tails = threading.BoundedSemaphore(limits.tails_max)
+        follower = Follower(shell, directory)
+        self.statements = Statements(shell, follower, self._look)
+        self.margin_calls = MarginCalls(shell, follower, self._tails, limits.tails_max)
 
     # State.
 
@@ -96,7 +105,9 @@ class Reads:
         def look(engine: Engine) -> Any:
             _require_account(engine, request.id)
             return node_pb2.GetAccountResponse(
-                account=account_message(engine.state, request.id), point=self.point()
+                account=account_message(engine.state, request.id),
+                point=self.point(),
+                risk=risk_message(engine.state, request.id),
             )
 
         return self._look(context, look)

@@ -8,8 +8,12 @@ from clearing.compiler import warm_lock
 from clearing.decode import pack, recover_signers
 from clearing.genesis import Genesis, GenesisInstrument, GenesisTier
 from clearing.messages import Inbox, InboxMessage
+from node.account_risk import risk_message
 from node.batcher import BatchPolicy, encode_steps
 from node.duplicates import CAPACITY_MIN
+from node.events import Publish
+from node.ledger import Ledger
+from node.margin_calls import rehearse_watch
 from node.margins import what_if
 from node.receipts import HASH_PIECES
 from node.records import FrameRecord
@@ -59,5 +63,9 @@ def _rehearse() -> None:
     recover_signers(engine.decode(blob, offsets), cache=SignerCache(1))
     engine.opening()
     account_message(engine.state, 0)
+    risk_message(engine.state, 0)
+    ledger = Ledger(genesis)
+    ledger.take(Publish(_FRAME_TOKEN, frame, outcome))
+    rehearse_watch(ledger)
     what_if(engine.state, 0, np.zeros((1, 4), np.int64))
     account_proof(engine, 0)

@@ -155,7 +155,7 @@ class Node:
             )
             self.poster = PosterThread(poster, self.shell, self.metrics, config.base.poll_ms / 1000)
         info = _info(genesis, config, sequencer_key, recovered.sequencer.batcher.genesis_root)
-        self.reads = Reads(self.shell, config.limits, info, self.base_status)
+        self.reads = Reads(self.shell, config.limits, info, self.base_status, directory)
         doorkeeper = Doorkeeper(config.venues, config.node.threads, time.monotonic)
         self._watch(doorkeeper)
         servicer = NodeServicer(Intake(self.shell, config.limits), self.reads)

@@ -73,6 +73,18 @@ class NodeServicer(node_pb2_grpc.NodeServiceServicer):
         """Return a page of accounts."""
         return self._reads.list_accounts(request, context)
 
+    def ListStatement(self, request: Any, context: Any) -> Any:
+        """Return a page of an account's statement."""
+        return self._reads.statements.list_statement(request, context)
+
+    def ExplainAction(self, request: Any, context: Any) -> Any:
+        """Tell why an action was rejected."""
+        return self._reads.statements.explain_action(request, context)
+
+    def WatchMarginCalls(self, request: Any, context: Any) -> Iterator[Any]:
+        """Follow margin calls."""
+        return self._reads.margin_calls.watch(request, context)
+
     def WhatIfMargin(self, request: Any, context: Any) -> Any:
         """Compute a margin that could be."""
         return self._reads.what_if_margin(request, context)

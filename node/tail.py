@@ -83,6 +83,11 @@ class TailRing:
                 return self._first
             return end if token >= log_next else None
 
+    def end(self) -> int:
+        """Return the place of what happens next."""
+        with self._changed:
+            return self._first + len(self._happenings)
+
     def read(self, place: int, timeout_seconds: float) -> tuple[list[Happening], int]:
         """Return what happened from `place` on, and the next place; waits if there is nothing yet.
 

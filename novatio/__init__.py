@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         verify_withdrawal_proof,
     )
     from novatio.signing import LocalSigner, Signer, write_key
+    from novatio.statements import Fill, Period, Statement
 
 __all__ = [
     "AsyncClient",
@@ -54,6 +55,7 @@ __all__ = [
     "Client",
     "ConfigInvalid",
     "CorruptData",
+    "Fill",
     "Inexact",
     "KeyUnusable",
     "LocalSigner",
@@ -64,11 +66,13 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "Overloaded",
+    "Period",
     "ProvenAccount",
     "RefusedByCourt",
     "RejectedByLaw",
     "SignedOrder",
     "Signer",
+    "Statement",
     "Tls",
     "Unauthenticated",
     "Unavailable",
@@ -126,6 +130,7 @@ _HOMES = {
         "verify_withdrawal_proof",
     ),
     "novatio.signing": ("LocalSigner", "Signer", "write_key"),
+    "novatio.statements": ("Fill", "Period", "Statement"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -287,6 +287,20 @@ class Flows:
             _check_place(check, digest, response.sequence)
         return Outcome(Code(response.code), response.sequence, digest, repeated=True, proven=proven)
 
+    def explain(self, sequence: int) -> Flow[Outcome]:
+        """Return what became of a sequenced action, and why."""
+        found = yield from self.call("ExplainAction", pb.ExplainActionRequest(sequence=sequence))
+        why = found.rejection
+        return Outcome(
+            Code(why.code),
+            found.sequence,
+            found.action_hash,
+            repeated=True,
+            proven=False,
+            message=why.message,
+            operands=dict(why.operands),
+        )
+
     # -- submission ------------------------------------------------------------------------------
 
     def submit(self, actions: Iterable[Encodable | bytes]) -> Flow[list[Outcome]]:

@@ -31,7 +31,7 @@ from clearing.messages import (
     Transfer,
     Withdraw,
 )
-from clearing.units import ALL_SLOTS, SETTLEMENT_ASSET
+from clearing.units import ALL_SLOTS, PPM, SETTLEMENT_ASSET
 from node.v1 import node_pb2 as pb
 from node.v1.node_pb2_grpc import NodeServiceStub
 from novatio._flows import (
@@ -53,6 +53,15 @@ from novatio._wire import API_KEY_HEADER, Tls, channel_options, failure, tls_cre
 from novatio.errors import NovatioError
 from novatio.orders import Market, Number, SignedOrder, micro
 from novatio.signing import Signer, find_signer
+from novatio.statements import (
+    FILL_KINDS,
+    Fill,
+    Period,
+    Statement,
+    fills_of,
+    margin_request,
+    statement,
+)
 
 __all__ = ["AsyncClient"]
 
@@ -166,6 +175,33 @@ class AsyncClient:
         )
         return found.account
 
+    async def account_risk(self, account: int) -> pb.GetAccountResponse:
+        """Return an account with its risk: liquidation prices, margin ratio, free collateral."""
+        request = pb.GetAccountRequest(id=account)
+        return await self._ask("GetAccount", request, pb.GetAccountResponse)
+
+    async def statement(
+        self, account: int, period: Period | None = None, *, kinds: Iterable[str] = ()
+    ) -> Statement:
+        """Return what changed an account's cash in a period, oldest first, of some kinds or all.
+
+        Kinds are fill, fee, funding, deposit, withdrawal, transfer, liquidation, insurance_fee,
+        insurance_cover and settlement. Lines of all kinds are checked to add up to the change of
+        cash. Raises NotFound, VerificationFailed.
+        """
+        return await self._run(statement(self._flows, account, period or Period(), kinds))
+
+    async def fills(self, account: int, period: Period | None = None) -> list[Fill]:
+        """Return an account's fills in a period, oldest first, each with its fee."""
+        return fills_of(await self.statement(account, period, kinds=FILL_KINDS))
+
+    async def explain(self, sequence: int) -> Outcome:
+        """Return what became of action ``sequence``, with the operands that the law judged it by.
+
+        The node runs the law up to it, so the cost grows with the sequence. Raises NotFound.
+        """
+        return await self._run(self._flows.explain(sequence))
+
     async def accounts(self, owner: bytes = b"", *, limit: int = 1000) -> list[pb.Account]:
         """Return up to ``limit`` accounts, of one owner (20 bytes) if given."""
         request = pb.ListAccountsRequest(owner=owner)
@@ -229,6 +265,37 @@ class AsyncClient:
                     yield event
             except grpc.RpcError as error:
                 pause = resume_pause(failure(error, "Tail", submits=False))
+                await asyncio.sleep(pause)
+            finally:
+                stream.cancel()
+
+    async def margin_calls(
+        self,
+        owner: bytes = b"",
+        *,
+        basis: str = "maintenance",
+        multiple_ppm: int = PPM,
+        resume: int = 0,
+        heartbeat_ms: int = 1000,
+    ) -> AsyncIterator[pb.WatchMarginCallsResponse]:
+        """Follow the accounts (of one owner) whose equity falls below a multiple of a margin.
+
+        ``basis`` is ``maintenance`` or ``initial``. ``token`` of a message resumes after it; a
+        message that says ``restarted`` holds all calls that stand, and any other is met. Messages
+        without calls are heartbeats. Interrupted streams are resumed.
+        """
+        token = resume
+        while True:
+            request = margin_request(owner, basis, multiple_ppm, token, heartbeat_ms)
+            stream = self._stub.WatchMarginCalls(
+                request, timeout=STREAM_SECONDS, metadata=self._metadata
+            )
+            try:
+                async for message in stream:
+                    token = message.token
+                    yield message
+            except grpc.RpcError as error:
+                pause = resume_pause(failure(error, "WatchMarginCalls", submits=False))
                 await asyncio.sleep(pause)
             finally:
                 stream.cancel()

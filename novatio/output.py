@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, from the same records.
+"""What commands print: tables for people, JSON and CSV for programs, from the same records.
 
 A record is a mapping whose keys carry the units: ``cash_micro``, ``price_micro``, ``lots``,
 ``max_fee_ppm``, ``time_ms``. In JSON
@@ -9,11 +9,14 @@ A record is a mapping whose keys carry the units: ``cash_micro``, ``price_micro`
   bits or more, and a type that changed with the size of the number would be a trap,
 * every other number is a number, and a time ``..._ms`` gets a twin in RFC 3339, UTC, with ms.
 
+CSV has the values of JSON, a row a record and a column a key; nothing is an empty cell.
 Tables shorten hashes and show the twin alone. Nothing here colours or spins unless it is asked to.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -23,7 +26,7 @@ from typing import IO, Any
 
 __all__ = ["FORMATS", "colour_wanted", "plain", "render", "render_rows", "time_text"]
 
-FORMATS = ("table", "json")
+FORMATS = ("table", "json", "csv")
 _TEXT_NUMBERS = re.compile(r"(?:.*_)?(?:micro|gwei|lots|sequence|token|floor|funding_index)")
 _TIME = re.compile(r"(?:(.*)_)?time_ms|(clock)_ms")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,9 +56,11 @@ def plain(record: Record) -> dict[str, Any]:
 
 
 def render(record: Record, form: str) -> str:
-    """Return one record as text: ``json``, or a table of key and value."""
+    """Return one record as text: ``json``, ``csv``, or a table of key and value."""
     if form == "json":
         return json.dumps(plain(record), indent=2)
+    if form == "csv":
+        return _csv([record], ())
     flat = list(_flat(record))
     width = max((len(key) for key, _ in flat), default=0)
     return "\n".join(f"{key:<{width}}  {value}".rstrip() for key, value in flat)
@@ -64,10 +69,12 @@ def render(record: Record, form: str) -> str:
 def render_rows(noun: str, rows: Sequence[Record], form: str, columns: Sequence[str] = ()) -> str:
     """Return many records as text: ``{noun: [...]}``, or a table with ``columns`` (all if empty).
 
-    An empty table still has its headers.
+    CSV has all keys of the first record. Without records, both still have their headers.
     """
     if form == "json":
         return json.dumps({noun: [plain(row) for row in rows]}, indent=2)
+    if form == "csv":
+        return _csv(rows, columns)
     names = list(columns) or list(rows[0] if rows else ())
     cells = [[_cell(name, row.get(name)) for name in names] for row in rows]
     heads = [_head(name).upper() for name in names]
@@ -85,6 +92,22 @@ def render_rows(noun: str, rows: Sequence[Record], form: str, columns: Sequence[
 def colour_wanted(stream: IO[str], environ: Mapping[str, str] = os.environ) -> bool:
     """Say whether colour may go to ``stream``: a terminal, and NO_COLOR is not set."""
     return not environ.get("NO_COLOR") and stream.isatty()
+
+
+def _csv(rows: Sequence[Record], columns: Sequence[str]) -> str:
+    """Return a header and a line a record; what a record holds in turn is JSON in its cell."""
+    cells = [plain(row) for row in rows]
+    names = list(cells[0]) if cells else list(columns)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for row in cells:
+        values = [row.get(name) for name in names]
+        writer.writerow(
+            json.dumps(value) if isinstance(value, dict | list | bool) else value
+            for value in values
+        )
+    return text.getvalue().removesuffix("\n")
 
 
 def _plain(key: str, value: Any) -> Any:

@@ -16,6 +16,41 @@ class NodeStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NODE_STATUS_STOPPING: _ClassVar[NodeStatus]
     NODE_STATUS_FAILED: _ClassVar[NodeStatus]
 
+class LineKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LINE_KIND_UNSPECIFIED: _ClassVar[LineKind]
+    LINE_KIND_FILL: _ClassVar[LineKind]
+    LINE_KIND_FEE: _ClassVar[LineKind]
+    LINE_KIND_FUNDING: _ClassVar[LineKind]
+    LINE_KIND_DEPOSIT: _ClassVar[LineKind]
+    LINE_KIND_WITHDRAWAL: _ClassVar[LineKind]
+    LINE_KIND_TRANSFER: _ClassVar[LineKind]
+    LINE_KIND_LIQUIDATION: _ClassVar[LineKind]
+    LINE_KIND_INSURANCE_FEE: _ClassVar[LineKind]
+    LINE_KIND_INSURANCE_COVER: _ClassVar[LineKind]
+    LINE_KIND_SETTLEMENT: _ClassVar[LineKind]
+
+class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ROLE_UNSPECIFIED: _ClassVar[Role]
+    ROLE_MAKER: _ClassVar[Role]
+    ROLE_TAKER: _ClassVar[Role]
+    ROLE_KEEPER: _ClassVar[Role]
+    ROLE_LIQUIDATED: _ClassVar[Role]
+
+class MarginBasis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MARGIN_BASIS_UNSPECIFIED: _ClassVar[MarginBasis]
+    MARGIN_BASIS_MAINTENANCE: _ClassVar[MarginBasis]
+    MARGIN_BASIS_INITIAL: _ClassVar[MarginBasis]
+
+class MarginCallStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MARGIN_CALL_STATUS_UNSPECIFIED: _ClassVar[MarginCallStatus]
+    MARGIN_CALL_STATUS_RAISED: _ClassVar[MarginCallStatus]
+    MARGIN_CALL_STATUS_STANDING: _ClassVar[MarginCallStatus]
+    MARGIN_CALL_STATUS_MET: _ClassVar[MarginCallStatus]
+
 class BatchStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     BATCH_STATUS_UNSPECIFIED: _ClassVar[BatchStatus]
@@ -30,6 +65,29 @@ NODE_STATUS_CATCHING_UP: NodeStatus
 NODE_STATUS_HALTED: NodeStatus
 NODE_STATUS_STOPPING: NodeStatus
 NODE_STATUS_FAILED: NodeStatus
+LINE_KIND_UNSPECIFIED: LineKind
+LINE_KIND_FILL: LineKind
+LINE_KIND_FEE: LineKind
+LINE_KIND_FUNDING: LineKind
+LINE_KIND_DEPOSIT: LineKind
+LINE_KIND_WITHDRAWAL: LineKind
+LINE_KIND_TRANSFER: LineKind
+LINE_KIND_LIQUIDATION: LineKind
+LINE_KIND_INSURANCE_FEE: LineKind
+LINE_KIND_INSURANCE_COVER: LineKind
+LINE_KIND_SETTLEMENT: LineKind
+ROLE_UNSPECIFIED: Role
+ROLE_MAKER: Role
+ROLE_TAKER: Role
+ROLE_KEEPER: Role
+ROLE_LIQUIDATED: Role
+MARGIN_BASIS_UNSPECIFIED: MarginBasis
+MARGIN_BASIS_MAINTENANCE: MarginBasis
+MARGIN_BASIS_INITIAL: MarginBasis
+MARGIN_CALL_STATUS_UNSPECIFIED: MarginCallStatus
+MARGIN_CALL_STATUS_RAISED: MarginCallStatus
+MARGIN_CALL_STATUS_STANDING: MarginCallStatus
+MARGIN_CALL_STATUS_MET: MarginCallStatus
 BATCH_STATUS_UNSPECIFIED: BatchStatus
 BATCH_STATUS_SEALED: BatchStatus
 BATCH_STATUS_POSTED: BatchStatus
@@ -441,13 +499,33 @@ class GetAccountRequest(_message.Message):
     id: int
     def __init__(self, id: _Optional[int] = ...) -> None: ...
 
+class LiquidationPrice(_message.Message):
+    __slots__ = ("instrument", "price_micro")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    instrument: int
+    price_micro: int
+    def __init__(self, instrument: _Optional[int] = ..., price_micro: _Optional[int] = ...) -> None: ...
+
+class AccountRisk(_message.Message):
+    __slots__ = ("free_collateral_micro", "margin_ratio_ppm", "liquidation_prices")
+    FREE_COLLATERAL_MICRO_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_RATIO_PPM_FIELD_NUMBER: _ClassVar[int]
+    LIQUIDATION_PRICES_FIELD_NUMBER: _ClassVar[int]
+    free_collateral_micro: int
+    margin_ratio_ppm: int
+    liquidation_prices: _containers.RepeatedCompositeFieldContainer[LiquidationPrice]
+    def __init__(self, free_collateral_micro: _Optional[int] = ..., margin_ratio_ppm: _Optional[int] = ..., liquidation_prices: _Optional[_Iterable[_Union[LiquidationPrice, _Mapping]]] = ...) -> None: ...
+
 class GetAccountResponse(_message.Message):
-    __slots__ = ("account", "point")
+    __slots__ = ("account", "point", "risk")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     POINT_FIELD_NUMBER: _ClassVar[int]
+    RISK_FIELD_NUMBER: _ClassVar[int]
     account: Account
     point: Point
-    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+    risk: AccountRisk
+    def __init__(self, account: _Optional[_Union[Account, _Mapping]] = ..., point: _Optional[_Union[Point, _Mapping]] = ..., risk: _Optional[_Union[AccountRisk, _Mapping]] = ...) -> None: ...
 
 class ListAccountsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "owner")
@@ -468,6 +546,144 @@ class ListAccountsResponse(_message.Message):
     next_page_token: str
     point: Point
     def __init__(self, accounts: _Optional[_Iterable[_Union[Account, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+
+class Line(_message.Message):
+    __slots__ = ("sequence", "time_ms", "kind", "action_kind", "instrument", "lots", "price_micro", "amount_micro", "cash_micro", "counterparty", "role", "order_slot", "reference")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ACTION_KIND_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_MICRO_FIELD_NUMBER: _ClassVar[int]
+    CASH_MICRO_FIELD_NUMBER: _ClassVar[int]
+    COUNTERPARTY_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    ORDER_SLOT_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    time_ms: int
+    kind: LineKind
+    action_kind: int
+    instrument: int
+    lots: int
+    price_micro: int
+    amount_micro: int
+    cash_micro: int
+    counterparty: int
+    role: Role
+    order_slot: int
+    reference: int
+    def __init__(self, sequence: _Optional[int] = ..., time_ms: _Optional[int] = ..., kind: _Optional[_Union[LineKind, str]] = ..., action_kind: _Optional[int] = ..., instrument: _Optional[int] = ..., lots: _Optional[int] = ..., price_micro: _Optional[int] = ..., amount_micro: _Optional[int] = ..., cash_micro: _Optional[int] = ..., counterparty: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., order_slot: _Optional[int] = ..., reference: _Optional[int] = ...) -> None: ...
+
+class ListStatementRequest(_message.Message):
+    __slots__ = ("account", "from_sequence", "to_sequence", "from_time_ms", "to_time_ms", "kinds", "page_size", "page_token")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    FROM_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TO_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    account: int
+    from_sequence: int
+    to_sequence: int
+    from_time_ms: int
+    to_time_ms: int
+    kinds: _containers.RepeatedScalarFieldContainer[LineKind]
+    page_size: int
+    page_token: str
+    def __init__(self, account: _Optional[int] = ..., from_sequence: _Optional[int] = ..., to_sequence: _Optional[int] = ..., from_time_ms: _Optional[int] = ..., to_time_ms: _Optional[int] = ..., kinds: _Optional[_Iterable[_Union[LineKind, str]]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListStatementResponse(_message.Message):
+    __slots__ = ("lines", "next_page_token", "closing_cash_micro", "opening_cash_micro", "sequence")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    CLOSING_CASH_MICRO_FIELD_NUMBER: _ClassVar[int]
+    OPENING_CASH_MICRO_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[Line]
+    next_page_token: str
+    closing_cash_micro: int
+    opening_cash_micro: int
+    sequence: int
+    def __init__(self, lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., closing_cash_micro: _Optional[int] = ..., opening_cash_micro: _Optional[int] = ..., sequence: _Optional[int] = ...) -> None: ...
+
+class ExplainActionRequest(_message.Message):
+    __slots__ = ("sequence",)
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    def __init__(self, sequence: _Optional[int] = ...) -> None: ...
+
+class ExplainActionResponse(_message.Message):
+    __slots__ = ("sequence", "action_hash", "action_kind", "time_ms", "rejection")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_HASH_FIELD_NUMBER: _ClassVar[int]
+    ACTION_KIND_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    action_hash: bytes
+    action_kind: int
+    time_ms: int
+    rejection: Rejection
+    def __init__(self, sequence: _Optional[int] = ..., action_hash: _Optional[bytes] = ..., action_kind: _Optional[int] = ..., time_ms: _Optional[int] = ..., rejection: _Optional[_Union[Rejection, _Mapping]] = ...) -> None: ...
+
+class WatchMarginCallsRequest(_message.Message):
+    __slots__ = ("owner", "basis", "multiple_ppm", "token", "heartbeat_ms")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    MULTIPLE_PPM_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
+    owner: bytes
+    basis: MarginBasis
+    multiple_ppm: int
+    token: int
+    heartbeat_ms: int
+    def __init__(self, owner: _Optional[bytes] = ..., basis: _Optional[_Union[MarginBasis, str]] = ..., multiple_ppm: _Optional[int] = ..., token: _Optional[int] = ..., heartbeat_ms: _Optional[int] = ...) -> None: ...
+
+class MarginCall(_message.Message):
+    __slots__ = ("status", "account", "owner", "sequence", "time_ms", "equity_micro", "initial_micro", "maintenance_micro", "threshold_micro", "shortfall_micro", "moved_instrument", "mark_before_micro", "mark_micro")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    EQUITY_MICRO_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_MICRO_FIELD_NUMBER: _ClassVar[int]
+    MAINTENANCE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_MICRO_FIELD_NUMBER: _ClassVar[int]
+    SHORTFALL_MICRO_FIELD_NUMBER: _ClassVar[int]
+    MOVED_INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    MARK_BEFORE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    MARK_MICRO_FIELD_NUMBER: _ClassVar[int]
+    status: MarginCallStatus
+    account: int
+    owner: bytes
+    sequence: int
+    time_ms: int
+    equity_micro: int
+    initial_micro: int
+    maintenance_micro: int
+    threshold_micro: int
+    shortfall_micro: int
+    moved_instrument: int
+    mark_before_micro: int
+    mark_micro: int
+    def __init__(self, status: _Optional[_Union[MarginCallStatus, str]] = ..., account: _Optional[int] = ..., owner: _Optional[bytes] = ..., sequence: _Optional[int] = ..., time_ms: _Optional[int] = ..., equity_micro: _Optional[int] = ..., initial_micro: _Optional[int] = ..., maintenance_micro: _Optional[int] = ..., threshold_micro: _Optional[int] = ..., shortfall_micro: _Optional[int] = ..., moved_instrument: _Optional[int] = ..., mark_before_micro: _Optional[int] = ..., mark_micro: _Optional[int] = ...) -> None: ...
+
+class WatchMarginCallsResponse(_message.Message):
+    __slots__ = ("token", "restarted", "calls")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RESTARTED_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    token: int
+    restarted: bool
+    calls: _containers.RepeatedCompositeFieldContainer[MarginCall]
+    def __init__(self, token: _Optional[int] = ..., restarted: _Optional[bool] = ..., calls: _Optional[_Iterable[_Union[MarginCall, _Mapping]]] = ...) -> None: ...
 
 class HypotheticalFill(_message.Message):
     __slots__ = ("instrument", "lots", "price_micro", "fee_ppm")

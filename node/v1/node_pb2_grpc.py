@@ -85,6 +85,21 @@ class NodeServiceStub:
                 request_serializer=node_dot_v1_dot_node__pb2.ListAccountsRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_node__pb2.ListAccountsResponse.FromString,
                 _registered_method=True)
+        self.ListStatement = channel.unary_unary(
+                '/node.v1.NodeService/ListStatement',
+                request_serializer=node_dot_v1_dot_node__pb2.ListStatementRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_node__pb2.ListStatementResponse.FromString,
+                _registered_method=True)
+        self.ExplainAction = channel.unary_unary(
+                '/node.v1.NodeService/ExplainAction',
+                request_serializer=node_dot_v1_dot_node__pb2.ExplainActionRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_node__pb2.ExplainActionResponse.FromString,
+                _registered_method=True)
+        self.WatchMarginCalls = channel.unary_stream(
+                '/node.v1.NodeService/WatchMarginCalls',
+                request_serializer=node_dot_v1_dot_node__pb2.WatchMarginCallsRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_node__pb2.WatchMarginCallsResponse.FromString,
+                _registered_method=True)
         self.WhatIfMargin = channel.unary_unary(
                 '/node.v1.NodeService/WhatIfMargin',
                 request_serializer=node_dot_v1_dot_node__pb2.WhatIfMarginRequest.SerializeToString,
@@ -198,6 +213,27 @@ class NodeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStatement(self, request, context):
+        """Returns what changed an account's cash and positions, newest first, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainAction(self, request, context):
+        """Tells why a sequenced action was rejected, with the operands that the law judged it by.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchMarginCalls(self, request, context):
+        """Follows the accounts whose equity falls below a multiple of a margin requirement, for ever.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WhatIfMargin(self, request, context):
         """Computes an account's margin as if some fills had happened.
         """
@@ -299,6 +335,21 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.ListAccounts,
                     request_deserializer=node_dot_v1_dot_node__pb2.ListAccountsRequest.FromString,
                     response_serializer=node_dot_v1_dot_node__pb2.ListAccountsResponse.SerializeToString,
+            ),
+            'ListStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStatement,
+                    request_deserializer=node_dot_v1_dot_node__pb2.ListStatementRequest.FromString,
+                    response_serializer=node_dot_v1_dot_node__pb2.ListStatementResponse.SerializeToString,
+            ),
+            'ExplainAction': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainAction,
+                    request_deserializer=node_dot_v1_dot_node__pb2.ExplainActionRequest.FromString,
+                    response_serializer=node_dot_v1_dot_node__pb2.ExplainActionResponse.SerializeToString,
+            ),
+            'WatchMarginCalls': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchMarginCalls,
+                    request_deserializer=node_dot_v1_dot_node__pb2.WatchMarginCallsRequest.FromString,
+                    response_serializer=node_dot_v1_dot_node__pb2.WatchMarginCallsResponse.SerializeToString,
             ),
             'WhatIfMargin': grpc.unary_unary_rpc_method_handler(
                     servicer.WhatIfMargin,
@@ -607,6 +658,87 @@ class NodeService:
             '/node.v1.NodeService/ListAccounts',
             node_dot_v1_dot_node__pb2.ListAccountsRequest.SerializeToString,
             node_dot_v1_dot_node__pb2.ListAccountsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/node.v1.NodeService/ListStatement',
+            node_dot_v1_dot_node__pb2.ListStatementRequest.SerializeToString,
+            node_dot_v1_dot_node__pb2.ListStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainAction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/node.v1.NodeService/ExplainAction',
+            node_dot_v1_dot_node__pb2.ExplainActionRequest.SerializeToString,
+            node_dot_v1_dot_node__pb2.ExplainActionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchMarginCalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/node.v1.NodeService/WatchMarginCalls',
+            node_dot_v1_dot_node__pb2.WatchMarginCallsRequest.SerializeToString,
+            node_dot_v1_dot_node__pb2.WatchMarginCallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -16,6 +16,7 @@ from novatio.cli import (
     law,
     process,
     root,
+    statement,
     trade,
     withdraw,
 )
@@ -30,8 +31,8 @@ main = Main(
     "5 no answer (outcome unknown), 6 verification failed, 7 corrupt data.",
 )
 for module in (
-    account, batch, config, dispute, heads, inspect, instrument, key, law, process, root, trade,
-    withdraw,
+    account, batch, config, dispute, heads, inspect, instrument, key, law, process, root,
+    statement, trade, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)

@@ -37,7 +37,9 @@ def margin_of(margin: Any) -> dict[str, Any]:
 def show_account(app: App, account: int) -> None:
     """Show ACCOUNT with its positions and margin."""
     client = app.client()
-    found = client.account(account)
+    answer = client.account_risk(account)
+    found, risk = answer.account, answer.risk
+    prices = {entry.instrument: entry for entry in risk.liquidation_prices}
     markets = {item.id: item for item in client.instruments()}
     positions = [
         {
@@ -47,6 +49,7 @@ def show_account(app: App, account: int) -> None:
             "entry_cost_micro": held.entry_cost_micro,
             "value_micro": held.value_micro,
             "funding_micro": held.funding_micro,
+            **_liquidation(client, prices.get(held.instrument)),
         }
         for held in found.positions
     ]
@@ -59,9 +62,26 @@ def show_account(app: App, account: int) -> None:
             "order_floor": found.order_floor,
             "request_sequence": found.request_sequence,
             "margin": margin_of(found.margin),
+            "free_collateral_micro": risk.free_collateral_micro,
+            "margin_ratio_ppm": risk.margin_ratio_ppm if _has(risk, "margin_ratio_ppm") else None,
             "positions": positions,
         }
     )
+
+
+def _has(message: Any, name: str) -> bool:
+    return bool(message.HasField(name))
+
+
+def _liquidation(client: Client, entry: Any) -> dict[str, Any]:
+    """Return the mark that exposes the account to liquidation, a lot and a unit; else None."""
+    if entry is None or not _has(entry, "price_micro"):
+        return {"liquidation_price_micro": None, "liquidation_price": None}
+    market = client.market(entry.instrument)
+    return {
+        "liquidation_price_micro": entry.price_micro,
+        "liquidation_price": str(market.price(entry.price_micro)),
+    }
 
 
 @account.command("margin")
