@@ -289,7 +289,13 @@ def kind_of_rest(action_kind: int, amount: int) -> int:
 
 
 @law
-def new_line(state: State, action: Action, memory: Memory, passage: Passage, row: int):  # type: ignore[no-untyped-def]
+def new_line(  # type: ignore[no-untyped-def]
+    state: State,
+    action: Action,
+    memory: Memory,
+    passage: Passage,
+    row: int,
+):
     """Return the next line with what it has from the action; its account's chain is continued."""
     progress = passage.progress
     line = memory.lines[progress[LINES]]

@@ -51,11 +51,7 @@ class Statements:
             )
         token = request.page_token
         if token and not (token.isascii() and token.isdecimal() and len(token) <= 18):
-            raise malformed(
-                "MALFORMED_PAGE_TOKEN",
-                f"expected a page token of this node, was {token!r}; begin without one",
-                page_token=token,
-            )
+            raise _malformed_token(token)
         limit = time.monotonic() + seconds_of(context)
         with self._follower.now(limit - time.monotonic()) as (ledger, store):
             count = int(ledger.engine.totals.account_count)
@@ -68,13 +64,10 @@ class Statements:
                     account_count=count,
                 )
             first = int(token) if token else int(ledger.memory.newest[request.account])
-            if first > store.count:
-                raise malformed(
-                    "MALFORMED_PAGE_TOKEN",
-                    f"expected a page token of this node since its start, was {token!r}; begin "
-                    "without one",
-                    page_token=token,
-                )
+            if first > store.count or (
+                token and (not first or store.read(first - 1).account != request.account)
+            ):
+                raise _malformed_token(token)
             return _page(store, request, first, ledger.sequence, limit)
 
     def explain_action(self, request: Any, context: Any) -> Any:
@@ -116,6 +109,14 @@ class Statements:
                 raise _still_running(sequence, past.sequence)
         # It is sequenced, but not applied yet.
         raise _still_running(sequence, past.sequence)
+
+
+def _malformed_token(token: str) -> Refused:
+    return malformed(
+        "MALFORMED_PAGE_TOKEN",
+        f"expected a page token of this account's statement, was {token!r}; begin without one",
+        page_token=token,
+    )
 
 
 def _still_running(sequence: int, was: int) -> Refused:

@@ -25,7 +25,7 @@ from node.margins import margin_of
 from node.v1 import node_pb2 as pb
 from tests.node.scenario import ALICE_KEY, BOB_KEY, PRICE, START_MS, TICK, price, trade, withdraw
 from tests.node.test_service import SECONDS, Client, refused
-from tests.node.test_statements import opened, play, steps
+from tests.node.test_statements import opened, seeds, wander
 
 LOTS = 180_000
 # Bob has 10^6 quote less 500 ppm of 9 * 10^6, and is long 180,000 lots at 50.
@@ -220,22 +220,21 @@ def test_thresholds_that_nobody_asks_for_any_more_are_forgotten_oldest_first(tmp
     client.stop()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    st.lists(steps, min_size=5, max_size=40),
+    seeds,
     st.sampled_from(Basis),
     st.sampled_from([500_000, PPM, 1_500_000, 20 * PPM]),
 )
 def test_measuring_only_what_moved_finds_who_is_below_as_measuring_everything(
-    flow, basis, multiple_ppm
+    seed, basis, multiple_ppm
 ):
     books = opened()
     rows = books.ledger.memory.newest.shape[0]
     measures = Measures(*(np.zeros(rows, np.int64) for _ in range(4)))
     markets = new_rows(Market, 2)
     below, crossed = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
-    for step in flow:
-        play(books, step)
+    for _ in wander(books, seed, 60):
         state = books.ledger.state
         count = int(measure_moved(state, books.ledger.memory.dirty, markets, measures))
         find_crossings(measures, count, int(basis), multiple_ppm, below, crossed)

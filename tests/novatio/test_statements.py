@@ -4,6 +4,8 @@ import asyncio
 import csv
 import io
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -39,6 +41,32 @@ def traded(house):
     outcomes = client.submit(actions)
     assert [outcome.code for outcome in outcomes] == [0, Code.PRICE_BAND, 0, 0]
     return outcomes
+
+
+@pytest.fixture
+def leveraged(house):
+    """The buyer holds 400,000 quote of the market, which the seller takes back afterwards."""
+    client, keys = house.client, (SELLER, BUYER)
+
+    def trade(seller, slot):
+        sell, buy = (
+            client.order(
+                account,
+                "BTC-PERP",
+                side,
+                "100",
+                "4000",
+                slot=slot,
+                signer=LocalSigner(keys[account]),
+            )
+            for account, side in ((seller, "sell"), (1 - seller, "buy"))
+        )
+        [outcome] = client.submit([client.trade(maker=sell, taker=buy)])
+        outcome.raise_for_rejection()
+
+    trade(0, 210)
+    yield
+    trade(1, 211)
 
 
 def shown(result):
@@ -128,13 +156,17 @@ def test_a_rejection_can_be_explained_by_its_sequence(house, traded):
         house.client.explain(1 << 40)
 
 
-def test_margin_calls_of_a_threshold_far_above_hold_every_account_of_the_owner(house, traded):
+def test_margin_calls_of_a_threshold_far_above_hold_the_accounts_of_the_owner(house, leveraged):
+    # A hundred times 40,000 quote of initial margin, against 10^6 of equity.
     calls = house.client.margin_calls(
-        address_of(SELLER), basis="initial", multiple_ppm=100_000_000, heartbeat_ms=100
+        address_of(BUYER), basis="initial", multiple_ppm=100_000_000, heartbeat_ms=100
     )
     message = next(calls)
     assert message.restarted
-    assert {call.owner for call in message.calls} <= {address_of(SELLER)}
+    [call] = message.calls
+    assert (call.account, call.owner) == (1, address_of(BUYER))
+    assert call.threshold_micro == 100 * call.initial_micro
+    assert call.shortfall_micro == call.threshold_micro - call.equity_micro
     beat = next(calls)
     assert (beat.token >= message.token, list(beat.calls)) == (True, [])
     calls.close()
@@ -155,6 +187,8 @@ def test_the_statement_command_prints_lines_in_json_csv_and_a_table(house, trade
     assert [row["amount_micro"] for row in rows] == [
         line["amount_micro"] for line in found["lines"]
     ]
+    until = ("--to", traded[-1].sequence)
+    rows = rows_of(house.cli("account", "statement", 1, *until, "-o", "csv"))
     assert rows[-1]["kind"] == "transfer"
     assert (rows[-1]["symbol"], rows[-1]["counterparty"]) == ("", "0")
     table = house.cli("account", "statement", 1)
@@ -166,12 +200,13 @@ def test_the_statement_command_prints_lines_in_json_csv_and_a_table(house, trade
 
 def test_the_statement_command_takes_sequences_and_times(house, traded):
     last = traded[-1].sequence
-    found = shown(house.cli("account", "statement", 0, "--from", last, "-o", "json"))
+    found = shown(house.cli("account", "statement", 0, "--from", last, "--to", last, "-o", "json"))
     assert [line["kind"] for line in found["lines"]] == ["transfer"]
     tomorrow = datetime.fromtimestamp(house.client.heads().sequenced.time_ms / 1000 + 86_400, UTC)
     none = shown(house.cli("account", "statement", 0, "--from", tomorrow.isoformat(), "-o", "json"))
     assert none["lines"] == []
-    assert none["opening_cash_micro"] == none["closing_cash_micro"] == found["closing_cash_micro"]
+    cash = str(house.client.account(0).cash_micro)
+    assert none["opening_cash_micro"] == none["closing_cash_micro"] == cash
     assert house.cli("account", "statement", 0, "--to", "yesterday").exit_code == 2
 
 
@@ -206,19 +241,35 @@ def test_the_account_command_shows_what_would_liquidate_it(house, traded):
     assert Decimal(held["liquidation_price"]) == Decimal(entry.price_micro) / 1000
 
 
-def test_the_margin_calls_command_lists_what_stands(house, traded):
-    found = house.cli(
-        "account", "margin-calls", "--basis", "initial", "--multiple-ppm", 100_000_000, "-o", "json"
-    )
-    for call in shown(found)["margin_calls"]:
-        assert int(call["shortfall_micro"]) == int(call["threshold_micro"]) - int(
-            call["equity_micro"]
-        )
-        assert call["status"] == "standing"
+CALLS = ("account", "margin-calls", "--basis", "initial", "--multiple-ppm", "100000000")
+
+
+def test_the_margin_calls_command_lists_what_stands(house, leveraged):
+    found = shown(house.cli(*CALLS, "-o", "json"))["margin_calls"]
+    assert [call["account"] for call in found] == [0, 1]
+    assert {call["status"] for call in found} == {"standing"}
     none = house.cli("account", "margin-calls")
     assert none.exit_code == 0
     assert none.stdout.split()[:2] == ["ACCOUNT", "STATUS"]
+    assert len(none.stdout.splitlines()) == 1
     assert house.cli("account", "margin-calls", "--owner", "0x12").exit_code == 2
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_the_margin_calls_command_follows_one_call_a_line(house, leveraged, form):
+    code = "from novatio.cli import main; main()"
+    command = [sys.executable, "-c", code, "--config", house.settings(), *CALLS, "--follow"]
+    with subprocess.Popen([*command, "-o", form], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3 if form == "csv" else 2)]
+        process.kill()
+    if form == "json":
+        assert [json.loads(line)["account"] for line in lines] == [0, 1]
+    elif form == "csv":
+        assert [row["account"] for row in csv.DictReader(lines)] == ["0", "1"]
+    else:
+        assert ["standing account 0:" in lines[0], "standing account 1:" in lines[1]] == [True] * 2
+        assert "micro-quote" in lines[0]
 
 
 def test_the_explain_command_takes_a_sequence_or_a_hash(house, traded):
@@ -236,7 +287,7 @@ def test_the_explain_command_takes_a_sequence_or_a_hash(house, traded):
 
 
 def test_csv_has_a_column_a_key_and_the_values_of_json():
-    rows = [
+    rows: list[dict[str, object]] = [
         {"cash_micro": 2**62, "time_ms": 1, "root": b"\x01", "text": 'a "b", c', "ok": True},
         {"cash_micro": -1, "time_ms": 0, "root": None, "text": "", "ok": False},
     ]
