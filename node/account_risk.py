@@ -25,7 +25,7 @@ def fails_at(state: State, row: int, place: int, mark: int) -> bool:
     id = account.positions[place].instrument
     state.instrument_drafts[0] = state.instruments[id]
     state.instrument_drafts[0].mark_price = mark
-    equity, _, maintenance, _, valid = measure(state, account, id)
+    equity, _, maintenance, _, valid = measure(state, account, 1)
     return valid and equity < maintenance
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from clearing.codes import Code, Kind, Status
+from clearing.codes import Code, InboxKind, Kind, Status
 from clearing.compiler import law, law_entry
 from clearing.decode import Columns
 from clearing.genesis import Genesis
@@ -102,12 +102,15 @@ class Memory(NamedTuple):
     """What the copy knows beside its state, a row an account.
 
     `before` is each account as the last action left it; `newest` is one more than the place of its
-    last line; `dirty` is 1 once it was touched. `lines` waits to be written.
+    last line; `dirty` is 1 once it was touched. `tables`, one number, is 1 once something changed
+    that concerns accounts nobody named: parameters, underlyings, assets, pools. `lines` waits to be
+    written.
     """
 
     before: Rows[Account]
     newest: Pieces
     dirty: Pieces
+    tables: Pieces
     lines: Rows[Line]
 
 
@@ -128,6 +131,7 @@ def run_passage(
     state: State,
     actions: Rows[Action],
     observations: Rows[Observation],
+    payload: Rows[int],
     signers: Grid,
     memory: Memory,
     passage: Passage,
@@ -152,8 +156,9 @@ def run_passage(
         if k >= stop or memory.lines.shape[0] - progress[LINES] < LINES_PER_ACTION_MAX:
             return
         touched = state.scratch[0].touched_accounts
-        passage.codes[k] = apply_action(state, actions, observations, signers, k)
+        passage.codes[k] = apply_action(state, actions, observations, payload, signers, k)
         write_action(state, actions[k], memory, passage, touched)
+        note_tables(state, memory)
         progress[NEXT] = k + 1
 
 
@@ -171,6 +176,15 @@ def write_action(
         write_account(state, action, memory, passage, row, price)
         memory.before[row] = state.accounts[row]
         memory.dirty[row] = 1
+
+
+@law
+def note_tables(state: State, memory: Memory) -> None:
+    """Note that the open step changed something that concerns accounts nobody named."""
+    scratch = state.scratch[0]
+    touched = scratch.touched_underlyings + scratch.touched_assets
+    if touched + scratch.touched_pools + scratch.touched_params != 0:
+        memory.tables[0] = 1
 
 
 @law
@@ -226,7 +240,7 @@ def write_account(
             cash = write_move(state, action, memory, passage, row, id, moved, price, cash)
     if cash != new.cash:
         line = new_line(state, action, memory, passage, row)
-        line.kind = kind_of_rest(action.kind, new.cash - cash)
+        line.kind = kind_of_rest(action, new.cash - cash)
         if action.kind == Kind.TRADE or action.kind == Kind.LIQUIDATE:
             line.instrument = action.instrument
         line.amount = new.cash - cash
@@ -272,18 +286,20 @@ def write_move(
 
 
 @law
-def kind_of_rest(action_kind: int, amount: int) -> int:
+def kind_of_rest(action: Action, amount: int) -> int:
     """Return what a change of cash is that is neither funding nor the price of lots."""
-    if action_kind == Kind.TRADE:
+    if action.kind == Kind.TRADE:
         return LineKind.FEE
-    if action_kind == Kind.LIQUIDATE:
+    if action.kind == Kind.LIQUIDATE:
         # An account that pays the fee out of its equity is not left with a debt.
         return LineKind.INSURANCE_FEE if amount < 0 else LineKind.INSURANCE_COVER
-    if action_kind == Kind.INBOX:
+    if action.kind == Kind.INBOX and action.kind_of_message == InboxKind.DEPOSIT:
         return LineKind.DEPOSIT
-    if action_kind == Kind.WITHDRAW:
+    if action.kind == Kind.INBOX and action.kind_of_message == InboxKind.WITHDRAW:
         return LineKind.WITHDRAWAL
-    if action_kind == Kind.TRANSFER:
+    if action.kind == Kind.WITHDRAW:
+        return LineKind.WITHDRAWAL
+    if action.kind == Kind.TRANSFER:
         return LineKind.TRANSFER
     return LineKind.SETTLEMENT
 
@@ -375,6 +391,7 @@ class Ledger:
             new_rows(Account, count),
             np.zeros(count, np.int64),
             np.ones(count, np.int64),
+            np.ones(1, np.int64),
             new_rows(Line, _LINES_ROOM),
         )
         # What genesis gave is no line, but where the first line begins.
@@ -411,11 +428,11 @@ class Ledger:
     def run_to(self, publish: Publish, columns: Columns, passage: Passage, stop: int) -> None:
         """Apply the actions of a frame up to `stop`, and write their lines."""
         progress = passage.progress
-        arrays = (columns.actions, columns.observations, columns.signers, self.memory, passage)
+        arrays = (columns.actions, columns.observations, columns.payload, columns.signers)
         done = False
         while not done:
             try:
-                run_passage(self.state, *arrays, publish.frame.time_ms, stop)
+                run_passage(self.state, *arrays, self.memory, passage, publish.frame.time_ms, stop)
                 done = bool(progress[NEXT] >= stop)
             except ArithmeticError:
                 passage.codes[progress[NEXT]] = Code.INVARIANT
@@ -448,5 +465,6 @@ class Ledger:
                 before,
                 np.append(memory.newest, np.zeros(needed - memory.newest.shape[0], np.int64)),
                 np.append(memory.dirty, np.ones(needed - memory.dirty.shape[0], np.int64)),
+                memory.tables,
                 memory.lines,
             )

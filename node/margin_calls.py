@@ -78,16 +78,24 @@ class Measures(NamedTuple):
 
 
 @law_entry
-def measure_moved(state: State, dirty: Rows[int], markets: Rows[Market], measures: Measures) -> int:
+def measure_moved(
+    state: State,
+    dirty: Rows[int],
+    tables: Rows[int],
+    markets: Rows[Market],
+    measures: Measures,
+) -> int:
     """Measure every account that is dirty or holds a market that moved; return how many.
 
-    Clears `dirty`. An account whose numbers leave 64 bits keeps its last ones.
+    All of them if `tables` changed. Clears `dirty` and `tables`. An account whose numbers leave
+    64 bits keeps its last ones.
     """
     anything = look_at_markets(state, markets)
     count = 0
     for row in range(state.globals[0].account_count):
         account = state.accounts[row]
-        if dirty[row] == 0 and not (anything and holds_moved(account, markets)):
+        concerned = tables[0] == 1 or dirty[row] == 1
+        if not concerned and not (anything and holds_moved(account, markets)):
             continue
         dirty[row] = 0
         equity, initial, maintenance, _, valid = measure(state, account, NO_DRAFT)
@@ -97,6 +105,7 @@ def measure_moved(state: State, dirty: Rows[int], markets: Rows[Market], measure
             measures.maintenance[row] = maintenance
             measures.rows[count] = row
             count += 1
+    tables[0] = 0
     return count
 
 
@@ -221,8 +230,12 @@ class MarginCalls:
             self._measures = Measures(*(np.append(each, more) for each in self._measures))
             for watch in self._watches.values():
                 watch.below = np.append(watch.below, more)
-        dirty = cast(Any, ledger.memory.dirty)
-        return int(measure_moved(ledger.state, dirty, self._markets, self._measures))
+        listed = int(cast(Any, ledger.state.instruments).shape[0])
+        if listed > int(cast(Any, self._markets).shape[0]):
+            grown = new_rows(Market, listed)
+            cast(Any, grown)[: cast(Any, self._markets).shape[0]] = self._markets
+            self._markets = grown
+        return _measured(ledger, self._markets, self._measures)
 
     def _crossings(self, watch: _Watch, count: int) -> list[int]:
         crossed = cast(Any, np.zeros(count, np.int64))
@@ -393,12 +406,17 @@ def _no_measures(rows: int) -> Measures:
     return Measures(*(np.zeros(rows, np.int64) for _ in range(4)))
 
 
+def _measured(ledger: Ledger, markets: Rows[Market], measures: Measures) -> int:
+    dirty, tables = cast(Any, ledger.memory.dirty), cast(Any, ledger.memory.tables)
+    return int(measure_moved(ledger.state, dirty, tables, markets, measures))
+
+
 def rehearse_watch(ledger: Ledger) -> None:
     """Run the kernels once over a ledger without a watch."""
     rows = int(ledger.memory.newest.shape[0])
     measures = _no_measures(rows)
     markets = new_rows(Market, int(cast(Any, ledger.state.instruments).shape[0]))
-    count = measure_moved(ledger.state, cast(Any, ledger.memory.dirty), markets, measures)
+    count = _measured(ledger, markets, measures)
     below, crossed = (cast(Any, np.zeros(rows, np.int64)) for _ in range(2))
     find_crossings(measures, count, Basis.MAINTENANCE, PPM, below, crossed)
 

@@ -235,8 +235,9 @@ def test_measuring_only_what_moved_finds_who_is_below_as_measuring_everything(
     markets = new_rows(Market, 2)
     below, crossed = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     for _ in wander(books, seed, 60):
+        memory = books.ledger.memory
         state = books.ledger.state
-        count = int(measure_moved(state, books.ledger.memory.dirty, markets, measures))
+        count = int(measure_moved(state, memory.dirty, memory.tables, markets, measures))
         find_crossings(measures, count, int(basis), multiple_ppm, below, crossed)
         for row in range(4):
             margin = margin_of(books.state, row)
