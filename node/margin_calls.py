@@ -382,10 +382,8 @@ class MarginCalls:
         with self._follower.now(SECONDS_MAX) as (ledger, _):
             watch = self._watch(*key, ledger)
             if token < watch.oldest:
-                standing = [
-                    self._call(watch, ledger, row, CallStatus.STANDING)
-                    for row in np.flatnonzero(watch.below).tolist()
-                ]
+                below = np.flatnonzero(watch.below).tolist()
+                standing = [self._call(watch, ledger, row, CallStatus.STANDING) for row in below]
                 news = [(ledger.token, standing)]
             else:
                 news = [(at, calls) for at, calls in watch.calls if at > token]
