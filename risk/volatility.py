@@ -137,7 +137,7 @@ def fit_garch(returns: ArrayLike, law: InnovationLaw = "normal") -> Garch:
     size = 4 if law == "student" else 3
     starts = [np.array([0.0, p, a, -3.5][:size]) for p, a in ((4.0, -2.5), (2.0, -1.5), (1.0, 0.0))]
     bounds = [(-5.0, 5.0), (-10.0, 12.0), (-10.0, 10.0), (-12.0, 10.0)][:size]
-    found = [minimize(loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
+    found = [minimize(loss, start, method="SLSQP", bounds=bounds) for start in starts]
     best = min(found, key=lambda result: float(result.fun))
     variance, alpha, beta, freedom = unpack(best.x)
     omega = variance * (1 - alpha - beta) * scale**2
