@@ -415,7 +415,12 @@ def _write_fields(declared: Any, row: Any, **more: int) -> None:
 
 
 def _write_params(genesis: Genesis, params: Any) -> None:
-    _write_fields(genesis, params, publisher_count=len(genesis.publishers))
+    _write_fields(
+        genesis,
+        params,
+        tier_count=len(genesis.tiers),
+        publisher_count=len(genesis.publishers),
+    )
     params.governance = word(genesis.governance)
     params.guardian = word(genesis.guardian)
     for i, tier in enumerate(genesis.tiers):

@@ -5,6 +5,8 @@ pieces. Loaders are the inverse for a witness: they read what they know, and the
 a leaf only if encoding it again gives the same pieces, so a second form of a leaf cannot exist.
 """
 
+from typing import Any, cast
+
 from clearing.codes import InstrumentKind
 from clearing.compiler import kernel
 from clearing.layout import Rows
@@ -12,6 +14,7 @@ from clearing.records import (
     ASSET,
     PARAMS,
     POOL,
+    TIER,
     UNDERLYING,
     Account,
     Fund,
@@ -27,7 +30,9 @@ from clearing.units import (
     PAGES_MAX,
     POINTS_MAX,
     POSITIONS_MAX,
+    PUBLISHERS_MAX,
     SCENARIOS_MAX,
+    TIERS_MAX,
 )
 
 VERSION = 1
@@ -47,7 +52,7 @@ ACCOUNT_PIECES_MAX = (
     + KEY_PIECES * KEYS_MAX
 )
 PAGE_PIECES = 36
-INSTRUMENT_HEADER_PIECES = 40
+INSTRUMENT_HEADER_PIECES = 36
 ROW_PIECES = 1 + POINTS_MAX
 OPERATION_PIECES = 16
 INSTRUMENT_PIECES_MAX = INSTRUMENT_HEADER_PIECES + 2 * ROW_PIECES + OPERATION_PIECES
@@ -59,8 +64,15 @@ def _word_aligned(pieces: int) -> int:
     return -(-pieces // 4) * 4
 
 
-# Leaves that are their record, field by field behind the version, up to whole words.
+# Leaves that are their record, field by field behind the version, up to whole words. Of params
+# only the tiers and publishers in use.
 PARAMS_FIELDS = PARAMS.itemsize // 8
+PUBLISHER_FIELDS = 4
+TIER_FIELDS = TIER.itemsize // 8
+PARAMS_PUBLISHERS = PARAMS_FIELDS - PUBLISHER_FIELDS * PUBLISHERS_MAX  # where they begin
+PARAMS_TIERS = PARAMS_PUBLISHERS - TIER_FIELDS * TIERS_MAX
+TIER_COUNT = cast(Any, PARAMS.fields)["tier_count"][1] // 8
+PUBLISHER_COUNT = cast(Any, PARAMS.fields)["publisher_count"][1] // 8
 ASSET_FIELDS = ASSET.itemsize // 8
 POOL_FIELDS = POOL.itemsize // 8
 UNDERLYING_FIELDS = UNDERLYING.itemsize // 8 - SCENARIOS_MAX  # all but the derived cells
@@ -566,3 +578,37 @@ def load_fields(row: Rows[int], count: int, fields: Rows[int]) -> None:
     """Read a leaf that is its record."""
     for i in range(count):
         fields[i] = row[1 + i]
+
+
+@kernel
+def encode_params(fields: Rows[int], tiers: int, publishers: int, row: Rows[int]) -> int:
+    """Write the params leaf: the version, the plain fields, the tiers and publishers in use.
+
+    The counts must be within their bounds; they are the fields TIER_COUNT and PUBLISHER_COUNT.
+    """
+    row[0] = VERSION
+    for i in range(PARAMS_TIERS + TIER_FIELDS * tiers):
+        row[1 + i] = fields[i]
+    place = 1 + PARAMS_TIERS + TIER_FIELDS * tiers
+    for i in range(PUBLISHER_FIELDS * publishers):
+        row[place + i] = fields[PARAMS_PUBLISHERS + i]
+    place += PUBLISHER_FIELDS * publishers
+    length = 4 * ((place + 3) // 4)
+    for i in range(place, length):
+        row[i] = 0
+    return length
+
+
+@kernel
+def load_params(row: Rows[int], fields: Rows[int]) -> bool:
+    """Read the params leaf; False if it claims more tiers or publishers than there may be."""
+    tiers = row[1 + TIER_COUNT]
+    publishers = row[1 + PUBLISHER_COUNT]
+    if tiers < 0 or tiers > TIERS_MAX or publishers < 0 or publishers > PUBLISHERS_MAX:
+        return False
+    for i in range(PARAMS_TIERS + TIER_FIELDS * tiers):
+        fields[i] = row[1 + i]
+    place = 1 + PARAMS_TIERS + TIER_FIELDS * tiers
+    for i in range(PUBLISHER_FIELDS * publishers):
+        fields[PARAMS_PUBLISHERS + i] = row[place + i]
+    return True

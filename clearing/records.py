@@ -78,6 +78,7 @@ class Params:
     """Versioned parameters of the law."""
 
     version: int
+    tier_count: int
     publisher_count: int
     price_quorum: int
     price_band_ppm: int
@@ -484,6 +485,7 @@ class Scratch:
 
 GLOBALS = dtype_of(Globals)
 PARAMS = dtype_of(Params)
+TIER = dtype_of(Tier)
 ACCOUNT = dtype_of(Account)
 PAGE = dtype_of(Page)
 INSTRUMENT = dtype_of(Instrument)

@@ -18,7 +18,6 @@ from clearing.leaves import (
     ASSET_FIELDS,
     GLOBALS_PIECES,
     INSTRUMENT_PIECES_MAX,
-    PARAMS_FIELDS,
     PARAMS_PIECES,
     POOL_FIELDS,
     UNDERLYING_FIELDS,
@@ -29,6 +28,7 @@ from clearing.leaves import (
     encode_globals,
     encode_instrument,
     encode_page,
+    encode_params,
     encode_withdrawal,
 )
 from clearing.records import State
@@ -267,7 +267,10 @@ def put_tables(state: State, book: Book, first: int) -> int:
 @kernel
 def hash_params(state: State, book: Book) -> None:
     """Renew the params' hash, which is its own sub-root."""
-    length = encode_fields(state.params_pieces[0], PARAMS_FIELDS, book.leaves[0])
+    params = state.params[0]
+    length = encode_params(
+        state.params_pieces[0], params.tier_count, params.publisher_count, book.leaves[0]
+    )
     hash_pieces(book.leaves[0], length, TAG_PARAMS, book.words[HASH_PIECES * PARAMS_WORD :])
 
 

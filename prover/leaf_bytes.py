@@ -11,7 +11,6 @@ from clearing.compiler import kernel_entry
 from clearing.keccak import to_bytes
 from clearing.leaves import (
     ASSET_FIELDS,
-    PARAMS_FIELDS,
     POOL_FIELDS,
     UNDERLYING_FIELDS,
     UNDERLYING_PIECES,
@@ -20,6 +19,7 @@ from clearing.leaves import (
     encode_fund,
     encode_instrument,
     encode_page,
+    encode_params,
     encode_withdrawal,
 )
 from clearing.records import State
@@ -42,7 +42,12 @@ def encode_rows(state: State, kind: int, rows: Pieces, encoded: Any, lengths: Pi
     for i in range(rows.shape[0]):
         row = rows[i]
         if kind == PARAMS:
-            lengths[i] = encode_fields(state.params_pieces[row], PARAMS_FIELDS, encoded[i])
+            lengths[i] = encode_params(
+                state.params_pieces[row],
+                state.params[row].tier_count,
+                state.params[row].publisher_count,
+                encoded[i],
+            )
         elif kind == ASSET:
             lengths[i] = encode_fields(state.asset_pieces[row], ASSET_FIELDS, encoded[i])
         elif kind == POOL:

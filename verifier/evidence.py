@@ -44,7 +44,6 @@ PAGE_BYTES = 9 * WORD_BYTES
 ASSET_BYTES = 8 * ASSET_PIECES
 POOL_BYTES = 8 * POOL_PIECES
 UNDERLYING_BYTES = 8 * UNDERLYING_PIECES
-PARAMS_BYTES = 8 * PARAMS_PIECES
 STEP_BYTES_MAX = 9 + ACTIONS_PER_STEP * (2 + ACTION_BYTES_MAX)
 EVIDENCE_BYTES_MAX = 1 << 19  # far beyond any canonical one; refuses absurd lengths early
 
@@ -52,6 +51,7 @@ _STEP = Field("step", 4, 0, (1 << 32) - 1)
 _STEP_LENGTH = Field("step bytes", 2, 9, STEP_BYTES_MAX)
 _SIBLINGS = Field("siblings", 2, 0, 4096)
 _WORDS = Field("words", 1, 3, max(ACCOUNT_PIECES_MAX, INSTRUMENT_PIECES_MAX) // 4)
+_PARAMS_WORDS = Field("params words", 1, 1, PARAMS_PIECES // 4)
 _FUNDS = Field("funds", 1, 0, FUNDS_MAX)
 _ASSETS = Field("assets", 1, 0, ASSETS_MAX)
 _POOLS = Field("pools", 1, 0, POOLS_MAX)
@@ -104,7 +104,7 @@ class Evidence:
                 _list(_SIBLINGS, self.record_siblings, HASH_BYTES),
                 _STEP_LENGTH.encode(len(self.step_bytes)) + self.step_bytes,
                 raw("globals leaf", self.globals_leaf, GLOBALS_BYTES),
-                raw("params leaf", self.params_leaf, PARAMS_BYTES),
+                _words(_PARAMS_WORDS, self.params_leaf),
                 _list(_FUNDS, self.funds, WORD_BYTES),
                 _LEAVES.encode(len(self.accounts)),
                 *(_words(_WORDS, leaf) for leaf in self.accounts),
@@ -139,7 +139,7 @@ class Evidence:
                 record_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
                 step_bytes=reader.raw("step bytes", reader.integer(_STEP_LENGTH)),
                 globals_leaf=reader.raw("globals leaf", GLOBALS_BYTES),
-                params_leaf=reader.raw("params leaf", PARAMS_BYTES),
+                params_leaf=_read_words(reader, _PARAMS_WORDS),
                 funds=_read_list(reader, _FUNDS, WORD_BYTES),
                 accounts=_read_leaves(reader),
                 pages=_read_list(reader, _LEAVES, PAGE_BYTES),

@@ -24,7 +24,6 @@ from clearing.leaves import (
     GLOBALS_PIECES,
     INSTRUMENT_PIECES_MAX,
     PAGE_PIECES,
-    PARAMS_FIELDS,
     PARAMS_PIECES,
     POOL_FIELDS,
     UNDERLYING_FIELDS,
@@ -35,6 +34,7 @@ from clearing.leaves import (
     encode_globals,
     encode_instrument,
     encode_page,
+    encode_params,
     encode_withdrawal,
     load_account,
     load_fields,
@@ -42,6 +42,7 @@ from clearing.leaves import (
     load_globals,
     load_instrument,
     load_page,
+    load_params,
 )
 from clearing.records import State
 from clearing.scenarios import derive_cells
@@ -328,7 +329,9 @@ def load_leaves(state: State, rows: Pieces, lengths: Pieces, counts: Pieces, aga
     load_globals(rows[0], state.globals[0])
     if not is_same(rows[0], again, lengths[0], encode_globals(state.globals[0], again)):
         return 0
-    if not load_same(rows[1], lengths[1], PARAMS_FIELDS, state.params_pieces[0], again):
+    if not load_params(rows[1], state.params_pieces[0]):
+        return 1
+    if not is_same(rows[1], again, lengths[1], params_leaf(state, again)):
         return 1
     place = 2
     for i in range(counts[FUNDS]):
@@ -484,8 +487,14 @@ def hash_underlyings(state: State, count: int, row: Pieces, digests: Pieces) -> 
 @kernel_entry
 def hash_params(state: State, row: Pieces, digest: Pieces) -> None:
     """Hash the params leaf into ``digest`` int64[4]."""
-    length = encode_fields(state.params_pieces[0], PARAMS_FIELDS, row)
-    hash_pieces(row, length, TAG_PARAMS, digest)
+    hash_pieces(row, params_leaf(state, row), TAG_PARAMS, digest)
+
+
+@kernel
+def params_leaf(state: State, row: Pieces) -> int:
+    """Write the params leaf; its counts are within their bounds, or loading had refused it."""
+    params = state.params[0]
+    return encode_params(state.params_pieces[0], params.tier_count, params.publisher_count, row)
 
 
 @kernel

@@ -20,6 +20,9 @@ ARRAYS = (
     "funds",
     "pages",
     "withdrawals",
+    "underlyings",
+    "assets",
+    "pools",
     "scratch",
 )
 

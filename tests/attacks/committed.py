@@ -10,16 +10,38 @@ from dataclasses import replace
 from clearing.decode import decode, pack
 from clearing.keccak import pieces
 from clearing.messages import action_hash, decode_step, encode_step, step_hash
-from clearing.units import ACCOUNTS_DEPTH, INSTRUMENTS_DEPTH, WITHDRAWALS_DEPTH
+from clearing.units import (
+    ACCOUNTS_DEPTH,
+    INSTRUMENTS_DEPTH,
+    LAW_VERSION,
+    UNDERLYINGS_DEPTH,
+    WITHDRAWALS_DEPTH,
+)
 from prover.engine import Engine
 from prover.forge import Place
-from prover.leaf_bytes import ACCOUNT, FUND, INSTRUMENT, PAGE, PARAMS, leaf_bytes
+from prover.leaf_bytes import (
+    ACCOUNT,
+    ASSET,
+    FUND,
+    INSTRUMENT,
+    PAGE,
+    PARAMS,
+    POOL,
+    UNDERLYING,
+    leaf_bytes,
+)
 from tests.prover.market import PROPOSER
 from verifier.batch import GLOBALS_BYTES, data_hash, steps_root
 from verifier.evidence import Evidence
 from verifier.header import DATA_INLINE, Header
 from verifier.multiproof import ABSENT, root_from, siblings_needed
-from verifier.read_set import names_of, targets
+from verifier.read_set import (
+    accounts_read,
+    instruments_read,
+    names_of,
+    targets,
+    underlyings_read,
+)
 from verifier.witness_state import WitnessState
 
 PLACE = Place(0, 1, b"\x01" * 32, 9, b"\x02" * 32, PROPOSER)
@@ -31,7 +53,8 @@ def header_of(pre_root: bytes, step: bytes, post_root: bytes) -> Header:
     pair = (hash_of(step), post_root)
     data = b"".join(pair) + step
     return Header(
-        1, 31_337, b"\x5e" * 20, 0, 1, PLACE.parent_id, 9, PLACE.base_hash, pre_root, post_root,
+        LAW_VERSION, 31_337, b"\x5e" * 20, 0, 1, PLACE.parent_id, 9, PLACE.base_hash, pre_root,
+        post_root,
         steps_root([pair]), 1, DATA_INLINE, data_hash(data), len(data), PROPOSER,
     )  # fmt: skip
 
@@ -57,10 +80,12 @@ def evidence_over(
     columns = decode(*pack(actions), engine.totals.domain.copy())
     names = names_of(columns, 0, columns.action_count)
     totals, state = engine.totals, engine.state
-    accounts = targets(names.accounts, int(totals.account_count), 0, 0)
-    rows = state.accounts[accounts]  # type: ignore[call-overload]
-    held = {int(p.instrument) for row in rows for p in row.positions[: row.position_count]}
-    instruments = targets(names.instruments | held, int(totals.instrument_count), 0, 0)
+    pools = state.pools[: int(totals.pool_count)]
+    full, accounts = accounts_read(names, int(totals.account_count), pools)  # type: ignore[arg-type]
+    valued = state.accounts[full]  # type: ignore[call-overload]
+    instruments = instruments_read(names, int(totals.instrument_count), valued)
+    markets = state.instruments[instruments]  # type: ignore[call-overload]
+    underlyings = underlyings_read(names, int(totals.underlying_count), valued, markets)
     pages = [
         int(state.accounts[id].page_rows[number])
         for id, number in sorted(names.pages)
@@ -80,8 +105,12 @@ def evidence_over(
         accounts=leaf_bytes(state, ACCOUNT, accounts),
         pages=leaf_bytes(state, PAGE, pages),
         instruments=leaf_bytes(state, INSTRUMENT, instruments),
+        assets=leaf_bytes(state, ASSET, range(int(totals.asset_count))),
+        pools=leaf_bytes(state, POOL, range(int(totals.pool_count))),
+        underlyings=leaf_bytes(state, UNDERLYING, underlyings),
         account_siblings=(),
         instrument_siblings=(),
+        underlying_siblings=(),
         withdrawal_siblings=(),
     )
 
@@ -100,15 +129,19 @@ def committed(evidence: Evidence) -> tuple[Header, Evidence]:
     account_count, instrument_count = count_of(totals, 3), count_of(totals, 4)
     withdrawal_count = count_of(totals, 6)
     _, actions = decode_step(evidence.step_bytes)
-    names = names_of(decode(*pack(actions), pieces(totals[192:])), 0, len(actions))
+    names = names_of(decode(*pack(actions), pieces(totals[192:224])), 0, len(actions))
     ids = [count_of(leaf, 1) for leaf in evidence.accounts]
     account_at = ids + targets(frozenset(), account_count, names.openings, 4**ACCOUNTS_DEPTH)
     at = targets(frozenset(), withdrawal_count, names.withdrawals, 4**WITHDRAWALS_DEPTH)
     markets = [count_of(leaf, 1) for leaf in evidence.instruments]
+    markets += targets(frozenset(), instrument_count, names.listings, 4**INSTRUMENTS_DEPTH)
+    underlyings = [count_of(leaf, 1) for leaf in evidence.underlyings]
+    underlying_count = count_of(totals, 30)
     complete = replace(
         evidence,
         account_siblings=made_up(ACCOUNTS_DEPTH, account_count, account_at),
         instrument_siblings=made_up(INSTRUMENTS_DEPTH, instrument_count, markets),
+        underlying_siblings=made_up(UNDERLYINGS_DEPTH, underlying_count, underlyings),
         withdrawal_siblings=made_up(WITHDRAWALS_DEPTH, withdrawal_count, at),
     )
     state = WitnessState(complete.leaves())

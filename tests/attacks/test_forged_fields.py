@@ -10,11 +10,13 @@ from clearing.keccak import pieces
 from clearing.layout import pieces_of
 from clearing.records import (
     ACCOUNT,
+    ASSET,
     FUND,
     GLOBALS,
     INSTRUMENT,
     PAGE,
     PARAMS,
+    UNDERLYING,
     WITHDRAWAL,
 )
 from prover.forge import BatchForge
@@ -29,16 +31,43 @@ RECORDS = {
     "instruments": INSTRUMENT,
     "funds": FUND,
     "withdrawals": WITHDRAWAL,
+    "underlyings": UNDERLYING,
+    "assets": ASSET,
 }
 # Row numbers, marks and hashes that the trees are made of: no leaf holds them as they stand.
-NOT_IN_A_LEAF = {"page_rows", "known", "digest", "withdrawals_root"}
+NOT_IN_A_LEAF = {"page_rows", "known", "digest", "withdrawals_root", "cells"}
+# What this arena's accounts and markets have none of: no leaf names it then.
+NONE_HERE = {
+    "accounts": {"collaterals", "keys"},
+    "instruments": {
+        "rows",
+        "phase",
+        "deadline",
+        "bankrupt",
+        "total",
+        "weight",
+        "running",
+        "cursor",
+        "side",
+        "price",
+        "counted",
+        "spare",
+        "chunks",
+    },
+}
 # Counts say how long a leaf or a tree is: a forger's own engine cannot build what they would claim.
 SHAPES = {
     "account_count",
     "instrument_count",
     "fund_count",
     "withdrawal_count",
+    "asset_count",
+    "tier_count",
     "publisher_count",
+    "pool_count",
+    "underlying_count",
+    "collateral_count",
+    "key_count",
     "position_count",
     "page_mask",
 }
@@ -71,6 +100,10 @@ def is_visible(record: str, name: str) -> bool:
         return False
     if record == "params" and head == "publishers":
         return name.startswith(("publishers[0]", "publishers[1]"))
+    if record == "params" and head == "tiers":
+        return name.startswith("tiers[0]")
+    if head in NONE_HERE.get(record, ()):
+        return False
     if record == "accounts" and head == "positions":
         return name.startswith("positions[0]")
     return True
@@ -103,7 +136,7 @@ def test_a_step_that_also_changes_any_field_of_any_record_is_fraud(
     chance = random.Random(record)
     for _, name, piece in [field for field in FIELDS if field[0] == record]:
         # Account 2 holds positions; its page, fund, market and withdrawal exist as well.
-        row = 0 if record in ("globals", "params") else 2
+        row = 0 if record in ("globals", "params", "underlyings", "assets") else 2
         bit = chance.randrange(8)
         forge = arena.fresh()
         forge.honest([arena.market.trade(0, 1)], arena.time)
@@ -144,7 +177,7 @@ def test_any_other_sub_root_reserved_or_not_is_fraud(arena: Arena, name: str) ->
             arena.convict(forge, 0)
 
 
-@pytest.mark.parametrize("piece", range(28))
+@pytest.mark.parametrize("piece", range(40))
 def test_any_other_piece_of_the_globals_leaf_is_fraud(arena: Arena, piece: int) -> None:
     for actions in ([], [arena.market.withdraw(2)], [arena.deposit(6)]):
         forge = arena.fresh()

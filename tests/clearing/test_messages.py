@@ -118,11 +118,25 @@ STRUCTS = [
         (TRADE.maker_struct_hash(), TRADE.taker_struct_hash(), 12, 1_000_025, -10, 45),
         TRADE.struct_hash(),
     ),
-    ("Withdraw(uint64 account,uint32 asset,uint64 amount,uint64 sequence,uint64 expiry)", (3, 0, 5_000_000, 8, 1_900_000_000_000), WITHDRAW.struct_hash()),
-    ("Transfer(uint64 sender,uint64 recipient,uint32 asset,uint64 amount,uint64 sequence,uint64 expiry)", (3, 4, 0, 5_000_000, 8, 1_900_000_000_000), TRANSFER.struct_hash()),
+    (
+        "Withdraw(uint64 account,uint32 asset,uint64 amount,uint64 sequence,uint64 expiry)",
+        (3, 0, 5_000_000, 8, 1_900_000_000_000),
+        WITHDRAW.struct_hash(),
+    ),
+    (
+        "Transfer(uint64 sender,uint64 recipient,uint32 asset,uint64 amount,uint64 sequence,"
+        "uint64 expiry)",
+        (3, 4, 0, 5_000_000, 8, 1_900_000_000_000),
+        TRANSFER.struct_hash(),
+    ),
     (eip712.CANCEL_TYPE, (3, 17, 8), CANCEL.struct_hash()),
     (eip712.PRICE_TYPE, (9, 99, 101, 1_900_000_000_000), OBSERVATION_EXAMPLE.struct_hash(9)),
-    ("Liquidate(uint64 keeper,uint64 account,uint32 instrument,uint64 lots,uint64 sequence,uint64 expiry)", (3, 4, 9, 5, 8, 1_900_000_000_000), LIQUIDATE.struct_hash()),
+    (
+        "Liquidate(uint64 keeper,uint64 account,uint32 instrument,uint64 lots,uint64 sequence,"
+        "uint64 expiry)",
+        (3, 4, 9, 5, 8, 1_900_000_000_000),
+        LIQUIDATE.struct_hash(),
+    ),
     (eip712.RECEIPT_TYPE, (4, 77, b"\x09" * 32), Receipt(4, 77, b"\x09" * 32).struct_hash()),
     (eip712.BULK_TYPE, (b"\x05" * 32,), eip712.hash_struct(eip712.BULK_TYPE, b"\x05" * 32)),
 ]

@@ -12,7 +12,17 @@ from clearing.keccak import tagged_hash, to_bytes
 from clearing.messages import action_hash, sequenced_accumulator, sequenced_root, step_hash
 from clearing.units import ACTIONS_PER_STEP
 from prover.engine import Engine
-from prover.leaf_bytes import ACCOUNT, FUND, INSTRUMENT, PARAMS, WITHDRAWAL, leaf_bytes
+from prover.leaf_bytes import (
+    ACCOUNT,
+    ASSET,
+    FUND,
+    INSTRUMENT,
+    PARAMS,
+    POOL,
+    UNDERLYING,
+    WITHDRAWAL,
+    leaf_bytes,
+)
 from tests.prover.market import START_MS, Market, columns_of
 from verifier.multiproof import dense_root
 
@@ -29,7 +39,6 @@ def plain_root(engine):
         return dense_root(depth, [tagged_hash(tag, leaf) for leaf in leaves])
 
     totals = engine.totals
-    zero = bytes(32)
     withdrawals = tree(20, Tag.WITHDRAWAL, WITHDRAWAL, totals.withdrawal_count)
     assert to_bytes(totals.withdrawals_root) == withdrawals
     return tagged_hash(
@@ -37,11 +46,11 @@ def plain_root(engine):
         tagged_hash(Tag.GLOBALS, engine.opening().globals_leaf)
         + tree(12, Tag.ACCOUNT, ACCOUNT, totals.account_count)
         + tree(5, Tag.INSTRUMENT, INSTRUMENT, totals.instrument_count)
-        + zero
-        + zero
+        + tree(3, Tag.UNDERLYING, UNDERLYING, totals.underlying_count)
+        + tree(3, Tag.ASSET, ASSET, totals.asset_count)
         + tree(3, Tag.FUND, FUND, totals.fund_count)
-        + zero
-        + zero
+        + tree(3, Tag.POOL, POOL, totals.pool_count)
+        + bytes(32)
         + tagged_hash(Tag.PARAMS, leaf_bytes(engine.state, PARAMS, [0])[0]),
     )
 

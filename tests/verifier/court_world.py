@@ -12,6 +12,7 @@ from typing import Any
 from clearing.codes import Tag
 from clearing.keccak import tagged_hash
 from clearing.recovery import address_of
+from clearing.units import LAW_VERSION
 from verifier.batch import (
     BatchData,
     OpenedGlobals,
@@ -49,7 +50,7 @@ NATIVE = 10**14
 TOKEN = 10**12
 
 GENESIS_GLOBALS = OpenedGlobals(
-    law_version=1,
+    law_version=LAW_VERSION,
     status=0,
     clock=START_MS,
     account_count=3,
@@ -188,7 +189,7 @@ class World:
         )
         data = BatchData(pairs, steps).encode()
         fields: dict[str, object] = {
-            "law_version": 1,
+            "law_version": LAW_VERSION,
             "chain_id": CHAIN_ID,
             "settlement": SETTLEMENT,
             "generation": heads.generation,

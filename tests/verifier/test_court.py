@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from clearing.keccak import keccak256
 from clearing.recovery import address_of
+from clearing.units import LAW_VERSION
 from prover.engine import Engine
 from prover.forge import BatchForge, Place
 from prover.witness import build_evidence
@@ -446,7 +447,12 @@ def test_what_genesis_holds_in_custody_is_in_escrow():
 
 @pytest.mark.parametrize(
     "change",
-    [{"law_version": 2}, {"inbox_count": 1}, {"withdrawal_count": 1}, {"custody": -1}],
+    [
+        {"law_version": LAW_VERSION + 1},
+        {"inbox_count": 1},
+        {"withdrawal_count": 1},
+        {"custody": -1},
+    ],
 )
 def test_a_state_that_is_no_beginning_is_refused(change):
     log = UndoLog()
@@ -490,7 +496,7 @@ def test_the_presets_are_consistent():
         {"block_gas_limit": 10_000_000},
         {"batch_steps_max": 4_097},
         {"batch_bytes_max": (32 << 20) + 1, "block_gas_limit": 10**12},
-        {"law_version": 2},
+        {"law_version": LAW_VERSION + 1},
         {"sequencer": b"short"},
         {"settlement": bytes(20)},
         {"drift_ms": 0},

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from clearing.recovery import address_of
+from clearing.units import LAW_VERSION
 from tests.verifier.court_world import (
     ALICE,
     BOB,
@@ -54,7 +55,10 @@ def test_an_honest_batch_becomes_the_tip(world):
 
 HASH = b"\xee" * 32
 HEADER_MUTATIONS: dict[str, tuple[dict[str, Any], PostError]] = {
-    "a law that the court does not have": ({"law_version": 2}, PostError.WRONG_LAW_VERSION),
+    "a law that the court does not have": (
+        {"law_version": LAW_VERSION + 1},
+        PostError.WRONG_LAW_VERSION,
+    ),
     "another chain": ({"chain_id": CHAIN_ID + 1}, PostError.WRONG_CHAIN),
     "another court": ({"settlement": b"\x06" * 20}, PostError.WRONG_SETTLEMENT),
     "another proposer": ({"proposer": b"\x07" * 20}, PostError.WRONG_PROPOSER),
@@ -187,7 +191,7 @@ def test_an_opening_that_is_not_of_the_post_root_is_refused(world):
 
 
 def test_the_opened_law_version_is_the_headers(world):
-    batch = world.build(world.after(law_version=2))
+    batch = world.build(world.after(law_version=LAW_VERSION + 1))
     assert world.try_post(batch).error == PostError.OPENED_LAW_VERSION
 
 

@@ -17,6 +17,7 @@ from tests.verifier.court_world import (
     claim,
     make_config,
 )
+from verifier.batch import OPENING_BYTES
 from verifier.errors import (
     Refused,
     TransactionError,
@@ -44,7 +45,7 @@ BODIES = st.one_of(
         PostBatch,
         U64,
         st.binary(min_size=384, max_size=384),
-        st.binary(min_size=480, max_size=480),
+        st.binary(min_size=OPENING_BYTES, max_size=OPENING_BYTES),
         st.binary(max_size=50),
     ),
     st.builds(ProveFraud, HASH, st.binary(max_size=50)),

@@ -15,7 +15,7 @@ import numpy as np
 from clearing import leaves
 from clearing.codes import Fund as FundId
 from clearing.layout import new_rows
-from clearing.records import Account, Fund, Globals, Instrument, Page, Params
+from clearing.records import Account, Fund, Globals, Instrument, Page
 from tests.clearing.law.test_bounds import Fuzz
 
 
@@ -41,7 +41,7 @@ def run(seed, steps):
 
 def all_leaves(state):
     """Every leaf of the state; what can be loaded must encode again to the same leaf."""
-    row: Any = np.zeros(leaves.ACCOUNT_PIECES_MAX, np.int64)
+    row: Any = np.zeros(leaves.UNDERLYING_PIECES, np.int64)
     totals = state.globals[0]
     loaded: Any
 
@@ -56,14 +56,20 @@ def all_leaves(state):
     loaded = new_rows(Globals, 1)[0]
     leaves.load_globals(globals_leaf, loaded)
     yield same(globals_leaf, leaves.encode_globals(loaded, row))
-    params_leaf = leaf(leaves.encode_params(state.params[0], row))
-    loaded = new_rows(Params, 1)[0]
-    assert leaves.load_params(params_leaf, len(params_leaf), loaded)
-    yield same(params_leaf, leaves.encode_params(loaded, row))
+    counts = state.params[0].tier_count, state.params[0].publisher_count
+    yield leaf(leaves.encode_params(state.params_pieces[0], *counts, row))
+    tables = (
+        (state.underlying_pieces, leaves.UNDERLYING_FIELDS, totals.underlying_count),
+        (state.asset_pieces, leaves.ASSET_FIELDS, totals.asset_count),
+        (state.pool_pieces, leaves.POOL_FIELDS, totals.pool_count),
+    )
+    for pieces, fields, count in tables:
+        for i in range(count):
+            yield leaf(leaves.encode_fields(pieces[i], fields, row))
     for i in range(totals.instrument_count):
         loaded = new_rows(Instrument, 1)[0]
         first = leaf(leaves.encode_instrument(state.instruments[i], row))
-        leaves.load_instrument(first, loaded)
+        assert leaves.load_instrument(first, len(first), loaded)
         yield same(first, leaves.encode_instrument(loaded, row))
     for i in range(totals.fund_count):
         loaded = new_rows(Fund, 1)[0]

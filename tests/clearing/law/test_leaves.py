@@ -12,8 +12,28 @@ from clearing import leaves
 from clearing.keccak import pieces, to_bytes
 from clearing.layout import new_rows as new_typed_rows
 from clearing.layout import pieces_of
-from clearing.records import Account, Fund, Globals, Instrument, Page, Params, Withdrawal
-from clearing.units import PAGE_SLOTS, PAGES_MAX, POSITIONS_MAX, PUBLISHERS_MAX, TIERS_MAX
+from clearing.records import (
+    Account,
+    Asset,
+    Fund,
+    Globals,
+    Instrument,
+    Page,
+    Params,
+    Pool,
+    Underlying,
+    Withdrawal,
+)
+from clearing.units import (
+    COLLATERALS_MAX,
+    KEYS_MAX,
+    PAGE_SLOTS,
+    PAGES_MAX,
+    POINTS_MAX,
+    POSITIONS_MAX,
+    PUBLISHERS_MAX,
+    TIERS_MAX,
+)
 
 INT64 = (-(1 << 63), (1 << 63) - 1)
 OWNER = bytes(12) + bytes(range(1, 21))
@@ -74,6 +94,9 @@ def test_the_globals_leaf_is_as_the_protocol_spells_it():
         withdrawals_root=WORDS[2],
         domain=WORDS[3],
     )
+    names = totals.dtype.names
+    for i, name in enumerate(names[names.index("asset_count") :], start=20):
+        totals[name] = i
     expected = (
         pack(">8q", 1, 1, 2, 3, 4, 5, 6, 7)
         + WORDS[0]
@@ -81,9 +104,11 @@ def test_the_globals_leaf_is_as_the_protocol_spells_it():
         + WORDS[1]
         + WORDS[2]
         + WORDS[3]
+        + pack(">9q", *range(20, 29))
+        + bytes(3 * 8)
     )
     assert encoded(leaves.encode_globals, totals) == expected
-    assert len(expected) == 7 * 32
+    assert len(expected) == 10 * 32
 
 
 def golden_account():
@@ -167,6 +192,9 @@ def test_the_instrument_leaf_is_as_the_protocol_spells_it():
         position_cap=19,
         symbol=b"BTC-PERP".ljust(32, b"\0"),
     )
+    names = instrument.dtype.names
+    for i, name in enumerate(names[names.index("series") : names.index("operation")], start=30):
+        instrument[name] = i
     whole = index.to_bytes(16, "big", signed=True)
     expected = (
         pack(">BBBBI", 1, 1, 3, 7, 0)
@@ -176,37 +204,51 @@ def test_the_instrument_leaf_is_as_the_protocol_spells_it():
         + pack(">qq", 14, -15)
         + pack(">4q", -16, 17, 18, 19)
         + b"BTC-PERP".ljust(32, b"\0")
-        + bytes(32)
+        + pack(">12q", *range(30, 42))
     )
     assert encoded(leaves.encode_instrument, instrument) == expected
-    assert len(expected) == 7 * 32
+    assert len(expected) == 9 * 32
+    set_fields(instrument, operation=2, phase=1, side=-1, deadline=50, bankrupt=51, total=52)
+    set_fields(instrument, weight=53, running=54, cursor=55, price=56, counted=57, spare=58)
+    set_fields(instrument, chunks=WORDS[0])
+    sweep = (
+        pack(">QQ", 2 << 16 | 1 << 8 | 1, 50) + pack(">8q", *range(51, 59)) + bytes(16) + WORDS[0]
+    )
+    assert encoded(leaves.encode_instrument, instrument) == expected + sweep
 
 
-def test_the_params_leaf_is_as_the_protocol_spells_it():
-    params = new_rows(Params, 1)[0]
-    names = [name for name in params.dtype.names if name not in ("tiers", "publishers")]
-    assert names[:3] == ["version", "publisher_count", "price_quorum"]
-    for i, name in enumerate(names, start=2):
-        params[name] = i
-    params.publisher_count = 3
-    for i in range(TIERS_MAX):
-        set_fields(
-            params.tiers[i],
-            initial_ppm=100 + i,
-            maintenance_ppm=200 + i,
-            open_interest_lower=300 + i,
-            open_interest_upper=400 + i,
-        )
-    for i in range(3):
-        params.publishers[i].address[:] = pieces(WORDS[i])
-    # Version, quorum and the rest stand in the order of the text, three reserved words' worth of
-    # pieces after them.
-    expected = pack(">4q", 1, 2, 3, 4) + pack(">11q", *range(5, 16)) + bytes(5 * 8)
-    for i in range(TIERS_MAX):
-        expected += pack(">4q", 100 + i, 200 + i, 300 + i, 400 + i)
-    expected += b"".join(WORDS[:3])
-    assert encoded(leaves.encode_params, params) == expected
-    assert len(expected) == 32 * (5 + 8 + 3)
+def test_an_options_leaf_carries_both_sets_of_its_risk_rows():
+    instrument = new_rows(Instrument, 1)[0]
+    instrument.kind = 3
+    plain = encoded(leaves.encode_instrument, instrument)
+    for i in range(2):
+        instrument.rows[i].number = 7 + i
+        instrument.rows[i]["values"][:] = range(100 * i, 100 * i + POINTS_MAX)
+    rows = [struct for i in range(2) for struct in (7 + i, *range(100 * i, 100 * i + POINTS_MAX))]
+    expected = plain[: 9 * 32] + pack(f">{len(rows)}q", *rows)
+    assert encoded(leaves.encode_instrument, instrument) == expected
+
+
+@pytest.mark.parametrize(
+    ("record", "fields"),
+    [
+        (Asset, leaves.ASSET_FIELDS),
+        (Pool, leaves.POOL_FIELDS),
+        (Underlying, leaves.UNDERLYING_FIELDS),
+    ],
+)
+def test_a_leaf_that_is_its_record_is_the_version_the_fields_and_zeros(record, fields):
+    rows = new_rows(record, 1)
+    flat = pieces_of(rows)
+    flat[0, :] = np.arange(2, 2 + flat.shape[1])
+    pieces_out = row(1_100)
+    length = leaves.encode_fields(flat[0], fields, pieces_out)
+    expected = pack(f">{1 + fields}q", 1, *range(2, 2 + fields))
+    assert to_bytes(pieces_out[:length]) == expected.ljust(32 * -(-len(expected) // 32), b"\0")
+    loaded = new_rows(record, 1)
+    leaves.load_fields(pieces_out, fields, pieces_of(loaded)[0])
+    assert (pieces_of(loaded)[0, :fields] == flat[0, :fields]).all()
+    assert not pieces_of(loaded)[0, fields:].any()
 
 
 def test_fund_withdrawal_and_page_leaves_are_as_the_protocol_spells_them():
@@ -249,11 +291,18 @@ def test_loading_globals_is_the_inverse_of_encoding_them(data):
 def test_loading_an_instrument_is_the_inverse_of_encoding_it(data, index, small):
     before, after = filled(data, new_rows(Instrument, 1)), new_rows(Instrument, 1)
     high, low = limbs(index)
-    kind, status, tier = small
+    kind, status, tier = small[0] % 6, small[1], small[2]
     set_fields(before[0], funding_high=high, funding_low=low, kind=kind, status=status, tier=tier)
     pieces_out = row()
-    assert leaves.encode_instrument(before[0], pieces_out) == leaves.INSTRUMENT_PIECES
-    leaves.load_instrument(pieces_out, after[0])
+    set_fields(before[0], operation=tier, phase=status, side=1 - 2 * (tier % 2))
+    if kind not in (3, 4):
+        before[0]["rows"] = 0
+    if tier == 0:
+        names = before.dtype.names
+        for name in names[names.index("operation") : names.index("rows")]:
+            before[0][name] = 0
+    length = leaves.encode_instrument(before[0], pieces_out)
+    assert leaves.load_instrument(pieces_out, length, after[0])
     assert before.tobytes() == after.tobytes()
 
 
@@ -283,15 +332,33 @@ def test_loading_a_page_is_the_inverse_of_encoding_it(data):
 
 
 @settings(max_examples=50)
-@given(st.data(), st.integers(0, PUBLISHERS_MAX))
-def test_loading_params_is_the_inverse_of_encoding_them(data, publishers):
+@given(st.data(), st.integers(0, TIERS_MAX), st.integers(0, PUBLISHERS_MAX))
+def test_loading_params_is_the_inverse_of_encoding_them(data, tiers, publishers):
     before, after = filled(data, new_rows(Params, 1)), new_rows(Params, 1)
-    before[0].publisher_count = publishers
+    set_fields(before[0], tier_count=tiers, publisher_count=publishers)
+    pieces_of(before[0].tiers[tiers:]).fill(0)
     pieces_of(before[0].publishers[publishers:]).fill(0)
-    pieces_out = row()
-    length = leaves.encode_params(before[0], pieces_out)
-    assert leaves.load_params(pieces_out, length, after[0])
+    flat, pieces_out = pieces_of(before)[0], row()
+    length = leaves.encode_params(flat, tiers, publishers, pieces_out)
+    plain = flat[: leaves.PARAMS_TIERS]
+    used = [*before[0].tiers[:tiers], *before[0].publishers[:publishers]]
+    expected = pack(f">{1 + len(plain)}q", 1, *plain)
+    expected += b"".join(
+        np.frombuffer(one.tobytes(), "<i8").astype(">i8").tobytes() for one in used
+    )
+    assert to_bytes(pieces_out[:length]) == expected.ljust(32 * -(-len(expected) // 32), b"\0")
+    assert leaves.load_params(pieces_out, pieces_of(after)[0])
     assert before.tobytes() == after.tobytes()
+
+
+@pytest.mark.parametrize("name", ["tier_count", "publisher_count"])
+@pytest.mark.parametrize("count", [-1, 17, 1 << 62, -(1 << 63)])
+def test_params_of_more_tiers_or_publishers_than_there_may_be_are_refused(name, count):
+    params = new_rows(Params, 1)
+    pieces_out = row()
+    leaves.encode_params(pieces_of(params)[0], 0, 0, pieces_out)
+    pieces_out[1 + params.dtype.names.index(name)] = count
+    assert not leaves.load_params(pieces_out, pieces_of(params)[0])
 
 
 @settings(max_examples=80)
@@ -304,7 +371,14 @@ def test_loading_params_is_the_inverse_of_encoding_them(data, publishers):
 def test_loading_an_account_is_the_inverse_of_encoding_it(data, positions, mask, mode):
     before, after = filled(data, new_rows(Account, 1)), new_rows(Account, 1)
     account, loaded = before[0], after[0]
+    collaterals, keys = mode % (COLLATERALS_MAX + 1), mode % (KEYS_MAX + 1)
     set_fields(account, mode=mode, page_mask=mask, position_count=len(positions))
+    set_fields(account, collateral_count=collaterals, key_count=keys)
+    pieces_of(account.collaterals[collaterals:]).fill(0)
+    pieces_of(account.keys[keys:]).fill(0)
+    for key in account.keys[:keys]:
+        key.address[0] = 0
+        set_fields(key, scope=mode, first_instrument=mask, last_instrument=mask + 1)
     pieces_of(account.positions[len(positions) :]).fill(0)
     for place, (instrument, index) in enumerate(positions):
         high, low = limbs(index)
@@ -316,7 +390,8 @@ def test_loading_an_account_is_the_inverse_of_encoding_it(data, positions, mask,
         account.page_rows[number] = 2 + place
     pieces_out = row()
     length = leaves.encode_account(account, pages, pieces_out)
-    assert length == 12 + 4 * (len(positions) + len(numbers))
+    words = 1 + len(positions) + len(numbers) + collaterals
+    assert length == 12 + 4 * words + leaves.KEY_PIECES * keys
     assert leaves.load_account(pieces_out, length, loaded, loaded_pages, 2) == len(numbers)
     assert before.tobytes() == after.tobytes()
     for place, number in enumerate(numbers):
@@ -343,23 +418,13 @@ def test_an_account_of_more_positions_than_there_may_be_is_refused():
     assert loaded.id == 0
 
 
-@pytest.mark.parametrize(
-    ("publishers", "length"),
-    [(-1, 48), (PUBLISHERS_MAX + 1, 120), (2, 59), (2, 61), (1 << 62, 52), (-(1 << 63), 52)],
-)
-def test_params_of_another_length_than_their_header_says_are_refused(publishers, length):
-    pieces_out = row(200)
-    pieces_out[2] = publishers
-    assert not leaves.load_params(pieces_out, length, new_rows(Params, 1)[0])
-
-
 def test_whatever_an_account_leaf_does_not_name_shows_when_it_is_encoded_again():
     account, pages = golden_account()
     pieces_out = row()
     length = leaves.encode_account(account, pages, pieces_out)
     golden = pieces_out[:length].copy()
-    # The version, both reserved counts, the last header byte, and the two reserved pieces.
-    faults = [(0, 1 << 57), (0, 1 << 32), (0, 1 << 24), (0, 1), (10, 1), (11, -1)]
+    # The version, the last header byte but for its lowest bit, and the two reserved pieces.
+    faults = [(0, 1 << 57), (0, 2), (10, 1), (11, -1)]
     for place, flip in faults:
         forged = row()
         forged[:length] = golden
