@@ -20,6 +20,8 @@ from clearing.records import Observation, State
 from clearing.units import OBSERVATIONS_MAX, TIERS_MAX
 from clearing.wide import LIMB, LIMB_BITS
 
+TIER_TERMS = ("initial_ppm", "maintenance_ppm", "open_interest_lower", "open_interest_upper")
+
 
 @law
 def checked(value: int, fits: bool) -> int:
@@ -233,12 +235,13 @@ def account_margin(
     state.accounts[0].position_count = len(positions)
     tiers: list[tuple[int, ...]] = []
     for i, row in enumerate(positions):
-        terms = tuple(row[name] for name in state.params.dtype["tiers"].base.names)
+        terms = tuple(row[name] for name in TIER_TERMS)
         if terms not in tiers:
             if len(tiers) == TIERS_MAX:
                 raise OverflowError(f"expected at most {TIERS_MAX} different tiers")
             tiers.append(terms)
-            state.params[0].tiers[len(tiers) - 1] = terms
+            for name, value in zip(TIER_TERMS, terms, strict=True):
+                state.params[0].tiers[len(tiers) - 1][name] = value
         instrument = state.instruments[i]
         instrument.id = i
         instrument.tier = tiers.index(terms)

@@ -310,10 +310,10 @@ def test_a_malformed_action_says_where_and_what_was_expected():
 def test_a_kind_of_another_law_version_is_unknown_not_malformed():
     """CLR-ACT-002"""
     with pytest.raises(UnknownKind) as caught:
-        decode_action(b"\x0c" + bytes(9))
+        decode_action(b"\xc8" + bytes(9))
     assert caught.value.code is Code.UNKNOWN_KIND
     with pytest.raises(MalformedAction) as too_long:
-        decode_action(b"\x0c" + bytes(2_048))
+        decode_action(b"\xc8" + bytes(2_048))
     assert too_long.value.code is Code.MALFORMED
 
 
