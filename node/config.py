@@ -20,7 +20,15 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar, get_ty
 import msgspec
 from msgspec import Meta
 
-from clearing.genesis import Genesis, GenesisError, GenesisInstrument, GenesisTier
+from clearing.genesis import (
+    Genesis,
+    GenesisAsset,
+    GenesisError,
+    GenesisInstrument,
+    GenesisPool,
+    GenesisTier,
+    GenesisUnderlying,
+)
 from clearing.units import ACTION_BYTES_MAX, ACTIONS_PER_STEP
 from verifier.config import CourtConfig
 
@@ -426,6 +434,15 @@ def genesis_text(genesis: Genesis) -> str:
     return json.dumps(plain(asdict(genesis)), indent=2) + "\n"
 
 
+_GENESIS_RECORDS: dict[str, type[Any]] = {
+    "tiers": GenesisTier,
+    "instruments": GenesisInstrument,
+    "underlyings": GenesisUnderlying,
+    "assets": GenesisAsset,
+    "pools": GenesisPool,
+}
+
+
 def genesis_of(text: str) -> Genesis:
     """Return the genesis that `text` holds. Raises `ConfigInvalid`."""
     try:
@@ -434,12 +451,13 @@ def genesis_of(text: str) -> Genesis:
         unknown = sorted(set(document) - known)
         if unknown:
             raise ConfigInvalid([f"genesis: {_unknown('key', name, known)}" for name in unknown])
-        document["settlement"] = _address(document["settlement"])
+        for name in ("settlement", "governance", "guardian"):
+            if name in document:
+                document[name] = _address(document[name])
         document["publishers"] = tuple(map(_address, document["publishers"]))
-        document["tiers"] = tuple(GenesisTier(**tier) for tier in document["tiers"])
-        document["instruments"] = tuple(
-            GenesisInstrument(**instrument) for instrument in document["instruments"]
-        )
+        for name, record in _GENESIS_RECORDS.items():
+            if name in document:
+                document[name] = tuple(_record_of(record, row) for row in document[name])
         genesis = Genesis(**document)
         genesis.check()
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
@@ -447,6 +465,11 @@ def genesis_of(text: str) -> Genesis:
     except GenesisError as error:
         raise ConfigInvalid([str(error)]) from error
     return genesis
+
+
+def _record_of(record: type[Any], row: dict[str, Any]) -> Any:
+    """Return the declared record; its lists are tuples."""
+    return record(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
 
 
 def load_genesis(path: str | os.PathLike[str]) -> Genesis:

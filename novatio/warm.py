@@ -23,7 +23,7 @@ from clearing.compiler import cache_home, warm, warm_lock
 from clearing.decode import pack, recover_signers
 from clearing.genesis import Genesis, GenesisInstrument, GenesisTier, genesis_state
 from clearing.keccak import eip712_digests, hash_nodes, hash_nodes_at, hash_pieces, hash_rows
-from clearing.messages import Inbox, InboxMessage
+from clearing.messages import Funding, Inbox, InboxMessage
 from clearing.sweep import margin_sweep
 from node.rehearsal import rehearse
 from prover.engine import Engine
@@ -109,8 +109,10 @@ def _prover(world: _World) -> None:
     engine = Engine(world.genesis, 4)
     forge = BatchForge(engine)
     deposit = Inbox(InboxMessage(1, 0, 0, _ADDRESS, 0, 0, _FORGED_MICRO)).encode()
+    # Funding names a market, and so brings its underlying into the evidence.
+    funding = Funding(0).encode()
     forge.honest([deposit], world.genesis.time_ms)
-    forge.forged([], world.genesis.time_ms, mutate=mint(0, _FORGED_MICRO))
+    forge.forged([funding], world.genesis.time_ms, mutate=mint(0, _FORGED_MICRO))
     account_proof(engine, 0)
     recover_signers(engine.decode(*pack([deposit])), cache=SignerCache(1))
     genesis_id = Replica(world.genesis, 4).genesis_id
