@@ -23,15 +23,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from risk.black76 import Floats
-from risk.parity import ExpiryTerms, Quotes, imply_spot, imply_terms
+from risk.parity import ExpiryTerms, Quotes, can_imply, imply_spot, imply_terms
 
-__all__ = ["CLOSE_HOURS", "PUBLISHED", "Chain", "ChainError", "read_chain", "years_between"]
+__all__ = [
+    "CLOSE_HOURS",
+    "GAMMA_LEAST",
+    "PUBLISHED",
+    "Chain",
+    "ChainError",
+    "read_chain",
+    "years_between",
+]
 
 # An index option that settles at the open of its expiry ends there, and the quotes are those of
 # the close, 15:15 of the exchange's day.
 CLOSE_HOURS: Final = 15.25
 HOURS_PER_YEAR: Final = 365 * 24
 
+GAMMA_LEAST: Final = 1e-4  # published with seven decimals, so to three digits at least
 REQUIRED: Final = ("expiry", "strike", "right", "close")
 PUBLISHED: Final = ("implied_volatility", "delta", "gamma", "vega", "theta", "rho")
 OPTIONAL: Final = ("volume", "open_interest", *PUBLISHED)
@@ -104,8 +113,8 @@ def read_chain(
 
     Args:
         as_of: day of the quotes; without it, the last date in the file's name.
-        spot: price of the underlying; without it, the file's own row of the underlying, and
-            without that, what put-call parity implies.
+        spot: price of the underlying; without it, the file's own row of the underlying, without
+            that what put-call parity implies, and where it can imply nothing, the published Greeks.
         rate: continuous rate per year for the expiries whose discount no quotes imply.
         close_hours: hour of the day at which the quotes were made.
         strict: raise at the first row that cannot be used, except exact repeats.
@@ -130,9 +139,13 @@ def read_chain(
     for when in sorted({key[0] for key in keys}):
         at = expiry == np.datetime64(when)
         quotes.append(Quotes(when, float(years[at][0]), strike[at], is_call[at], price[at]))
+    columns = {name: np.array([record[name] for record in records]) for name in OPTIONAL}
     known = spot if spot is not None else rows.underlying
     try:
-        terms = imply_terms(quotes, known, rate)
+        published = _published_spot(columns, years)
+        if not (math.isfinite(known) or can_imply(quotes)):
+            known = published
+        terms = imply_terms(quotes, known if math.isfinite(known) else published, rate)
     except ValueError as error:
         raise ChainError(f"{path.name}: {error}") from error
     return Chain(
@@ -142,11 +155,25 @@ def read_chain(
         strike=strike,
         is_call=is_call,
         price=price,
-        columns={name: np.array([record[name] for record in records]) for name in OPTIONAL},
+        columns=columns,
         terms=terms,
         spot=known if math.isfinite(known) else imply_spot(terms),
         dropped=dict(rows.dropped),
     )
+
+
+def _published_spot(columns: Mapping[str, Floats], years: Floats) -> float:
+    """Return the spot that published Greeks were computed with; NaN if there are none.
+
+    In Black-Scholes `vega = gamma * spot^2 * volatility * years`; vega is published per percentage
+    point. Only gammas with enough printed digits count.
+    """
+    gamma, sigma, vega = (columns[name] for name in ("gamma", "implied_volatility", "vega"))
+    usable = (gamma >= GAMMA_LEAST) & (sigma > 0) & (vega > 0)
+    if not usable.any():
+        return math.nan
+    squared = vega[usable] * 100 / (gamma[usable] * sigma[usable] * years[usable])
+    return math.sqrt(float(np.median(squared)))
 
 
 def _opened(path: Path) -> TextIO:

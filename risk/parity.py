@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from risk.black76 import Floats
 
-__all__ = ["ExpiryTerms", "Method", "Quotes", "imply_spot", "imply_terms"]
+__all__ = ["ExpiryTerms", "Method", "Quotes", "can_imply", "imply_spot", "imply_terms"]
 
 Method = Literal["parity", "interpolated discount", "assumed discount", "carried"]
 
@@ -32,7 +32,13 @@ INTERPOLATION_ERROR: Final = 0.15
 QUOTE_ERROR: Final = 1e-4
 # Beyond this part of the in-the-money quote, what was interpolated is no longer a correction.
 INTERPOLATED_MAX: Final = 0.05
-DEEP_ALONE: Final = 0.8
+# Without any quote of the other side, deep is this many times the root of time away in logarithms
+# (three deviations at 20 % volatility), and the forward that follows is good to one per cent.
+DEEP_ALONE: Final = 0.6
+ALONE_ERROR: Final = 0.01
+# A point whose forward is further from the spot is a broken quote; more so the nearer the expiry.
+FORWARD_RANGE: Final = 0.25
+FORWARD_RANGE_YEARLY: Final = 0.15
 RATE_ERROR_MAX: Final = 0.004
 RATE_MAX: Final = 0.25
 HUBER: Final = 1.5
@@ -104,7 +110,8 @@ def imply_terms(
     Raises:
         ValueError: no expiry has a point, and there is no spot.
     """
-    lines = [_line(quote) for quote in quotes]
+    points = [_points(quote) for quote in quotes]
+    lines = [_line(*one, quote.years, spot) for one, quote in zip(points, quotes, strict=True)]
     years = np.array([quote.years for quote in quotes])
     own = np.array([_pins_rate(*pair) for pair in zip(lines, years, strict=True)])
     rates = np.full(len(quotes), rate)
@@ -138,6 +145,11 @@ def imply_terms(
     )  # fmt: skip
 
 
+def can_imply(quotes: Sequence[Quotes]) -> bool:
+    """Tell whether any expiry's quotes tell a forward, without knowing the spot."""
+    return any(len(_points(quote)[0]) for quote in quotes)
+
+
 def imply_spot(terms: Sequence[ExpiryTerms]) -> float:
     """Return the spot: the discounted forward, extrapolated to no time at all.
 
@@ -156,8 +168,16 @@ def imply_spot(terms: Sequence[ExpiryTerms]) -> float:
     return math.exp(float(np.average(present - slope * years, weights=years**-2.0)))
 
 
-def _line(quotes: Quotes) -> _Line:
-    strike, difference, error, pairs = _points(quotes)
+def _line(
+    strike: Floats, difference: Floats, error: Floats, pairs: int, years: float, spot: float
+) -> _Line:
+    """Return the points that are not broken quotes, and the line through them."""
+    if len(strike):
+        # Whatever the rates, strike + call - put is the spot to within rates and dividends.
+        implied = strike + difference
+        near = spot if math.isfinite(spot) else float(np.median(implied))
+        kept = np.abs(implied / near - 1) <= FORWARD_RANGE + FORWARD_RANGE_YEARLY * years
+        strike, difference, error = strike[kept], difference[kept], error[kept]
     discount, discount_error = math.nan, math.inf
     if len(strike) >= 2 and np.ptp(strike) > 0:
         discount, discount_error = _fit(strike, difference, error)
@@ -173,12 +193,20 @@ def _points(quotes: Quotes) -> tuple[Floats, Floats, Floats, int]:
     both, at_call, at_put = np.intersect1d(call_strikes, put_strikes, return_indices=True)
     for k, c, p in zip(both, call_prices[at_call], put_prices[at_put], strict=True):
         points.append((k, c - p, QUOTE_ERROR * (k + c)))
-    for k, c in zip(call_strikes, call_prices, strict=True):
-        if k not in both and (p := _other_side(k, c, put_strikes, put_prices, 1)) is not None:
-            points.append((k, c - p, QUOTE_ERROR * (k + c) + INTERPOLATION_ERROR * p))
-    for k, p in zip(put_strikes, put_prices, strict=True):
-        if k not in both and (c := _other_side(k, p, call_strikes, call_prices, -1)) is not None:
-            points.append((k, c - p, QUOTE_ERROR * k + INTERPOLATION_ERROR * c))
+    sides = (
+        (1, call_strikes, call_prices, put_strikes, put_prices),
+        (-1, put_strikes, put_prices, call_strikes, call_prices),
+    )
+    for side, strikes, prices, others, other_prices in sides:
+        for k, price in zip(strikes, prices, strict=True):
+            if k in both:
+                continue
+            value = _other_side(k, price, others, other_prices, side)
+            if value is not None:
+                error = QUOTE_ERROR * (k + price) + INTERPOLATION_ERROR * value
+                points.append((k, side * (price - value), error))
+            elif not len(others) and _is_alone_deep(k, price, quotes.years, side):
+                points.append((k, side * price, ALONE_ERROR * k))
     table = np.array(sorted(points)).reshape(-1, 3)
     return table[:, 0], table[:, 1], table[:, 2], len(both)
 
@@ -191,20 +219,25 @@ def _other_side(
     `side` is 1 for a call (its put is asked for) and -1 for a put. Option prices are near straight
     lines in logarithms; beyond the last quote out of the money, a half of that quote is taken.
     """
-    if len(strikes):
-        inside = strikes[0] <= strike <= strikes[-1]
-        further = strike < strikes[0] if side > 0 else strike > strikes[-1]
-        if inside:
-            value = math.exp(float(np.interp(strike, strikes, np.log(prices))))
-        elif further:
-            value = float(prices[0] if side > 0 else prices[-1]) / 2
-        else:
-            return None
-        return value if value <= INTERPOLATED_MAX * price else None
-    # Without any quote of the other side: a call at strike K and price C stands at about K + C.
-    if side > 0:
-        return 0.0 if strike < DEEP_ALONE * (strike + price) else None
-    return 0.0 if strike - price < DEEP_ALONE * strike else None
+    if not len(strikes):
+        return None
+    if strikes[0] <= strike <= strikes[-1]:
+        value = math.exp(float(np.interp(strike, strikes, np.log(prices))))
+    elif strike < strikes[0] if side > 0 else strike > strikes[-1]:
+        value = float(prices[0] if side > 0 else prices[-1]) / 2
+    else:
+        return None
+    return value if value <= INTERPOLATED_MAX * price else None
+
+
+def _is_alone_deep(strike: float, price: float, years: float, side: int) -> bool:
+    """Whether a quote is deep in the money by itself: at strike K and price C, spot is about K + C.
+
+    A put worth its whole strike or more is no quote at all.
+    """
+    spot = strike + side * price
+    away = DEEP_ALONE * math.sqrt(years)
+    return spot > 0 and side * math.log(spot / strike) > away
 
 
 def _fit(strike: Floats, difference: Floats, error: Floats) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from risk.black76 import Floats, Greeks, spot_greeks
-from risk.chain import CLOSE_HOURS, HOURS_PER_YEAR, PUBLISHED, Chain
+from risk.chain import CLOSE_HOURS, GAMMA_LEAST, HOURS_PER_YEAR, PUBLISHED, Chain
 
 __all__ = ["GREEKS", "Comparison", "Convention", "compare_published", "fit_convention"]
 
@@ -29,7 +29,6 @@ UNIT: Final = {"delta": 1.0, "gamma": 1.0, "vega": 0.01, "theta": 1 / 365, "rho"
 # Published numbers have seven decimals; a row whose delta is off by more than hundreds of their
 # roundings was computed from another volatility than the one that stands beside it.
 CONSISTENT_DELTA: Final = 1e-5
-GAMMA_LEAST: Final = 1e-4
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Reading chains: what a file may look like, and the terms that its quotes imply."""
 
+import gzip
 import math
 from datetime import date
 
 import numpy as np
 import pytest
 
-from risk.black76 import price
+from risk.black76 import price, spot_greeks
 from risk.chain import ChainError, read_chain, years_between
 from tests.risk.market import SPX_CHAINS
 
@@ -117,6 +118,16 @@ def test_a_file_that_tells_no_forward_says_to_pass_the_spot(tmp_path):
     assert read_chain(path, spot=SPOT).terms[0].forward == pytest.approx(SPOT, rel=1e-3)
 
 
+def test_where_quotes_tell_no_forward_the_published_greeks_tell_the_spot(tmp_path):
+    years = years_between(DAY, NEAR)
+    greeks = spot_greeks(SPOT, 2600, years, 0.6, 0.01, 0.0, True)
+    cells = quote(NEAR, 2600, True).split(",")[:9]
+    cells += ["0.6", "0.4", f"{greeks.gamma:.7f}", f"{greeks.vega / 100:.7f}", "", ""]
+    chain = read_chain(written(tmp_path, [",".join(cells)]))
+    assert chain.spot == pytest.approx(SPOT, rel=1e-4)
+    assert chain.terms[0].method == "carried"
+
+
 def test_rows_that_cannot_be_used_are_dropped_and_counted(tmp_path):
     good = both_sides(NEAR, range(1600, 3300, 100))
     odd = [
@@ -192,3 +203,26 @@ def test_the_real_chains_imply_the_index_of_the_day(path, spot):
     # Treasury bills yielded 0.2 to 0.6 % and two-year notes 1 %; funding costs somewhat more.
     assert all(0.005 < terms.rate < 0.02 for terms in chain.terms)
     assert all(0.97 < terms.forward / spot < 1.002 for terms in chain.terms)
+
+
+def test_a_broken_quote_does_not_carry_the_forward_away(tmp_path):
+    lines = [*both_sides(NEAR, [2300, 2400, 2500]), "20200417,1000000000,P,,,,12,0,,,,,,,"]
+    lines += ["20200417,1500,C,,,,90000,0,,,,,,,"]
+    (terms,) = read_chain(written(tmp_path, lines)).terms
+    assert_terms(terms, 1e-3, 1e-2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_thin_parts_of_a_real_chain_still_give_its_forwards(tmp_path, seed):
+    path = next(iter(SPX_CHAINS))
+    whole = {terms.expiry: terms.forward for terms in read_chain(path).terms}
+    with gzip.open(path, "rt") as file:
+        header, *rows = file.read().splitlines()
+    rng = np.random.default_rng(seed)
+    expiry = rng.choice(sorted({row.split(",")[0] for row in rows}))
+    rows = [row for row in rows if row.startswith(expiry)]
+    part = rng.permutation(rows)[: max(3, len(rows) // 3)].tolist()
+    name = f"spx_{path.name[12:22]}.csv"
+    (terms,) = read_chain(written(tmp_path, part, name=name, header=header)).terms
+    # Without a rate or a neighbour, three years of dividends less interest may be missing.
+    assert terms.forward == pytest.approx(whole[terms.expiry], rel=0.04)
