@@ -13,7 +13,7 @@ and down, and two extremes whose losses count for a third.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from clearing.units import PPM
 
@@ -29,11 +29,9 @@ __all__ = [
     "volatility_shocks_ppm",
 ]
 
-Level = Literal[0, 1, 2]
-
-DOWN: Final[Level] = 0
-NONE: Final[Level] = 1
-UP: Final[Level] = 2
+DOWN: Final = 0
+NONE: Final = 1
+UP: Final = 2
 VOLATILITY_LEVELS: Final = 3
 
 LATTICE_PRICES_PPM: Final = (
@@ -74,7 +72,7 @@ class GridPoint:
     """
 
     price_ppm: int
-    volatility: Level
+    volatility: int
     damping_ppm: int
 
 
@@ -124,11 +122,10 @@ def span_grid(
         )
     if not 1 <= extreme_covered_ppm <= PPM:
         raise ValueError(f"covered part must be 1 .. {PPM} ppm, but is {extreme_covered_ppm}")
-    levels: tuple[Level, Level] = (UP, DOWN)
     inner = [
         GridPoint(_third(price_scan_ppm * thirds), level, PPM)
         for thirds in SPAN_THIRDS
-        for level in levels
+        for level in (UP, DOWN)
     ]
     extreme = price_scan_ppm * extreme_multiple
     outer = [GridPoint(sign * extreme, NONE, extreme_covered_ppm) for sign in (1, -1)]

@@ -32,6 +32,7 @@ INTERPOLATION_ERROR: Final = 0.15
 QUOTE_ERROR: Final = 1e-4
 # Beyond this part of the in-the-money quote, what was interpolated is no longer a correction.
 INTERPOLATED_MAX: Final = 0.05
+TAIL_POWER: Final = 4
 # Without any quote of the other side, deep is this many times the root of time away in logarithms
 # (three deviations at 20 % volatility), and the forward that follows is good to one per cent.
 DEEP_ALONE: Final = 0.6
@@ -217,14 +218,16 @@ def _other_side(
     """Return what the unquoted side of a lone deep quote is worth, None if it is not deep.
 
     `side` is 1 for a call (its put is asked for) and -1 for a put. Option prices are near straight
-    lines in logarithms; beyond the last quote out of the money, a half of that quote is taken.
+    lines in logarithms; beyond the last quote out of the money they fall by a power of the strike.
     """
     if not len(strikes):
         return None
     if strikes[0] <= strike <= strikes[-1]:
         value = math.exp(float(np.interp(strike, strikes, np.log(prices))))
-    elif strike < strikes[0] if side > 0 else strike > strikes[-1]:
-        value = float(prices[0] if side > 0 else prices[-1]) / 2
+    elif side > 0 and strike < strikes[0]:
+        value = float(prices[0]) * (strike / strikes[0]) ** TAIL_POWER
+    elif side < 0 and strike > strikes[-1]:
+        value = float(prices[-1]) * (strikes[-1] / strike) ** TAIL_POWER
     else:
         return None
     return value if value <= INTERPOLATED_MAX * price else None

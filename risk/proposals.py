@@ -8,6 +8,7 @@ leave. Nothing here reaches the law by itself. Volatilities are expected to be f
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -95,7 +96,7 @@ class Proposal:
 def propose(
     current: TierParameters,
     market: Market,
-    bounds: dict[Field, Bounds],
+    bounds: Mapping[str, Bounds],
     policy: Policy | None = None,
 ) -> list[Proposal]:
     """Return a proposal for every parameter that should change, in the order of the fields.

@@ -39,8 +39,9 @@ def test_the_spot_price_of_hulls_example_is_what_the_textbook_says():
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_call_less_a_put_is_the_discounted_forward_less_the_strike(case):
-    forward, strike, *_, discount = case
-    parity = price(*case, True) - price(*case, False)
+    forward, strike, years, volatility, discount = case
+    call, put = price(forward, strike, years, volatility, discount, SIDES)
+    parity = call - put
     assert parity == pytest.approx(discount * (forward - strike), rel=1e-13, abs=1e-11)
 
 
@@ -49,14 +50,14 @@ def test_a_call_less_a_put_is_the_discounted_forward_less_the_strike(case):
 def test_greeks_of_the_forward_are_the_finite_differences_of_the_price(case, is_call):
     f, k, t, s, d = case
     rate = -math.log(d) / t
-    g = greeks(*case, is_call)
+    g = greeks(f, k, t, s, d, is_call)
     h = 1e-4 * f
 
     def at(forward=f, years=t, sigma=s, zero=rate):
         return greeks(forward, k, years, sigma, math.exp(-zero * years), is_call)
 
     close = {"rel": 2e-6, "abs": 1e-9 * f}
-    assert g.price == pytest.approx(price(*case, is_call))
+    assert g.price == pytest.approx(price(f, k, t, s, d, is_call))
     assert g.delta == pytest.approx(central(lambda x: at(forward=x).price, f, h), **close)
     assert g.gamma == pytest.approx(central(lambda x: at(forward=x).delta, f, h), rel=2e-6)
     assert g.vega == pytest.approx(central(lambda x: at(sigma=x).price, s, 1e-4), **close)
