@@ -81,7 +81,8 @@ def evidence_over(
     names = names_of(columns, 0, columns.action_count)
     totals, state = engine.totals, engine.state
     pools = state.pools[: int(totals.pool_count)]
-    full, accounts = accounts_read(names, int(totals.account_count), pools)  # type: ignore[arg-type]
+    count = int(totals.account_count)
+    full, accounts = accounts_read(names, count, pools)  # type: ignore[arg-type]
     valued = state.accounts[full]  # type: ignore[call-overload]
     instruments = instruments_read(names, int(totals.instrument_count), valued)
     markets = state.instruments[instruments]  # type: ignore[call-overload]

@@ -8,6 +8,7 @@ and a replay that gives the same bytes.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from hypothesis import settings
@@ -68,7 +69,10 @@ def standing(world, trader):
         {"cash": int(row.cash), "positions": positions, "transfer_margin_ppm": 100_000},
     )
     held = {int(p.instrument): int(p.lots) for p in row.positions[: row.position_count]}
-    return Standing(found["equity"], found["initial_margin"], found["maintenance_margin"], held)
+    equity, initial, maintenance = (
+        cast(int, found[name]) for name in ("equity", "initial_margin", "maintenance_margin")
+    )
+    return Standing(equity, initial, maintenance, held)
 
 
 class Market(RuleBasedStateMachine):
@@ -280,7 +284,7 @@ class Market(RuleBasedStateMachine):
                 change = (int(instrument.funding_high) - int(position.index_high)) << 62
                 change += int(instrument.funding_low) - int(position.index_low)
                 arguments = {"lots": int(position.lots), "index_change": change}
-                total += evaluate("funding_payment", arguments)["owed"]
+                total += cast(int, evaluate("funding_payment", arguments)["owed"])
         return total
 
     def settlements(self):
