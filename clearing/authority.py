@@ -1,14 +1,15 @@
-"""Who may sign for an account: its owner, the key that took the owner's place, or a session key.
+"""Who may sign: an account's owner, the key in the owner's place, a session key; or governance.
 
-A session key is bounded by scope, instruments, expiry and the notional that it may still open. A
-key with the scope ROOT replaces the owner's own for everything: that is how an owner rotates.
+A session key is bounded by scope, instruments, expiry and the notional that it may still open or
+transfer. A key with the scope ROOT stands in key place 0 and replaces the owner's own for
+everything that is signed, and withdrawals go to its address: that is how an owner rotates.
 """
 
 from clearing.codes import Code, Scope
 from clearing.compiler import law
-from clearing.layout import Grid
+from clearing.layout import Grid, Rows
 from clearing.lookup import signed_by
-from clearing.records import Account, Key
+from clearing.records import Account, Action, Key, State
 from clearing.units import KEYS_MAX
 
 OWNER_KEY = -1  # the owner, or the ROOT key in the owner's place
@@ -24,13 +25,7 @@ def check_authority(
     BAD_SIGNATURE if the signer is no key of the account, KEY_SCOPE if it is one that may not sign
     this. `scope` is one bit of Scope; ROOT: only the owner may.
     """
-    rotated = False
-    for i in range(account.key_count):
-        if account.keys[i].scope & Scope.ROOT != 0:
-            rotated = True
-            if signed_by(signers, row, account.keys[i].address):
-                return Code.APPLIED, OWNER_KEY
-    if not rotated and signed_by(signers, row, account.owner):
+    if signed_by(signers, row, root_address(account)):
         return Code.APPLIED, OWNER_KEY
     for i in range(account.key_count):
         key = account.keys[i]
@@ -39,6 +34,41 @@ def check_authority(
                 return Code.APPLIED, i
             return Code.KEY_SCOPE, OWNER_KEY
     return Code.BAD_SIGNATURE, OWNER_KEY
+
+
+@law
+def check_request(
+    state: State, account: Account, action: Action, signers: Grid, scope: int, instrument: int
+) -> tuple[int, int]:
+    """Judge a signed request by expiry, signature and request sequence.
+
+    Returns what `check_authority` does; `scope` and `instrument` are as there.
+    """
+    clock = state.globals[0].clock
+    if clock > action.expiry:
+        return Code.EXPIRED, OWNER_KEY
+    code, place = check_authority(
+        clock, account, signers, action.signature_first, scope, instrument
+    )
+    if code != Code.APPLIED:
+        return code, OWNER_KEY
+    if action.sequence <= account.request_sequence:
+        return Code.STALE_SEQUENCE, OWNER_KEY
+    return Code.APPLIED, place
+
+
+@law
+def is_rotated(account: Account) -> bool:
+    """Tell whether a ROOT key stands in the owner's place."""
+    return account.key_count > 0 and account.keys[0].scope == Scope.ROOT
+
+
+@law
+def root_address(account: Account) -> Rows[int]:
+    """Return the address that signs everything and takes withdrawals: the owner's or ROOT's."""
+    if is_rotated(account):
+        return account.keys[0].address
+    return account.owner
 
 
 @law
@@ -53,7 +83,10 @@ def may_sign(key: Key, clock: int, scope: int, instrument: int) -> bool:
 
 @law
 def spend_limit(account: Account, place: int, notional: int) -> bool:
-    """Take the notional that a session key opens from its limit; False if it does not suffice."""
+    """Take the notional that a session key opens, or the cash that it transfers, from its limit.
+
+    False if it does not suffice. The owner has none.
+    """
     if place == OWNER_KEY:
         return True
     key = account.keys[place]
@@ -61,6 +94,31 @@ def spend_limit(account: Account, place: int, notional: int) -> bool:
         return False
     key.limit -= notional
     return True
+
+
+@law
+def check_governance(state: State, action: Action, signers: Grid) -> int:
+    """Judge an act of governance: it signed it, with a sequence above the last act's."""
+    return check_address(state, action, signers, state.params[0].governance)
+
+
+@law
+def check_address(state: State, action: Action, signers: Grid, address: Rows[int]) -> int:
+    """Judge an act that `address` must have signed; null: nobody may."""
+    if not signed_by(signers, action.signature_first, address):
+        return Code.BAD_SIGNATURE
+    if action.sequence <= state.globals[0].governance_sequence:
+        return Code.STALE_SEQUENCE
+    return Code.APPLIED
+
+
+@law
+def check_guardian(state: State, action: Action, signers: Grid) -> int:
+    """Judge an act of the guardian, whose sequence is the next one: it cannot use them up."""
+    code = check_address(state, action, signers, state.params[0].guardian)
+    if code == Code.APPLIED and action.sequence != state.globals[0].governance_sequence + 1:
+        return Code.STALE_SEQUENCE
+    return code
 
 
 @law

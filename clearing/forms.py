@@ -39,8 +39,8 @@ NOBODY, OWNER, QUORUM = range(3)  # whose signatures stand at the end
 ROWS_PER_ACTION = 6
 SHOCKS_PER_ACTION = 200
 GRID_PAYLOAD = 4 + 2 * POINTS_MAX
-MARKET_PAYLOAD = 16
-ASSET_PAYLOAD = 9
+MARKET_PAYLOAD = 14
+ASSET_PAYLOAD = 8
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ FORMS: dict[Kind, Form] = {
             "KeyGrant",
             ACCOUNT,
             ADDRESS,
-            _integer("scope", 1, 1, 255),
+            _integer("scope", 1, 1, 31),
             _integer("first_instrument", 3, 0, (1 << 24) - 1, "first"),
             _integer("last_instrument", 3, 0, (1 << 24) - 1, "last"),
             LIMIT,
@@ -220,7 +220,7 @@ FORMS: dict[Kind, Form] = {
         _form(Kind.HALT, "Halt", SEQUENCE),
         _form(Kind.RESUME, "Resume", SEQUENCE),
         _form(Kind.ENACT, "Enact", signed_by=NOBODY, payload=PARAMS_FIELDS),
-        _form(Kind.LIST, "List", INSTRUMENT, SEQUENCE, payload=MARKET_PAYLOAD),
+        _form(Kind.LIST, "List", INSTRUMENT, UNDERLYING, SEQUENCE, payload=MARKET_PAYLOAD),
         _form(
             Kind.SET_MARKET,
             "SetMarket",

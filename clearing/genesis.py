@@ -457,6 +457,10 @@ def _write_underlying(genesis: Genesis, item: GenesisUnderlying, id: int, row: A
     for i, expiry in enumerate(item.expiries):
         series = row.series[i]
         series.expiry = expiry
+        series.market_count = sum(
+            other.underlying == id and other.series == i and other.kind != InstrumentKind.PERPETUAL
+            for other in genesis.instruments
+        )
         series.option_count = sum(
             other.underlying == id and other.series == i and other.kind >= InstrumentKind.CALL
             for other in genesis.instruments

@@ -422,6 +422,7 @@ def encode_instrument(instrument: Instrument, row: Rows[int]) -> int:
     row[33] = instrument.confidence_ppm
     row[34] = instrument.grace_until
     row[35] = instrument.settled_lots
+    row[36] = instrument.tier_time
     place = INSTRUMENT_HEADER_PIECES
     if is_option(instrument):
         for set in range(2):
@@ -517,6 +518,7 @@ def load_instrument(row: Rows[int], length: int, instrument: Instrument) -> bool
     instrument.confidence_ppm = row[33]
     instrument.grace_until = row[34]
     instrument.settled_lots = row[35]
+    instrument.tier_time = row[36]
     place = INSTRUMENT_HEADER_PIECES
     if is_option(instrument):
         if length < place + 2 * ROW_PIECES:

@@ -5,7 +5,8 @@ remembers the last sequence and its cumulative fill, in a fill page that is allo
 replay and overfill are impossible and storage is bounded.
 """
 
-from clearing.codes import Code, OrderFlag, Side
+from clearing.authority import OWNER_KEY, check_authority, spend_limit
+from clearing.codes import Code, OrderFlag, Scope, Side
 from clearing.compiler import law
 from clearing.layout import Grid
 from clearing.lookup import ABSENT, find_page, is_zero, lots_of, signed_by
@@ -27,16 +28,73 @@ def check_authorised(
     maker: Account,
     taker: Account,
 ) -> int:
-    """Both owners signed, the venue too unless it is zero, and neither order has expired."""
+    """Owners or their session keys signed both orders, the venue the trade; none has expired."""
     clock = state.globals[0].clock
     if clock > action.maker.expiry or clock > action.taker.expiry:
         return Code.EXPIRED
     first = action.signature_first
-    if not signed_by(signers, first, maker.owner) or not signed_by(signers, first + 1, taker.owner):
-        return Code.BAD_SIGNATURE
+    maker_code, _ = order_key(clock, maker, signers, first, action.instrument)
+    taker_code, _ = order_key(clock, taker, signers, first + 1, action.instrument)
+    if maker_code != Code.APPLIED or taker_code != Code.APPLIED:
+        return first_code(maker_code, taker_code)
     if not is_zero(action.address) and not signed_by(signers, first + 2, action.address):
         return Code.BAD_SIGNATURE
     return Code.APPLIED
+
+
+@law
+def order_key(
+    clock: int, account: Account, signers: Grid, row: int, instrument: int
+) -> tuple[int, int]:
+    """Return what `check_authority` does for an order. Most accounts have no keys: one branch."""
+    if account.key_count == 0:
+        if signed_by(signers, row, account.owner):
+            return Code.APPLIED, OWNER_KEY
+        return Code.BAD_SIGNATURE, OWNER_KEY
+    return check_authority(clock, account, signers, row, Scope.TRADE, instrument)
+
+
+@law
+def first_code(left: int, right: int) -> int:
+    """Return the rejection that comes first, of two codes of which one may be APPLIED."""
+    if left == Code.APPLIED or right == Code.APPLIED:
+        return max(left, right)
+    return min(left, right)
+
+
+@law
+def spend_keys(
+    state: State, action: Action, signers: Grid, maker: Account, taker: Account, signed_lots: int
+) -> bool:
+    """Take what a fill opened from the limits of the session keys that signed its orders.
+
+    `maker` and `taker` are the drafts after the fill, of orders that `check_authorised` passed.
+    False if a limit does not suffice.
+    """
+    return spend_key(state, action, signers, 0, maker, signed_lots) and spend_key(
+        state, action, signers, 1, taker, -signed_lots
+    )
+
+
+@law
+def spend_key(
+    state: State, action: Action, signers: Grid, side: int, account: Account, signed_lots: int
+) -> bool:
+    """Take what a fill opened from the limit of the key behind one side: 0 maker, 1 taker."""
+    if account.key_count == 0:
+        return True
+    row = action.signature_first + side
+    _, place = order_key(state.globals[0].clock, account, signers, row, action.instrument)
+    held = lots_of(account, action.instrument)
+    return spend_limit(account, place, opened_lots(held - signed_lots, held) * action.price)
+
+
+@law
+def opened_lots(old_lots: int, new_lots: int) -> int:
+    """Return how many lots a fill opened: none if it reduced, after a flip all that is held."""
+    if not grows(old_lots, new_lots):
+        return 0
+    return min(abs(new_lots - old_lots), abs(new_lots))
 
 
 @law

@@ -265,6 +265,7 @@ class Instrument:
     confidence_ppm: int
     grace_until: int  # no liquidation before, after an outage
     settled_lots: int  # lots that expiry has closed so far, one side
+    tier_time: int  # when governance last moved the market to another tier
     operation: int  # Operation of the open sweep
     phase: int
     deadline: int
@@ -285,6 +286,7 @@ class Series:
     """One expiry of an underlying: which set of risk rows counts, and its settlement."""
 
     expiry: int
+    market_count: int  # listed markets that expiry has not frozen; none: the place is free
     option_count: int
     active_number: int  # set of rows that margin reads; 0 none
     active_time: int
@@ -348,6 +350,7 @@ class Asset:
     peg_price: int  # 0: no peg
     peg_threshold_ppm: int
     peg_factor_ppm: int
+    changed_time: int  # when governance last changed its numbers
 
 
 class Pool:

@@ -10,9 +10,15 @@ from typing import Any, cast
 from clearing.accumulators import extend_sequence
 from clearing.actions.cancel import cancel
 from clearing.actions.funding import funding
+from clearing.actions.halt import halt_by_hand, resume
 from clearing.actions.inbox import inbox
+from clearing.actions.keys import key_grant, key_revoke, rotate_key
 from clearing.actions.liquidate import liquidate
+from clearing.actions.listing import list_market
+from clearing.actions.parameters import enact, set_params
 from clearing.actions.price import price
+from clearing.actions.set_asset import set_asset
+from clearing.actions.set_market import set_market
 from clearing.actions.trade import trade
 from clearing.actions.transfer import transfer
 from clearing.actions.withdraw import withdraw
@@ -158,14 +164,19 @@ def apply_action(
     scratch.cells_left -= cells
     scratch.recoveries_left -= action.signature_count
     kind = action.kind
-    halted = state.globals[0].status != Status.ACTIVE
-    if halted and kind != Kind.INBOX and kind != Kind.WITHDRAW:
+    if state.globals[0].status != Status.ACTIVE and not runs_halted(kind):
         return Code.HALTED
     code = dispatch(state, action, observations, payload, signers)
     # What a witness lacks is its builder's fault and voids the run; it must not halt the law.
     if code == Code.INVARIANT and scratch.missing_kind == 0:
         halt(state)
     return code
+
+
+@law
+def runs_halted(kind: int) -> bool:
+    """Tell whether actions of the kind run in a halted law: exits, and the end of the halt."""
+    return kind == Kind.INBOX or kind == Kind.WITHDRAW or kind == Kind.RESUME
 
 
 @law
@@ -194,6 +205,33 @@ def dispatch(
         return funding(state, action)
     if kind == Kind.LIQUIDATE:
         return liquidate(state, action, signers)
+    return govern(state, action, payload, signers)
+
+
+@law
+def govern(state: State, action: Action, payload: Rows[int], signers: Grid) -> int:
+    """Call the rule of the action's kind, of keys and governance."""
+    kind = action.kind
+    if kind == Kind.KEY_GRANT:
+        return key_grant(state, action, signers)
+    if kind == Kind.KEY_REVOKE:
+        return key_revoke(state, action, signers)
+    if kind == Kind.ROTATE_KEY:
+        return rotate_key(state, action, signers)
+    if kind == Kind.SET_PARAMS:
+        return set_params(state, action, payload, signers)
+    if kind == Kind.ENACT:
+        return enact(state, action, payload)
+    if kind == Kind.HALT:
+        return halt_by_hand(state, action, signers)
+    if kind == Kind.RESUME:
+        return resume(state, action, signers)
+    if kind == Kind.LIST:
+        return list_market(state, action, payload, signers)
+    if kind == Kind.SET_MARKET:
+        return set_market(state, action, signers)
+    if kind == Kind.SET_ASSET:
+        return set_asset(state, action, payload, signers)
     return Code.UNKNOWN_KIND
 
 

@@ -320,7 +320,7 @@ class Engine:
     def _restore(self, point: Checkpoint) -> None:
         state = cast(Any, self.state)
         counts = (int(self.totals.account_count), int(self.totals.withdrawal_count))
-        listed = int(self.totals.instrument_count)
+        listed, admitted = int(self.totals.instrument_count), int(self.totals.asset_count)
         pages = int(state.scratch[0].page_count)
         unpack_accounts(state.accounts, point.account_ids, point.accounts)
         state.pages[point.page_rows] = point.rows["pages"]
@@ -338,6 +338,7 @@ class Engine:
             ids = point.account_ids if tree == ACCOUNTS else np.arange(leaves.shape[0])
             self._put(tree, ids, leaves)
         self._put(INSTRUMENTS, np.arange(int(self.totals.instrument_count), listed), None)
+        self._put(ASSETS, np.arange(int(self.totals.asset_count), admitted), None)
         self._put(ACCOUNTS, np.arange(accounts, counts[0]), None)
         self._put(WITHDRAWALS, np.arange(withdrawals, counts[1]), None)
         self.book.withdrawals[0] = withdrawals

@@ -304,7 +304,7 @@ class WitnessState:
                 self._counts[INSTRUMENTS] + int(totals.instrument_count) - self._instrument_count,
                 self._counts[FUNDS],
                 int(totals.withdrawal_count) - self._withdrawal_count,
-                self._counts[ASSETS],
+                int(totals.asset_count),
                 self._counts[POOLS],
             ),
             np.int64,
@@ -403,7 +403,7 @@ def load_same(row: Any, length: int, count: int, fields: Any, again: Pieces) -> 
 
 @kernel_entry
 def load_underlying(state: State, row: Pieces, place: int, again: Pieces) -> bool:
-    """Load an underlying's leaf int64[856] into row ``place``; False if it is not canonical."""
+    """Load an underlying's leaf int64[872] into row ``place``; False if it is not canonical."""
     if not load_same(
         row, UNDERLYING_PIECES, UNDERLYING_FIELDS, state.underlying_pieces[place], again
     ):

@@ -3,11 +3,12 @@
 Raising is monotone, so a replayed cancel changes nothing and needs no sequence of its own.
 """
 
-from clearing.codes import Code
+from clearing.authority import NO_INSTRUMENT, check_authority
+from clearing.codes import Code, Scope
 from clearing.compiler import law
 from clearing.drafts import FIRST, draft_account, store_account
 from clearing.layout import Grid
-from clearing.lookup import ABSENT, find_account, find_page, signed_by
+from clearing.lookup import ABSENT, find_account, find_page
 from clearing.orders import open_slot
 from clearing.records import Action, State
 from clearing.units import ALL_SLOTS, PAGE_SLOTS
@@ -22,8 +23,16 @@ def cancel(state: State, action: Action, signers: Grid) -> int:
     if row < 0:
         return Code.INVARIANT
     account = state.accounts[row]
-    if not signed_by(signers, action.signature_first, account.owner):
-        return Code.BAD_SIGNATURE
+    code, _ = check_authority(
+        state.globals[0].clock,
+        account,
+        signers,
+        action.signature_first,
+        Scope.CANCEL,
+        NO_INSTRUMENT,
+    )
+    if code != Code.APPLIED:
+        return code
     if action.sequence <= account.order_floor:
         return Code.STALE_SEQUENCE
     if action.slot == ALL_SLOTS:

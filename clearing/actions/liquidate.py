@@ -1,7 +1,7 @@
 """Liquidate: a keeper takes lots of a failing account at mark less a penalty.
 
 A liquidation is legal if
-1. the keeper's owner signed it, unexpired, with a request sequence above the last;
+1. the keeper's owner (or session key) signed it, unexpired, with a request sequence above the last;
 2. the market is not closed and its mark price is fresh enough for margin;
 3. the account's equity is below its maintenance margin and it holds the instrument;
 4. no more lots move than restore maintenance plus the buffer (closed form);
@@ -10,9 +10,9 @@ The failing account pays an insurance fee from equity that stays above zero. If 
 positions and with negative cash, the insurance fund pays as far as it goes.
 """
 
-from clearing.actions.withdraw import check_request
+from clearing.authority import check_request
 from clearing.caps import open_interest_after, position_fits
-from clearing.codes import Code, Fund, InstrumentStatus
+from clearing.codes import Code, Fund, InstrumentStatus, Scope
 from clearing.compiler import law
 from clearing.drafts import (
     FIRST,
@@ -46,7 +46,9 @@ def liquidate(state: State, action: Action, signers: Grid) -> int:
         return Code.NO_INSTRUMENT
     if keeper_row < 0 or failing_row < 0 or instrument_row < 0:
         return Code.INVARIANT
-    code = check_request(state, state.accounts[keeper_row], action, signers)
+    code, _ = check_request(
+        state, state.accounts[keeper_row], action, signers, Scope.KEEPER, action.instrument
+    )
     if code != Code.APPLIED:
         return code
     if keeper_row == failing_row:

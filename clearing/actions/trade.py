@@ -1,13 +1,15 @@
 """Trade: novation of two signed orders into two positions against the house.
 
 A trade is legal if
-1. both orders are signed by their owners and the trade by their venue (zero: anyone), unexpired;
+1. both orders are signed by their owners or session keys, and the trade by their venue (zero:
+   anyone), unexpired;
 2. the market is open for it and its mark price is fresh;
 3. each order is live, not overfilled, and the price is on the tick, within both limits and in the
    band around the mark;
 4. fees are within both signed maxima and do not sum below zero;
 5. position, value and open-interest caps hold wherever a position grows;
-6. both accounts make a legal transition.
+6. both accounts make a legal transition;
+7. what opens stays within the limits of the session keys that signed.
 Multilateral netting is the state itself: an account has one position per instrument.
 """
 
@@ -33,6 +35,7 @@ from clearing.orders import (
     check_reduce_only,
     fee_micro,
     record_fill,
+    spend_keys,
     within_limit,
 )
 from clearing.positions import move_lots
@@ -75,7 +78,7 @@ def trade(state: State, action: Action, signers: Grid) -> int:
         code = check_caps(action, instrument, maker, taker, signed_lots)
     if code != Code.APPLIED:
         return code
-    return novate(state, action, maker_row, taker_row, instrument_row, signed_lots)
+    return novate(state, action, signers, maker_row, taker_row, instrument_row, signed_lots)
 
 
 @law
@@ -163,6 +166,7 @@ def check_caps(
 def novate(
     state: State,
     action: Action,
+    signers: Grid,
     maker_row: int,
     taker_row: int,
     instrument_row: int,
@@ -196,6 +200,8 @@ def novate(
     code = check_transition(state, before, taker, taker_lots, taker_lots - signed_lots)
     if code != Code.APPLIED:
         return code
+    if not spend_keys(state, action, signers, maker, taker, signed_lots):
+        return Code.KEY_CAP
     return commit_fills(state, action, maker_row, taker_row, instrument_row)
 
 

@@ -1,18 +1,19 @@
 """Withdraw: cash leaves an account and becomes a claim against the base-layer escrow.
 
-A withdrawal is legal if its owner signed it, unexpired, with a request sequence above the last;
-if the equity left covers max(initial margin, transfer margin); if custody holds the amount; and if
-the withdrawals tree has a leaf left.
-It also runs when halted.
+A withdrawal is legal if its owner signed it (no session key can), unexpired, with a request
+sequence above the last; if the equity left covers max(initial margin, transfer margin); if custody
+holds the amount; and if the withdrawals tree has a leaf left. It goes to the owner's address, or to
+that of the key which took the owner's place. It also runs when halted.
 """
 
-from clearing.codes import Code
+from clearing.authority import NO_INSTRUMENT, check_request, root_address
+from clearing.codes import Code, Scope
 from clearing.compiler import law
 from clearing.drafts import FIRST, commit_account, draft_account
 from clearing.layout import Grid, Rows
-from clearing.lookup import ABSENT, find_account, signed_by
+from clearing.lookup import ABSENT, find_account
 from clearing.margin import check_outflow
-from clearing.records import Account, Action, State
+from clearing.records import Action, State
 from clearing.units import SETTLEMENT_ASSET, WITHDRAWALS_DEPTH
 
 WITHDRAWALS_MAX = 4**WITHDRAWALS_DEPTH
@@ -26,7 +27,9 @@ def withdraw(state: State, action: Action, signers: Grid) -> int:
         return Code.NO_ACCOUNT
     if row < 0:
         return Code.INVARIANT
-    code = check_request(state, state.accounts[row], action, signers)
+    if action.asset != SETTLEMENT_ASSET:
+        return Code.NO_ASSET
+    code, _ = check_request(state, state.accounts[row], action, signers, Scope.ROOT, NO_INSTRUMENT)
     if code != Code.APPLIED:
         return code
     draft_account(state, FIRST, row)
@@ -44,21 +47,7 @@ def withdraw(state: State, action: Action, signers: Grid) -> int:
     code = commit_account(state, row, -action.amount)
     if code != Code.APPLIED:
         return code
-    append_withdrawal(state, action.asset, action.amount, action.account, account.owner)
-    return Code.APPLIED
-
-
-@law
-def check_request(state: State, account: Account, action: Action, signers: Grid) -> int:
-    """A signed request on the settlement asset: asset, expiry, signature, sequence."""
-    if action.asset != SETTLEMENT_ASSET:
-        return Code.NO_ASSET
-    if state.globals[0].clock > action.expiry:
-        return Code.EXPIRED
-    if not signed_by(signers, action.signature_first, account.owner):
-        return Code.BAD_SIGNATURE
-    if action.sequence <= account.request_sequence:
-        return Code.STALE_SEQUENCE
+    append_withdrawal(state, action.asset, action.amount, action.account, root_address(account))
     return Code.APPLIED
 
 

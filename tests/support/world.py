@@ -236,7 +236,7 @@ class World:
     def check_conservation(self):
         """Recompute the totals from every leaf: cash, pots, funds, custody, lots, open interest."""
         accounts = self.state.accounts[: self.totals.account_count]
-        instruments = self.state.instruments
+        instruments = self.state.instruments[: self.totals.instrument_count]
         cash, pots = sum(accounts["cash"].tolist()), sum(instruments["pot"].tolist())
         funds = self.state.funds["balance"].tolist()
         assert cash == self.totals.cash_total

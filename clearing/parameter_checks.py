@@ -1,0 +1,186 @@
+"""What a set of parameters must satisfy, by itself and beside the set that it would replace.
+
+Every piece of the record has bounds within which no rule of the law can leave 64 bits. Numbers move
+by bounded steps; addresses, counts of publishers and the version are no numbers in that sense: they
+wait for the timelock alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from clearing.compiler import law
+from clearing.governance import margins_ordered, step_within
+from clearing.layout import Rows
+from clearing.leaves import PARAMS_FIELDS
+from clearing.lookup import is_zero, same_word
+from clearing.records import PARAMS, Params, Tier
+from clearing.units import (
+    AMOUNT_MAX,
+    LOTS_MAX,
+    PPM,
+    PUBLISHERS_MAX,
+    SCENARIOS_MAX,
+    SEQUENCE_MAX,
+    TIERS_MAX,
+)
+
+WINDOW_MAX = 1 << 40  # milliseconds
+INTEREST_MAX = (1 << 62) - 1  # micro-quote
+PIECE_MAX = (1 << 63) - 1
+ADDRESS_TOP_MAX = (1 << 32) - 1  # of the second piece of an address; the first is zero
+MULTIPLE_MAX = 4 * PPM
+
+_AMOUNTS = ("owner_limit", "profit_cap", "deficit_tranche", "gate_minimum")
+_MAY_BE_ZERO = ("restart_grace_ms",)
+_BOUNDS = {
+    "version": (1, SEQUENCE_MAX),
+    "publisher_count": (1, PUBLISHERS_MAX),
+    "price_quorum": (1, PUBLISHERS_MAX),
+    "shortfall_count": (1, SCENARIOS_MAX),
+    "pending_time": (0, 0),
+    "portfolio_initial_ppm": (1, MULTIPLE_MAX),
+    "portfolio_maintenance_ppm": (1, MULTIPLE_MAX),
+    "row_age_ppm": (PPM, MULTIPLE_MAX),
+    "option_value_ppm": (PPM, MULTIPLE_MAX),
+    "stable_rate_ppm": (0, 100 * PPM),
+}
+_TIER_BOUNDS = {
+    "open_interest_lower": (0, INTEREST_MAX),
+    "open_interest_upper": (0, INTEREST_MAX),
+    "insurance_cap": (0, AMOUNT_MAX),
+    "depth": (0, AMOUNT_MAX),
+    "concentration_lots": (0, LOTS_MAX),
+}
+_SET_WHOLE = ("version", "publisher_count", "price_quorum")
+
+
+def _bounds_of(name: str) -> tuple[int, int]:
+    if name in _BOUNDS:
+        return _BOUNDS[name]
+    if name in _AMOUNTS:
+        return 0, AMOUNT_MAX
+    if name.endswith("_ms"):
+        return 0 if name in _MAY_BE_ZERO else 1, WINDOW_MAX
+    if name.endswith("_ppm"):
+        return 0, PPM
+    raise TypeError(f"Params.{name} has no bounds; give it some in clearing.parameter_checks")
+
+
+def _tables() -> tuple[Any, Any, Any]:
+    """Return (least, greatest, 1 if it moves by steps) of every piece of the record."""
+    least = np.zeros(PARAMS_FIELDS, np.int64)
+    greatest = np.zeros(PARAMS_FIELDS, np.int64)
+    stepped = np.zeros(PARAMS_FIELDS, np.int64)
+    fields = cast(Any, PARAMS.fields)
+
+    def number(place: int, bounds: tuple[int, int], moves_by_steps: bool) -> None:
+        least[place], greatest[place] = bounds
+        stepped[place] = moves_by_steps
+
+    def address(place: int) -> None:
+        greatest[place + 1] = ADDRESS_TOP_MAX
+        least[place + 2 : place + 4] = -PIECE_MAX - 1
+        greatest[place + 2 : place + 4] = PIECE_MAX
+
+    for name, (dtype, offset, *_) in fields.items():
+        place = offset // 8
+        if name == "tiers":
+            for tier in range(TIERS_MAX):
+                for part, (_, inner, *_) in dtype.base.fields.items():
+                    bounds = _TIER_BOUNDS.get(part, (0, PPM))
+                    number(place + (tier * dtype.base.itemsize + inner) // 8, bounds, True)
+        elif name == "publishers":
+            for publisher in range(PUBLISHERS_MAX):
+                address(place + 4 * publisher)
+        elif name in ("governance", "guardian"):
+            address(place)
+        elif name != "pending_hash":
+            number(place, _bounds_of(name), name not in _SET_WHOLE and name != "pending_time")
+    return least, greatest, stepped
+
+
+LEAST, GREATEST, STEPPED = _tables()
+
+
+@law
+def within_bounds(pieces: Rows[int]) -> bool:
+    """Tell whether every piece of a set of parameters is within its bounds."""
+    beyond = 0
+    for i in range(PARAMS_FIELDS):
+        if pieces[i] < LEAST[i] or pieces[i] > GREATEST[i]:
+            beyond += 1
+    return beyond == 0
+
+
+@law
+def within_steps(old: Rows[int], new: Rows[int], step_ppm: int) -> bool:
+    """Tell whether no number of a set within its bounds moves by more than a step."""
+    for i in range(PARAMS_FIELDS):
+        if STEPPED[i] == 1 and not number_may_move(old[i], new[i], step_ppm):
+            return False
+    return True
+
+
+@law
+def number_may_move(old: int, new: int, step_ppm: int) -> bool:
+    """Tell whether a number (0 .. 2**62) may become another in one act of governance.
+
+    By a share of itself or by one, for a small one has no shares. An amount at its greatest is a
+    limit that is switched off, and like zero may become anything.
+    """
+    return abs(new - old) <= 1 or old == AMOUNT_MAX or step_within(old, new, step_ppm)
+
+
+@law
+def is_consistent(params: Params, old: Params) -> bool:
+    """Tell whether a set within its bounds agrees with itself and follows upon `old`."""
+    if params.version != old.version + 1 or params.price_quorum > params.publisher_count:
+        return False
+    if not params.row_age_warn_ms <= params.row_age_reduce_ms <= params.row_age_fallback_ms:
+        return False
+    if params.portfolio_maintenance_ppm > params.portfolio_initial_ppm:
+        return False
+    if params.auction_fast_ppm > params.auction_start_ppm:
+        return False
+    if params.option_maintenance_ppm > params.option_initial_floor_ppm:
+        return False
+    if params.option_initial_floor_ppm > params.option_initial_ppm:
+        return False
+    for i in range(TIERS_MAX):
+        used = is_used(old.tiers[i]) or is_used(params.tiers[i])
+        if used and not is_tier_legal(params, params.tiers[i]):
+            return False
+    return are_publishers_legal(params)
+
+
+@law
+def is_used(tier: Tier) -> bool:
+    """Tell whether markets may stand in the tier. Once used, a tier stays so."""
+    return tier.initial_ppm > 0 or tier.maintenance_ppm > 0
+
+
+@law
+def is_tier_legal(params: Params, tier: Tier) -> bool:
+    """Tell whether 0 < maintenance < initial, above what a liquidation costs, and scales rise."""
+    penalty = max(params.liquidation_penalty_ppm, tier.penalty_max_ppm)
+    return (
+        margins_ordered(tier.initial_ppm, tier.maintenance_ppm)
+        and penalty + params.insurance_fee_ppm < tier.maintenance_ppm
+        and tier.open_interest_lower < tier.open_interest_upper
+    )
+
+
+@law
+def are_publishers_legal(params: Params) -> bool:
+    """Tell whether the publishers that count are distinct addresses, and no others stand there."""
+    for i in range(PUBLISHERS_MAX):
+        address = params.publishers[i].address
+        if is_zero(address) == (i < params.publisher_count):
+            return False
+        for other in range(min(i, params.publisher_count)):
+            if i < params.publisher_count and same_word(address, params.publishers[other].address):
+                return False
+    return True
