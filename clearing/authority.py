@@ -25,7 +25,7 @@ def check_authority(
     BAD_SIGNATURE if the signer is no key of the account, KEY_SCOPE if it is one that may not sign
     this. `scope` is one bit of Scope; ROOT: only the owner may.
     """
-    if signed_by(signers, row, root_address(account)):
+    if signed_by_root(account, signers, row):
         return Code.APPLIED, OWNER_KEY
     for i in range(account.key_count):
         key = account.keys[i]
@@ -64,11 +64,11 @@ def is_rotated(account: Account) -> bool:
 
 
 @law
-def root_address(account: Account) -> Rows[int]:
-    """Return the address that signs everything and takes withdrawals: the owner's or ROOT's."""
+def signed_by_root(account: Account, signers: Grid, row: int) -> bool:
+    """Tell whether the owner signed, or the key that took the owner's place."""
     if is_rotated(account):
-        return account.keys[0].address
-    return account.owner
+        return signed_by(signers, row, account.keys[0].address)
+    return signed_by(signers, row, account.owner)
 
 
 @law

@@ -35,8 +35,10 @@ def check_authorised(
     first = action.signature_first
     maker_code, _ = order_key(clock, maker, signers, first, action.instrument)
     taker_code, _ = order_key(clock, taker, signers, first + 1, action.instrument)
+    if maker_code == Code.BAD_SIGNATURE or taker_code == Code.BAD_SIGNATURE:
+        return Code.BAD_SIGNATURE
     if maker_code != Code.APPLIED or taker_code != Code.APPLIED:
-        return first_code(maker_code, taker_code)
+        return Code.KEY_SCOPE
     if not is_zero(action.address) and not signed_by(signers, first + 2, action.address):
         return Code.BAD_SIGNATURE
     return Code.APPLIED
@@ -52,14 +54,6 @@ def order_key(
             return Code.APPLIED, OWNER_KEY
         return Code.BAD_SIGNATURE, OWNER_KEY
     return check_authority(clock, account, signers, row, Scope.TRADE, instrument)
-
-
-@law
-def first_code(left: int, right: int) -> int:
-    """Return the rejection that comes first, of two codes of which one may be APPLIED."""
-    if left == Code.APPLIED or right == Code.APPLIED:
-        return max(left, right)
-    return min(left, right)
 
 
 @law

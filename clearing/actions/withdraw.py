@@ -6,14 +6,14 @@ holds the amount; and if the withdrawals tree has a leaf left. It goes to the ow
 that of the key which took the owner's place. It also runs when halted.
 """
 
-from clearing.authority import NO_INSTRUMENT, check_request, root_address
+from clearing.authority import NO_INSTRUMENT, check_request, is_rotated
 from clearing.codes import Code, Scope
 from clearing.compiler import law
 from clearing.drafts import FIRST, commit_account, draft_account
 from clearing.layout import Grid, Rows
 from clearing.lookup import ABSENT, find_account
 from clearing.margin import check_outflow
-from clearing.records import Action, State
+from clearing.records import Account, Action, State
 from clearing.units import SETTLEMENT_ASSET, WITHDRAWALS_DEPTH
 
 WITHDRAWALS_MAX = 4**WITHDRAWALS_DEPTH
@@ -47,8 +47,17 @@ def withdraw(state: State, action: Action, signers: Grid) -> int:
     code = commit_account(state, row, -action.amount)
     if code != Code.APPLIED:
         return code
-    append_withdrawal(state, action.asset, action.amount, action.account, root_address(account))
+    append_payment(state, account, action.asset, action.amount)
     return Code.APPLIED
+
+
+@law
+def append_payment(state: State, account: Account, asset: int, amount: int) -> None:
+    """Append a withdrawal to the account's owner, or to the key that took the owner's place."""
+    if is_rotated(account):
+        append_withdrawal(state, asset, amount, account.id, account.keys[0].address)
+    else:
+        append_withdrawal(state, asset, amount, account.id, account.owner)
 
 
 @law
