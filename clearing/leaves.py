@@ -389,6 +389,7 @@ def encode_instrument(instrument: Instrument, row: Rows[int]) -> int:
         | (instrument.kind << 48)
         | (instrument.status << 40)
         | (instrument.tier << 32)
+        | instrument.tier_hour
     )
     row[1] = instrument.id
     row[2] = instrument.underlying
@@ -422,7 +423,6 @@ def encode_instrument(instrument: Instrument, row: Rows[int]) -> int:
     row[33] = instrument.confidence_ppm
     row[34] = instrument.grace_until
     row[35] = instrument.settled_lots
-    row[36] = instrument.tier_time
     place = INSTRUMENT_HEADER_PIECES
     if is_option(instrument):
         for set in range(2):
@@ -486,6 +486,7 @@ def load_instrument(row: Rows[int], length: int, instrument: Instrument) -> bool
     instrument.kind = (row[0] >> 48) & 0xFF
     instrument.status = (row[0] >> 40) & 0xFF
     instrument.tier = (row[0] >> 32) & 0xFF
+    instrument.tier_hour = row[0] & HALF_MASK
     instrument.id = row[1]
     instrument.underlying = row[2]
     instrument.strike = row[3]
@@ -518,7 +519,6 @@ def load_instrument(row: Rows[int], length: int, instrument: Instrument) -> bool
     instrument.confidence_ppm = row[33]
     instrument.grace_until = row[34]
     instrument.settled_lots = row[35]
-    instrument.tier_time = row[36]
     place = INSTRUMENT_HEADER_PIECES
     if is_option(instrument):
         if length < place + 2 * ROW_PIECES:

@@ -1,8 +1,8 @@
 """What a set of parameters must satisfy, by itself and beside the set that it would replace.
 
 Every piece of the record has bounds within which no rule of the law can leave 64 bits. Numbers move
-by bounded steps; addresses, counts of publishers and the version are no numbers in that sense: they
-wait for the timelock alone.
+by bounded steps; addresses, counts of tiers and publishers and the version are no numbers in that
+sense: they wait for the timelock alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ import numpy as np
 from clearing.compiler import law
 from clearing.governance import margins_ordered, step_within
 from clearing.layout import Rows
-from clearing.leaves import PARAMS_FIELDS
+from clearing.leaves import (
+    PARAMS_FIELDS,
+    PARAMS_PUBLISHERS,
+    PARAMS_TIERS,
+    TIER_FIELDS,
+)
 from clearing.lookup import is_zero, same_word
 from clearing.records import PARAMS, Params, Tier
 from clearing.units import (
@@ -37,6 +42,7 @@ _AMOUNTS = ("owner_limit", "profit_cap", "deficit_tranche", "gate_minimum")
 _MAY_BE_ZERO = ("restart_grace_ms",)
 _BOUNDS = {
     "version": (1, SEQUENCE_MAX),
+    "tier_count": (1, TIERS_MAX),
     "publisher_count": (1, PUBLISHERS_MAX),
     "price_quorum": (1, PUBLISHERS_MAX),
     "shortfall_count": (1, SCENARIOS_MAX),
@@ -54,7 +60,7 @@ _TIER_BOUNDS = {
     "depth": (0, AMOUNT_MAX),
     "concentration_lots": (0, LOTS_MAX),
 }
-_SET_WHOLE = ("version", "publisher_count", "price_quorum")
+_SET_WHOLE = ("version", "tier_count", "publisher_count", "price_quorum")
 
 
 def _bounds_of(name: str) -> tuple[int, int]:
@@ -136,7 +142,10 @@ def number_may_move(old: int, new: int, step_ppm: int) -> bool:
 
 @law
 def is_consistent(params: Params, old: Params) -> bool:
-    """Tell whether a set within its bounds agrees with itself and follows upon `old`."""
+    """Tell whether a set within its bounds agrees with itself and follows upon `old`.
+
+    A tier that was in use stays so: markets may stand in it.
+    """
     if params.version != old.version + 1 or params.price_quorum > params.publisher_count:
         return False
     if not params.row_age_warn_ms <= params.row_age_reduce_ms <= params.row_age_fallback_ms:
@@ -149,17 +158,21 @@ def is_consistent(params: Params, old: Params) -> bool:
         return False
     if params.option_initial_floor_ppm > params.option_initial_ppm:
         return False
-    for i in range(TIERS_MAX):
-        used = is_used(old.tiers[i]) or is_used(params.tiers[i])
-        if used and not is_tier_legal(params, params.tiers[i]):
+    if params.tier_count < old.tier_count:
+        return False
+    for i in range(params.tier_count):
+        if not is_tier_legal(params, params.tiers[i]):
             return False
     return are_publishers_legal(params)
 
 
 @law
-def is_used(tier: Tier) -> bool:
-    """Tell whether markets may stand in the tier. Once used, a tier stays so."""
-    return tier.initial_ppm > 0 or tier.maintenance_ppm > 0
+def are_unused_tiers_zero(pieces: Rows[int], tier_count: int) -> bool:
+    """Tell whether the tiers beyond the count, which the leaf leaves out, are zero."""
+    present = 0
+    for i in range(PARAMS_TIERS + TIER_FIELDS * tier_count, PARAMS_PUBLISHERS):
+        present |= pieces[i]
+    return present == 0
 
 
 @law

@@ -234,6 +234,7 @@ class Instrument:
     kind: int
     status: int
     tier: int
+    tier_hour: int  # hours since 1970 when governance last moved the market to another tier
     underlying: int
     strike: int
     expiry: int
@@ -265,7 +266,6 @@ class Instrument:
     confidence_ppm: int
     grace_until: int  # no liquidation before, after an outage
     settled_lots: int  # lots that expiry has closed so far, one side
-    tier_time: int  # when governance last moved the market to another tier
     operation: int  # Operation of the open sweep
     phase: int
     deadline: int

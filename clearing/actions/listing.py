@@ -20,7 +20,6 @@ from clearing.compiler import law
 from clearing.drafts import draft_underlying, store_instrument, store_underlying
 from clearing.layout import Grid, Rows
 from clearing.lookup import ABSENT, find_underlying
-from clearing.parameter_checks import is_used
 from clearing.records import Action, Instrument, Series, State, Underlying
 from clearing.units import (
     INSTRUMENTS_DEPTH,
@@ -28,7 +27,6 @@ from clearing.units import (
     PPM,
     PRICE_MAX,
     SERIES_MAX,
-    TIERS_MAX,
     TIME_MAX,
 )
 
@@ -184,7 +182,7 @@ def within_bounds(state: State, payload: Rows[int], first: int) -> bool:
 @law
 def tier_exists(state: State, tier: int) -> bool:
     """Tell whether markets may stand in the tier."""
-    return bool(0 <= tier < TIERS_MAX and is_used(state.params[0].tiers[tier]))
+    return bool(0 <= tier < state.params[0].tier_count)
 
 
 @law

@@ -14,9 +14,14 @@ from clearing.compiler import law
 from clearing.drafts import store_params
 from clearing.keccak import hash_pieces
 from clearing.layout import Grid, Rows
-from clearing.leaves import PARAMS_FIELDS, encode_fields
+from clearing.leaves import PARAMS_FIELDS, encode_params
 from clearing.lookup import same_word
-from clearing.parameter_checks import is_consistent, within_bounds, within_steps
+from clearing.parameter_checks import (
+    are_unused_tiers_zero,
+    is_consistent,
+    within_bounds,
+    within_steps,
+)
 from clearing.records import Action, State
 
 
@@ -29,8 +34,10 @@ def set_params(state: State, action: Action, payload: Rows[int], signers: Grid) 
         return code
     if not load_draft(state, action, payload):
         return Code.PARAMETER_BOUND
+    if not is_consistent(state.params_draft[0], params):
+        return Code.PARAMETER_BOUND
     announced = state.params_draft_pieces[0]
-    if not within_bounds(announced) or not is_consistent(state.params_draft[0], params):
+    if not are_unused_tiers_zero(announced, state.params_draft[0].tier_count):
         return Code.PARAMETER_BOUND
     if not within_steps(state.params_pieces[0], announced, params.parameter_step_ppm):
         return Code.PARAMETER_STEP
@@ -62,17 +69,20 @@ def enact(state: State, action: Action, payload: Rows[int]) -> int:
 
 @law
 def load_draft(state: State, action: Action, payload: Rows[int]) -> bool:
-    """Copy the payload into the params draft; False if it is no set of parameters."""
+    """Copy the payload into the params draft; False if it is no set within its bounds."""
     if action.payload_count != PARAMS_FIELDS:
         return False
     draft = state.params_draft_pieces[0]
     for i in range(PARAMS_FIELDS):
         draft[i] = payload[action.payload_first + i]
-    return True
+    return within_bounds(draft)
 
 
 @law
 def hash_draft(state: State) -> None:
     """Write the hash of the leaf that the params draft would be to the hash digest."""
-    length = encode_fields(state.params_draft_pieces[0], PARAMS_FIELDS, state.workspace)
+    draft = state.params_draft[0]
+    length = encode_params(
+        state.params_draft_pieces[0], draft.tier_count, draft.publisher_count, state.workspace
+    )
     hash_pieces(state.workspace, length, Tag.PARAMS, state.hash_digest)

@@ -10,7 +10,8 @@ A change is legal if
 4. no sweep is open;
 5. the tier is in use, and 0 < position cap <= open-interest cap;
 6. while there are positions a tier's fractions are no more than a step away from the last one's,
-   and a timelock has passed since the tier last changed: governance cannot liquidate by surprise.
+   and a timelock has passed since the hour in which the tier last changed: governance cannot
+   liquidate by surprise.
 What a closed market's pot holds goes to dust.
 """
 
@@ -31,6 +32,9 @@ from clearing.lookup import ABSENT, find_instrument, find_underlying
 from clearing.parameter_checks import number_may_move
 from clearing.records import Action, Instrument, State, Underlying
 from clearing.units import SERIES_MAX
+
+HOUR_MS = 3_600_000
+TIER_HOUR_MAX = (1 << 32) - 1  # the leaf has 32 bits for it: until the year 490000
 
 
 @law
@@ -106,7 +110,8 @@ def check_terms(state: State, action: Action, market: Instrument) -> int:
     if action.scope == market.tier or market.open_interest == 0:
         return Code.APPLIED
     params = state.params[0]
-    if not timelock_passed(market.tier_time, state.globals[0].clock, params.timelock_ms):
+    changed = (market.tier_hour + 1) * HOUR_MS
+    if not timelock_passed(changed, state.globals[0].clock, params.timelock_ms):
         return Code.TIMELOCK
     old = params.tiers[market.tier]
     new = params.tiers[action.scope]
@@ -130,7 +135,7 @@ def change(state: State, action: Action, row: int, underlying_row: int) -> int:
         # A market that settles has left its series at its expiry.
         leaves = is_dated(market.kind) and market.status != InstrumentStatus.SETTLING
     if action.scope != market.tier:
-        market.tier_time = state.globals[0].clock
+        market.tier_hour = min(state.globals[0].clock // HOUR_MS, TIER_HOUR_MAX)
     market.status = action.mode
     market.tier = action.scope
     market.open_interest_cap = action.limit

@@ -172,6 +172,7 @@ def test_the_instrument_leaf_is_as_the_protocol_spells_it():
         kind=1,
         status=3,
         tier=7,
+        tier_hour=(1 << 32) - 1,
         underlying=4,
         strike=5,
         expiry=6,
@@ -197,7 +198,7 @@ def test_the_instrument_leaf_is_as_the_protocol_spells_it():
         instrument[name] = i
     whole = index.to_bytes(16, "big", signed=True)
     expected = (
-        pack(">BBBBI", 1, 1, 3, 7, 0)
+        pack(">BBBBI", 1, 1, 3, 7, (1 << 32) - 1)
         + pack(">7q", 2, 4, 5, 6, 7, 8, 9)
         + pack(">4q", 10, 11, 12, 13)
         + whole
@@ -294,6 +295,7 @@ def test_loading_an_instrument_is_the_inverse_of_encoding_it(data, index, small)
     kind, status, tier = small[0] % 6, small[1], small[2]
     set_fields(before[0], funding_high=high, funding_low=low, kind=kind, status=status, tier=tier)
     pieces_out = row()
+    before[0].tier_hour &= (1 << 32) - 1
     set_fields(before[0], operation=tier, phase=status, side=1 - 2 * (tier % 2))
     if kind not in (3, 4):
         before[0]["rows"] = 0

@@ -8,13 +8,14 @@ from clearing.genesis import GenesisAsset, GenesisTier, GenesisUnderlying
 from clearing.keccak import pieces, to_bytes
 from clearing.units import ASSETS_MAX, LOTS_MAX, PPM, PRICE_MAX, SERIES_MAX
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
-from tests.clearing.law.test_governance import ROLES, STEP_PPM, TIMELOCK_MS
+from tests.clearing.law.test_parameters import ROLES, STEP_PPM, TIMELOCK_MS
 from tests.support.world import MARK, MARKETS, START_MS, TIERS, World, key_of
 
 FIRST_EXPIRY, SECOND_EXPIRY = START_MS + 10**9, START_MS + 2 * 10**9
 UNDERLYINGS = (GenesisUnderlying(expiries=(FIRST_EXPIRY,)), GenesisUnderlying(reference=1))
 FOUR_TIERS = (*TIERS, GenesisTier(62_500, 37_500, 1 << 60, 1 << 61))
 NEXT = len(MARKETS)
+HOUR_MS = 3_600_000
 TERMS = {
     "kind": int(InstrumentKind.PERPETUAL),
     "tier": 0,
@@ -262,7 +263,7 @@ def swept(case):
 
 
 def hurried(case):
-    case.world.instrument().tier_time = START_MS
+    case.world.instrument().tier_hour = START_MS // HOUR_MS
 
 
 CHANGE_FAULTS = COMMON | {
@@ -293,8 +294,9 @@ def test_a_market_with_positions_moves_one_tier_in_a_timelock_clr_gov_001():
     alice, bob = world.trader("alice"), world.trader("bob")
     assert world.apply(world.trade(alice, bob)) == Code.APPLIED
     assert world.apply(world.change(tier=3)) == Code.APPLIED
-    assert (world.instrument().tier, world.instrument().tier_time) == (3, START_MS)
-    world.wait(TIMELOCK_MS - 1)
+    hour = START_MS // HOUR_MS
+    assert (world.instrument().tier, world.instrument().tier_hour) == (3, hour)
+    world.wait((hour + 1) * HOUR_MS - START_MS + TIMELOCK_MS - 1)
     assert world.apply(world.change(tier=0)) == Code.TIMELOCK
     assert world.apply(world.change(position_cap=9)) == Code.APPLIED
     world.wait(1)
