@@ -81,7 +81,7 @@ def commit_drafts(state: State, custody_delta: int) -> int:
     for draft in range(scratch.instrument_draft_count):
         row = state.instrument_draft_rows[draft]
         pot_delta += value_held(state.instrument_drafts[draft]) - value_held(state.instruments[row])
-        if not lots_kept(state, state.instrument_drafts[draft].id):
+        if not lots_kept(state, draft, row):
             return Code.INVARIANT
         if state.instrument_drafts[draft].open_interest < 0:
             return Code.INVARIANT
@@ -113,10 +113,15 @@ def value_held(instrument: Instrument) -> int:
 
 
 @law
-def lots_kept(state: State, instrument: int) -> bool:
-    """Tell whether the open account drafts hold as many lots of the market as before."""
-    before = 0
-    after = 0
+def lots_kept(state: State, place: int, market: int) -> bool:
+    """Tell whether the open account drafts hold as many lots of the market as before.
+
+    The market is instrument draft `place` of row `market`. What settlement closed counts as held:
+    its other side is still to be closed.
+    """
+    instrument = state.instrument_drafts[place].id
+    before = state.instruments[market].settled_lots
+    after = state.instrument_drafts[place].settled_lots
     for draft in range(state.scratch[0].account_draft_count):
         row = state.account_draft_rows[draft]
         before += lots_of(state.accounts[row], instrument)

@@ -37,8 +37,10 @@ ADDRESS_BYTES = 20
 NOBODY, OWNER, QUORUM = range(3)  # whose signatures stand at the end
 
 ROWS_PER_ACTION = 6
+ROW_STRIDE = 1 + POINTS_MAX  # pieces of one instrument's row in the payload
+CONTEXT = 4  # pieces before the rows: the neighbours that were staged before
 SHOCKS_PER_ACTION = 200
-GRID_PAYLOAD = 4 + 2 * POINTS_MAX
+GRID_PAYLOAD = 2 + 2 * POINTS_MAX
 MARKET_PAYLOAD = 14
 ASSET_PAYLOAD = 8
 
@@ -152,7 +154,7 @@ FORMS: dict[Kind, Form] = {
             TIME,
             PRICE,
             signed_by=QUORUM,
-            payload=ROWS_PER_ACTION * (1 + POINTS_MAX),
+            payload=CONTEXT + ROWS_PER_ACTION * ROW_STRIDE,
         ),
         _form(Kind.MARK_TO_MARKET, "MarkToMarket", ACCOUNT, signed_by=NOBODY),
         _form(Kind.EXPIRE, "Expire", INSTRUMENT, signed_by=NOBODY),

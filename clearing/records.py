@@ -265,7 +265,7 @@ class Instrument:
     stable_time: int
     confidence_ppm: int
     grace_until: int  # no liquidation before, after an outage
-    settled_lots: int  # lots that expiry has closed so far, one side
+    settled_lots: int  # lots that settlement has closed so far: longs less shorts
     operation: int  # Operation of the open sweep
     phase: int
     deadline: int
@@ -293,7 +293,10 @@ class Series:
     staged_number: int
     staged_time: int
     staged_count: int
-    staged_instrument: int  # last one staged: rows come in strike order
+    staged_call: int  # 1 + the call staged last, 0 none: rows come in strike order
+    staged_call_before: int  # 1 + the one before it
+    staged_put: int
+    staged_put_before: int
     reference_price: int  # index price that the active rows were computed at
     staged_reference: int
     discount_long_ppm: int

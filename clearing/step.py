@@ -8,23 +8,32 @@ raises with nothing committed: the caller then calls `halt` and records INVARIAN
 from typing import Any, cast
 
 from clearing.accumulators import extend_sequence
+from clearing.actions.activate import activate
 from clearing.actions.cancel import cancel
+from clearing.actions.expire import expire
 from clearing.actions.funding import funding
 from clearing.actions.halt import halt_by_hand, resume
 from clearing.actions.inbox import inbox
 from clearing.actions.keys import key_grant, key_revoke, rotate_key
 from clearing.actions.liquidate import liquidate
 from clearing.actions.listing import list_market
+from clearing.actions.mark_to_market import mark_to_market
 from clearing.actions.parameters import enact, set_params
 from clearing.actions.price import price
+from clearing.actions.risk_rows import risk_rows
 from clearing.actions.set_asset import set_asset
+from clearing.actions.set_grid import set_grid
 from clearing.actions.set_market import set_market
+from clearing.actions.set_scenarios import set_scenarios
+from clearing.actions.settle import settle
 from clearing.actions.trade import trade
 from clearing.actions.transfer import transfer
+from clearing.actions.uncross import uncross
 from clearing.actions.withdraw import withdraw
 from clearing.codes import Code, InboxKind, InstrumentKind, Kind, Mode, Status
 from clearing.compiler import law, law_entry
 from clearing.forms import (
+    CONTEXT,
     NAMES,
     NAMES_ACCOUNT,
     NAMES_COUNTERPARTY,
@@ -32,6 +41,7 @@ from clearing.forms import (
     NAMES_PAYLOAD,
     NAMES_POOL,
     NAMES_UNDERLYING,
+    ROW_STRIDE,
 )
 from clearing.layout import Grid, Rows
 from clearing.leaves import ACCOUNT_PIECES_MAX, UNDERLYING_PIECES
@@ -99,6 +109,10 @@ def cost(state: State, action: Action) -> tuple[int, int]:
     if names & NAMES_PAYLOAD != 0:
         # A sweep values nobody: it reads the accounts' leaves and no market but its own.
         words += action.payload_count * LEAF_WORDS_MAX
+    if kind == Kind.RISK_ROWS:
+        # Each row's option, and those that its neighbours are in.
+        markets = CONTEXT + action.payload_count // ROW_STRIDE
+        words += markets * (INSTRUMENT_WORDS + OPTION_WORDS)
     if brings_underlying(action):
         words += UNDERLYING_WORDS
     return words, cells
@@ -203,6 +217,22 @@ def dispatch(
         return price(state, action, observations, signers)
     if kind == Kind.FUNDING:
         return funding(state, action)
+    if kind == Kind.RISK_ROWS:
+        return risk_rows(state, action, payload, signers)
+    if kind == Kind.ACTIVATE:
+        return activate(state, action, signers)
+    if kind == Kind.SCENARIOS:
+        return set_scenarios(state, action, payload, signers)
+    if kind == Kind.SET_GRID:
+        return set_grid(state, action, payload, signers)
+    if kind == Kind.EXPIRE:
+        return expire(state, action)
+    if kind == Kind.SETTLE:
+        return settle(state, action)
+    if kind == Kind.MARK_TO_MARKET:
+        return mark_to_market(state, action)
+    if kind == Kind.UNCROSS:
+        return uncross(state, action, signers)
     if kind == Kind.LIQUIDATE:
         return liquidate(state, action, signers)
     return govern(state, action, payload, signers)

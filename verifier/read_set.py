@@ -13,6 +13,7 @@ from typing import Any, cast
 from clearing.codes import Code, InstrumentKind, Kind, Mode
 from clearing.decode import Columns
 from clearing.forms import (
+    CONTEXT,
     NAMES,
     NAMES_ACCOUNT,
     NAMES_COUNTERPARTY,
@@ -20,11 +21,11 @@ from clearing.forms import (
     NAMES_PAYLOAD,
     NAMES_POOL,
     NAMES_UNDERLYING,
+    ROW_STRIDE,
 )
 from clearing.step import brings_underlying
-from clearing.units import ALL_SLOTS, PAGE_SLOTS, POINTS_MAX, SWEEP_ACCOUNTS_MAX
+from clearing.units import ALL_SLOTS, PAGE_SLOTS, SWEEP_ACCOUNTS_MAX
 
-ROW_STRIDE = 1 + POINTS_MAX  # pieces of one instrument's row in the payload
 _MAY_WITHDRAW = frozenset((Kind.INBOX, Kind.WITHDRAW))
 
 
@@ -89,7 +90,8 @@ def _add_names(found: dict[str, set[Any]], action: Any, payload: Any) -> None:
         found["lean"].update(int(piece) for piece in swept_accounts(action, payload))
     if kind == Kind.RISK_ROWS:
         start, end = int(action.payload_first), int(action.payload_first + action.payload_count)
-        found["instruments"].update(int(piece) for piece in payload[start:end:ROW_STRIDE])
+        named = (*payload[start : start + CONTEXT], *payload[start + CONTEXT : end : ROW_STRIDE])
+        found["instruments"].update(int(piece) for piece in named)
     if kind == Kind.TRADE:
         for order in (action.maker, action.taker):
             found["accounts"].add(int(order.account))

@@ -5,11 +5,13 @@ index since the last funding, clamped, for the law time that has passed. Account
 they are next touched.
 """
 
-from clearing.codes import Code
+from clearing.codes import Code, InstrumentKind, InstrumentStatus
 from clearing.compiler import law
 from clearing.drafts import draft_instrument, store_instrument
 from clearing.lookup import ABSENT, find_instrument
-from clearing.records import Action, State
+from clearing.oracle import Use
+from clearing.price_gates import allows, price_doubts
+from clearing.records import Action, Instrument, Params, State
 from clearing.units import FUNDING_ELAPSED_MS_MAX, FUNDING_PERIOD_MS, INDEX_SCALE, PPM
 from clearing.wide import mul_div_floor_wide, wide_add
 
@@ -27,14 +29,19 @@ def funding(state: State, action: Action) -> int:
     params = state.params[0]
     instrument = state.instruments[row]
     clock = state.globals[0].clock
+    if (
+        instrument.kind != InstrumentKind.PERPETUAL
+        or instrument.status >= InstrumentStatus.SETTLING
+    ):
+        return Code.INSTRUMENT_STATUS
+    if not allows(price_doubts(state, instrument), Use.FUNDING):
+        return Code.PRICE_STALE
     elapsed = clock - instrument.funding_time
     if elapsed < params.funding_interval_ms or instrument.premium_samples == 0:
         return Code.FUNDING_EARLY
     draft_instrument(state, row)
     draft = state.instrument_drafts[0]
-    rate = funding_rate_ppm(
-        instrument.premium_sum, instrument.premium_samples, params.funding_cap_ppm
-    )
+    rate = market_rate_ppm(params, instrument)
     high, low, fits = funding_index_change(
         rate, instrument.mark_price, min(elapsed, FUNDING_ELAPSED_MS_MAX)
     )
@@ -48,6 +55,14 @@ def funding(state: State, action: Action) -> int:
     draft.premium_samples = 0
     store_instrument(state, row)
     return Code.APPLIED
+
+
+@law
+def market_rate_ppm(params: Params, instrument: Instrument) -> int:
+    """Return what longs of a market pay a funding period, in ppm: the clamped mean premium."""
+    return funding_rate_ppm(
+        instrument.premium_sum, instrument.premium_samples, params.funding_cap_ppm
+    )
 
 
 @law

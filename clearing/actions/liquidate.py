@@ -2,7 +2,8 @@
 
 A liquidation is legal if
 1. the keeper's owner (or session key) signed it, unexpired, with a request sequence above the last;
-2. the market is not closed and its mark price is fresh enough for margin;
+2. the market is not closed, its mark price counts for margin, no gap is being auctioned, and
+   people had time to answer after an outage;
 3. the account's equity is below its maintenance margin and it holds the instrument;
 4. no more lots move than restore maintenance plus the buffer (closed form);
 5. the keeper's own account makes a legal transition.
@@ -12,7 +13,7 @@ positions and with negative cash, the insurance fund pays as far as it goes.
 
 from clearing.authority import check_request
 from clearing.caps import open_interest_after, position_fits
-from clearing.codes import Code, Fund, InstrumentStatus, Scope
+from clearing.codes import Code, Fund, Scope
 from clearing.compiler import law
 from clearing.drafts import (
     FIRST,
@@ -25,7 +26,9 @@ from clearing.drafts import (
 from clearing.layout import Grid
 from clearing.lookup import ABSENT, find_account, find_instrument, lots_of
 from clearing.margin import NO_DRAFT, check_transition, liquidation_lots, measure
+from clearing.marks import mark_price
 from clearing.positions import move_lots
+from clearing.price_gates import check_liquidating
 from clearing.records import Account, Action, Instrument, State
 from clearing.units import PPM
 from clearing.wide import mul_div_ceil, mul_div_floor
@@ -54,11 +57,9 @@ def liquidate(state: State, action: Action, signers: Grid) -> int:
     if keeper_row == failing_row:
         return Code.SELF_TRADE
     instrument = state.instruments[instrument_row]
-    if instrument.status > InstrumentStatus.AUCTION:
-        return Code.INSTRUMENT_STATUS
-    age = state.globals[0].clock - instrument.price_time
-    if instrument.mark_price == 0 or age > state.params[0].price_stale_margin_ms:
-        return Code.PRICE_STALE
+    code = check_liquidating(state, instrument)
+    if code != Code.APPLIED:
+        return code
     failing = state.accounts[failing_row]
     held = lots_of(failing, action.instrument)
     if held == 0:
@@ -82,7 +83,7 @@ def lots_to_move(
     return liquidation_lots(
         equity,
         maintenance,
-        instrument.mark_price,
+        mark_price(state, instrument),
         params.tiers[instrument.tier].maintenance_ppm,
         params.liquidation_buffer_ppm,
         params.liquidation_penalty_ppm + params.insurance_fee_ppm,
@@ -91,10 +92,10 @@ def lots_to_move(
 
 
 @law
-def liquidation_price(mark_price: int, penalty_ppm: int, signed_lots: int) -> int:
+def liquidation_price(mark: int, penalty_ppm: int, signed_lots: int) -> int:
     """Return mark less the penalty for a long (at least 1), plus it for a short."""
-    penalty, _ = mul_div_ceil(mark_price, penalty_ppm, PPM)
-    return max(1, mark_price - penalty) if signed_lots > 0 else mark_price + penalty
+    penalty, _ = mul_div_ceil(mark, penalty_ppm, PPM)
+    return max(1, mark - penalty) if signed_lots > 0 else mark + penalty
 
 
 @law
@@ -119,7 +120,7 @@ def take_over(
         return Code.POSITION_CAP
     instrument.open_interest = open_interest_after(instrument, keeper, failing, signed_lots)
     penalty_ppm = state.params[0].liquidation_penalty_ppm
-    price = liquidation_price(instrument.mark_price, penalty_ppm, signed_lots)
+    price = liquidation_price(mark_price(state, instrument), penalty_ppm, signed_lots)
     keeper.request_sequence = action.sequence
     if not move_lots(failing, instrument, -signed_lots, price):
         return Code.INVARIANT
@@ -140,7 +141,7 @@ def settle_failure(state: State, failing: Account, instrument: Instrument, lots:
     if not valid:
         return False
     insurance = state.fund_drafts[Fund.INSURANCE]
-    value, fits = mul_div_floor(lots, instrument.mark_price, 1)
+    value, fits = mul_div_floor(lots, mark_price(state, instrument), 1)
     if not fits:
         return False
     fee, _ = mul_div_floor(value, state.params[0].insurance_fee_ppm, PPM)

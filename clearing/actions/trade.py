@@ -14,7 +14,7 @@ Multilateral netting is the state itself: an account has one position per instru
 """
 
 from clearing.caps import open_interest_after, position_fits
-from clearing.codes import Code, Fund, InstrumentStatus, OrderFlag, Side
+from clearing.codes import Code, Fund, OrderFlag, Side
 from clearing.compiler import law
 from clearing.drafts import (
     FIRST,
@@ -25,8 +25,16 @@ from clearing.drafts import (
     draft_instrument,
 )
 from clearing.layout import Grid
-from clearing.lookup import ABSENT, find_account, find_instrument, lots_of, same_word
+from clearing.lookup import (
+    ABSENT,
+    find_account,
+    find_instrument,
+    find_underlying,
+    lots_of,
+    same_word,
+)
 from clearing.margin import check_transition, grows
+from clearing.marks import is_option, mark_price
 from clearing.orders import (
     KNOWN_FLAGS,
     check_authorised,
@@ -39,6 +47,7 @@ from clearing.orders import (
     within_limit,
 )
 from clearing.positions import move_lots
+from clearing.price_gates import check_trading
 from clearing.records import Account, Action, Instrument, State
 from clearing.units import PPM, VALUE_MAX
 from clearing.wide import mul_div_floor
@@ -102,20 +111,15 @@ def check_market(
     taker: Account,
     signed_lots: int,
 ) -> int:
-    """The instrument is open for this trade, and its mark price is not stale."""
-    if instrument.status > InstrumentStatus.REDUCE_ONLY:
-        return Code.INSTRUMENT_STATUS
-    if instrument.status == InstrumentStatus.REDUCE_ONLY:
-        maker_lots = lots_of(maker, instrument.id)
-        taker_lots = lots_of(taker, instrument.id)
-        if grows(maker_lots, maker_lots + signed_lots) or grows(
-            taker_lots, taker_lots - signed_lots
-        ):
-            return Code.INSTRUMENT_STATUS
-    age = state.globals[0].clock - instrument.price_time
-    if instrument.mark_price == 0 or age > state.params[0].price_stale_open_ms:
-        return Code.PRICE_STALE
-    return Code.APPLIED
+    """The instrument is open for this trade, and its price good enough: to reduce at, less so."""
+    code = check_trading(state, instrument, True)
+    if code == Code.APPLIED:
+        return code
+    maker_lots = lots_of(maker, instrument.id)
+    taker_lots = lots_of(taker, instrument.id)
+    if grows(maker_lots, maker_lots + signed_lots) or grows(taker_lots, taker_lots - signed_lots):
+        return code
+    return check_trading(state, instrument, False)
 
 
 @law
@@ -128,16 +132,36 @@ def check_price(state: State, action: Action, instrument: Instrument) -> int:
         return Code.LIMIT_PRICE
     if not within_limit(taker_side, action.taker.limit_price, action.price):
         return Code.LIMIT_PRICE
-    if not within_band(action.price, instrument.mark_price, state.params[0].price_band_ppm):
+    mark = mark_price(state, instrument)
+    base = band_base(state, instrument, mark)
+    if not is_near(action.price, mark, base, state.params[0].price_band_ppm):
         return Code.PRICE_BAND
     return Code.APPLIED
 
 
 @law
+def band_base(state: State, instrument: Instrument, mark: int) -> int:
+    """Return the price that the band is a share of: the mark, for an option the index.
+
+    A share of a cheap option's own mark would be nothing.
+    """
+    if not is_option(instrument):
+        return mark
+    row = find_underlying(state, instrument.underlying)
+    return state.underlyings[row].index_price if row >= 0 else 0
+
+
+@law
+def is_near(price: int, mark_price: int, base: int, band_ppm: int) -> bool:
+    """Tell whether a price is no further from the mark than a share of a base, rounded down."""
+    width, _ = mul_div_floor(base, band_ppm, PPM)
+    return abs(price - mark_price) <= width
+
+
+@law
 def within_band(price: int, mark_price: int, band_ppm: int) -> bool:
     """Tell whether a price is no further from the mark than the band, rounded down."""
-    width, _ = mul_div_floor(mark_price, band_ppm, PPM)
-    return abs(price - mark_price) <= width
+    return is_near(price, mark_price, mark_price, band_ppm)
 
 
 @law

@@ -1,0 +1,51 @@
+"""Expire: a future or option stops trading and is worth what it will be paid.
+
+Anyone may send it, once
+1. the instrument has an expiry and has not expired before;
+2. the law's clock is at or past the expiry;
+3. its underlying's price over the settlement window is frozen (``clearing.settlement``), which the
+   first price at or after expiry does.
+A market that nobody holds is closed at once.
+"""
+
+from clearing.codes import Code, InstrumentKind, InstrumentStatus
+from clearing.compiler import law
+from clearing.drafts import draft_instrument, store_instrument
+from clearing.lookup import ABSENT, find_instrument, find_underlying
+from clearing.records import Action, State
+from clearing.settlement import payoff
+
+
+@law
+def expire(state: State, action: Action) -> int:
+    """Judge one expiry and apply it."""
+    row = find_instrument(state, action.instrument)
+    if row == ABSENT:
+        return Code.NO_INSTRUMENT
+    if row < 0:
+        return Code.INVARIANT
+    instrument = state.instruments[row]
+    underlying_row = find_underlying(state, instrument.underlying)
+    if underlying_row < 0:
+        return Code.INVARIANT
+    if (
+        instrument.kind == InstrumentKind.PERPETUAL
+        or instrument.status >= InstrumentStatus.SETTLING
+    ):
+        return Code.INSTRUMENT_STATUS
+    # A sweep goes over positions as they are; it has a deadline, so it will not last.
+    if instrument.operation != 0:
+        return Code.OPERATION_OPEN
+    if state.globals[0].clock < instrument.expiry:
+        return Code.NOT_EXPIRED
+    settle_price = state.underlyings[underlying_row].series[instrument.series].settle_price
+    if settle_price == 0:
+        return Code.SETTLEMENT_WINDOW
+    draft_instrument(state, row)
+    draft = state.instrument_drafts[0]
+    draft.settle_price = payoff(draft, settle_price)
+    draft.status = InstrumentStatus.SETTLING
+    if draft.open_interest == 0:
+        draft.status = InstrumentStatus.CLOSED
+    store_instrument(state, row)
+    return Code.APPLIED
