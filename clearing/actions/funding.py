@@ -34,11 +34,11 @@ def funding(state: State, action: Action) -> int:
         or instrument.status >= InstrumentStatus.SETTLING
     ):
         return Code.INSTRUMENT_STATUS
-    if not allows(price_doubts(state, instrument), Use.FUNDING):
-        return Code.PRICE_STALE
     elapsed = clock - instrument.funding_time
     if elapsed < params.funding_interval_ms or instrument.premium_samples == 0:
         return Code.FUNDING_EARLY
+    if not allows(price_doubts(state, instrument), Use.FUNDING):
+        return Code.PRICE_STALE
     draft_instrument(state, row)
     draft = state.instrument_drafts[0]
     rate = market_rate_ppm(params, instrument)

@@ -1,4 +1,4 @@
-"""Risk rows: staged in strike order, held to each other, and activated for a whole expiry at once."""
+"""Risk rows: staged in strike order, held to each other, activated for a whole expiry at once."""
 
 import math
 
