@@ -34,18 +34,6 @@ STALE_MARGIN = 1 << Validity.STALE_MARGIN
 UNCERTAIN = 1 << Validity.UNCERTAIN
 VOLATILE = 1 << Validity.VOLATILE
 NON_POSITIVE = 1 << Validity.NON_POSITIVE
-# By Use: the doubts that forbid it.
-FORBIDDING = (
-    STALE_OPEN | STALE_MARGIN | UNCERTAIN | VOLATILE | NON_POSITIVE,  # open
-    STALE_MARGIN | NON_POSITIVE,  # reduce
-    STALE_MARGIN | VOLATILE | NON_POSITIVE,  # liquidate
-    UNCERTAIN | VOLATILE | NON_POSITIVE,  # funding
-    0,  # settle
-    STALE_MARGIN | UNCERTAIN | VOLATILE | NON_POSITIVE,  # withdraw
-    0,  # expire
-    STALE_MARGIN | VOLATILE | NON_POSITIVE,  # deleverage
-    STALE_MARGIN | NON_POSITIVE,  # row check
-)
 
 
 @law
@@ -128,7 +116,23 @@ def is_beyond_band(mark_price: int, stable_price: int, band_ppm: int) -> bool:
 @law
 def allows(doubts: int, use: int) -> bool:
     """Tell whether a price with these doubts may be used so (``oracle.Use``)."""
-    return doubts & FORBIDDING[use] == 0
+    return doubts & forbidding(use) == 0
+
+
+@law
+def forbidding(use: int) -> int:
+    """Return the doubts that forbid a use: a column of the matrix."""
+    if use == Use.SETTLE or use == Use.EXPIRE:
+        return 0
+    if use == Use.OPEN:
+        return STALE_OPEN | STALE_MARGIN | UNCERTAIN | VOLATILE | NON_POSITIVE
+    if use == Use.REDUCE or use == Use.ROW_CHECK:
+        return STALE_MARGIN | NON_POSITIVE
+    if use == Use.LIQUIDATE or use == Use.DELEVERAGE:
+        return STALE_MARGIN | VOLATILE | NON_POSITIVE
+    if use == Use.FUNDING:
+        return UNCERTAIN | VOLATILE | NON_POSITIVE
+    return STALE_MARGIN | UNCERTAIN | VOLATILE | NON_POSITIVE
 
 
 @law

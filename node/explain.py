@@ -13,7 +13,8 @@ from clearing.codes import Code, Kind, OrderFlag
 from clearing.keccak import to_bytes
 from clearing.messages import MalformedAction, decode_action
 from clearing.records import State
-from clearing.units import ACTION_BYTES_MAX, OBSERVATIONS_MAX, PAGE_SLOTS
+from clearing.units import ACTION_BYTES_MAX, PAGE_SLOTS
+from node import explain_markets
 from node.margins import margin_of
 
 Operands = Mapping[str, str]
@@ -146,27 +147,6 @@ def _unknown_flags(_state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _instrument_status(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
-    status = int(_instrument(state, action)["status"])
-    return f"the instrument's status {status} forbids this", {"status": status}
-
-
-def _price_stale(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
-    params = state.params[0]
-    kind = int(action["kind"])
-    operands = {
-        "clock_ms": int(state.globals[0].clock),
-        "stale_open_ms": int(params.price_stale_open_ms),
-        "stale_margin_ms": int(params.price_stale_margin_ms),
-    }
-    if kind in (Kind.TRADE, Kind.LIQUIDATE, Kind.FUNDING):
-        operands["price_time_ms"] = int(_instrument(state, action)["price_time"])
-    return (
-        f"a mark price is too old at {operands['clock_ms']} ms; wait for the next price",
-        operands,
-    )
-
-
 def _order_state(state: Any, action: Any, side: str) -> dict[str, Any]:
     """What an order claims, and what its account remembers of its slot."""
     order = action[side]
@@ -285,27 +265,6 @@ def _margin(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _price_action(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
-    instrument, params = _instrument(state, action), state.params[0]
-    operands = {
-        "observations": int(action["signature_count"]),
-        "quorum": int(params.price_quorum),
-        "clock_ms": int(state.globals[0].clock),
-        "drift_ms": int(params.price_drift_ms),
-        "price_time_ms": int(instrument["price_time"]),
-        "mark_micro": int(instrument["mark_price"]),
-        "index_micro": int(instrument["index_price"]),
-        "jump_ppm": int(params.price_jump_ppm),
-    }
-    return (
-        f"expected at least {operands['quorum']} observations of distinct publishers (at most "
-        f"{OBSERVATIONS_MAX}), later than {operands['price_time_ms']} ms, within "
-        f"{operands['drift_ms']} ms of {operands['clock_ms']} ms and {operands['jump_ppm']} ppm of "
-        f"mark {operands['mark_micro']}",
-        operands,
-    )
-
-
 def _funding_early(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     instrument = _instrument(state, action)
     operands = {
@@ -323,7 +282,8 @@ def _funding_early(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _liquidation(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
-    id = int(action["counterparty"])
+    failing = "counterparty" if action["kind"] == int(Kind.LIQUIDATE) else "account"
+    id = int(action[failing])
     if _account(state, id) is None:
         return f"account {id} does not exist", {"account": id}
     margin = margin_of(state, id)
@@ -340,6 +300,7 @@ def _liquidation(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
 
 
 _GENERAL = {
+    **explain_markets.GENERAL,
     Code.STEP_FULL: (
         f"the action does not fit an empty step; at most {ACTION_BYTES_MAX} bytes and the law's "
         "budget"
@@ -353,6 +314,7 @@ _GENERAL = {
 }
 
 _RULES: dict[Code, _Rule] = {
+    **explain_markets.RULES,
     Code.NO_ACCOUNT: _no_account,
     Code.NO_INSTRUMENT: _no_instrument,
     Code.NO_ASSET: _no_asset,
@@ -361,8 +323,6 @@ _RULES: dict[Code, _Rule] = {
     Code.STALE_SEQUENCE: _stale_sequence,
     Code.SELF_TRADE: _self_trade,
     Code.UNKNOWN_FLAGS: _unknown_flags,
-    Code.INSTRUMENT_STATUS: _instrument_status,
-    Code.PRICE_STALE: _price_stale,
     Code.ORDER_DEAD: _order_dead,
     Code.OVERFILL: _overfill,
     Code.OFF_TICK: _off_tick,
@@ -374,10 +334,6 @@ _RULES: dict[Code, _Rule] = {
     Code.OPEN_INTEREST_CAP: _caps,
     Code.MARGIN: _margin,
     Code.TRANSFER_MARGIN: _margin,
-    Code.QUORUM: _price_action,
-    Code.PUBLISHER: _price_action,
-    Code.PRICE_TIME: _price_action,
-    Code.PRICE_JUMP: _price_action,
     Code.FUNDING_EARLY: _funding_early,
     Code.NO_POSITION: _liquidation,
     Code.HEALTHY: _liquidation,

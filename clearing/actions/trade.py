@@ -76,7 +76,7 @@ def trade(state: State, action: Action, signers: Grid) -> int:
     if code == Code.APPLIED:
         code = check_parties(action, maker, taker)
     if code == Code.APPLIED:
-        code = check_market(state, action, instrument, maker, taker, signed_lots)
+        code = check_market(state, instrument, maker, taker, signed_lots)
     if code == Code.APPLIED:
         code = check_fills(state, action, maker, taker)
     if code == Code.APPLIED:
@@ -105,7 +105,6 @@ def check_parties(action: Action, maker: Account, taker: Account) -> int:
 @law
 def check_market(
     state: State,
-    action: Action,
     instrument: Instrument,
     maker: Account,
     taker: Account,
