@@ -5,12 +5,17 @@ Anyone may send it, once
 2. the law's clock is at or past the expiry;
 3. its underlying's price over the settlement window is frozen (``clearing.settlement``), which the
    first price at or after expiry does.
-A market that nobody holds is closed at once.
+A market that nobody holds is closed at once; a series whose markets all expired leaves its place.
 """
 
 from clearing.codes import Code, InstrumentKind, InstrumentStatus
 from clearing.compiler import law
-from clearing.drafts import draft_instrument, store_instrument
+from clearing.drafts import (
+    draft_instrument,
+    draft_underlying,
+    store_instrument,
+    store_underlying,
+)
 from clearing.lookup import ABSENT, find_instrument, find_underlying
 from clearing.records import Action, State
 from clearing.settlement import payoff
@@ -41,6 +46,9 @@ def expire(state: State, action: Action) -> int:
     settle_price = state.underlyings[underlying_row].series[instrument.series].settle_price
     if settle_price == 0:
         return Code.SETTLEMENT_WINDOW
+    draft_underlying(state, underlying_row)
+    state.underlying_drafts[0].series[instrument.series].market_count -= 1
+    store_underlying(state, underlying_row)
     draft_instrument(state, row)
     draft = state.instrument_drafts[0]
     draft.settle_price = payoff(draft, settle_price)

@@ -136,7 +136,10 @@ def clear_series(series: Series) -> None:
     series.staged_number = 0
     series.staged_time = 0
     series.staged_count = 0
-    series.staged_instrument = 0
+    series.staged_call = 0
+    series.staged_call_before = 0
+    series.staged_put = 0
+    series.staged_put_before = 0
     series.reference_price = 0
     series.staged_reference = 0
     series.discount_long_ppm = 0

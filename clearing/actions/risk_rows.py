@@ -25,7 +25,7 @@ Checks take the reference price for the forward and no discount; 5 and 8 forgive
 parameter's share of the reference price, which is there for carry and discounts.
 """
 
-from clearing.codes import Code, InstrumentKind
+from clearing.codes import Code, InstrumentKind, InstrumentStatus
 from clearing.compiler import law
 from clearing.drafts import (
     begin_drafts,
@@ -190,7 +190,12 @@ def stage_row(
     # Linear instruments are recomputed by the law, never believed.
     if not is_option(instrument):
         return Code.ROW_BOUND
-    if instrument.underlying != underlying.id or instrument.series != action.series:
+    # A closed option counts no more: its row must not stand in for another's.
+    if (
+        instrument.underlying != underlying.id
+        or instrument.series != action.series
+        or instrument.status >= InstrumentStatus.SETTLING
+    ):
         return Code.ROW_ORDER
     call = draft_place(state, series.staged_call)
     put = draft_place(state, series.staged_put)

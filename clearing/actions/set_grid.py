@@ -9,13 +9,14 @@ Rows are values at the points of a grid, so those of the old one count as too ol
 until publishers activate new ones, and what was staged can not be activated any more.
 """
 
+from clearing.authority import check_governance
 from clearing.codes import Code
 from clearing.compiler import law
 from clearing.drafts import draft_underlying, store_underlying
 from clearing.forms import GRID_PAYLOAD
 from clearing.grid import POINTS, grid_is_ordered
 from clearing.layout import Grid, Rows
-from clearing.lookup import ABSENT, find_underlying, signed_by
+from clearing.lookup import ABSENT, find_underlying
 from clearing.records import Action, State, Underlying
 from clearing.scenarios import derive_cells
 from clearing.units import SERIES_MAX
@@ -29,10 +30,9 @@ def set_grid(state: State, action: Action, payload: Rows[int], signers: Grid) ->
         return Code.NO_UNDERLYING
     if row < 0:
         return Code.INVARIANT
-    if not signed_by(signers, action.signature_first, state.params[0].governance):
-        return Code.BAD_SIGNATURE
-    if action.sequence <= state.globals[0].governance_sequence:
-        return Code.STALE_SEQUENCE
+    code = check_governance(state, action, signers)
+    if code != Code.APPLIED:
+        return code
     if action.payload_count != GRID_PAYLOAD:
         return Code.PARAMETER_BOUND
     draft_underlying(state, row)

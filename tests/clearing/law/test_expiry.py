@@ -296,3 +296,13 @@ def test_only_perpetuals_have_funding_clr_trd_004():
     for instrument in (FUTURE, CALLS[0]):
         assert world.apply(world.funding(instrument)) == Code.INSTRUMENT_STATUS
     assert world.apply(world.funding(PERPETUAL)) == Code.APPLIED
+
+
+def test_a_series_whose_markets_all_expired_leaves_its_place():
+    world = OptionWorld()
+    assert world.series.market_count == 7
+    go_to(world, EXPIRY_MS)
+    for instrument in (FUTURE, *CALLS, *PUTS):
+        action = world.request(Kind.EXPIRE, instrument=instrument)
+        assert world.apply(action) == Code.APPLIED
+    assert world.series.market_count == 0
