@@ -12,6 +12,7 @@ from clearing.eip712 import domain_separator
 from clearing.grid_preset import POINTS, VOLATILITY_DOWN_PPM, VOLATILITY_UP_PPM
 from clearing.keccak import pieces
 from clearing.layout import pieces_of
+from clearing.portfolio_account import WORKSPACE_PIECES
 from clearing.records import (
     ACCOUNT,
     ASSET,
@@ -46,7 +47,6 @@ from clearing.units import (
 
 TOUCHED_MAX = ACTIONS_PER_STEP * ACTION_ACCOUNTS_MAX
 TOUCHED_INSTRUMENTS_MAX = ACTIONS_PER_STEP * ACTION_INSTRUMENTS_MAX
-WORKSPACE_PIECES = 4_096  # working memory of portfolio margin
 INSTRUMENTS_MAX = 1_024
 HASH_ROW_PIECES = 4 + 4 * ACTIONS_PER_STEP
 

@@ -124,15 +124,25 @@ def point_of(node: int) -> int:
 def grid_is_ordered(
     price_shock_ppm: Rows[int], damp_ppm: Rows[int], volatility_shock_ppm: Rows[int]
 ) -> bool:
+    """Tell whether `is_ordered` holds of volatility shocks down, none and up."""
+    return volatility_shock_ppm[1] == 0 and is_ordered(
+        price_shock_ppm, damp_ppm, volatility_shock_ppm[0], volatility_shock_ppm[2]
+    )
+
+
+@law
+def is_ordered(
+    price_shock_ppm: Rows[int], damp_ppm: Rows[int], volatility_down: int, volatility_up: int
+) -> bool:
     """Tell whether POINTS shocks make a grid that cells can be derived on.
 
     Prices rise strictly from node to node within -10^6 .. SHOCK_MAX, points of a level share
     their price, the centre is no shock, volatilities rise strictly around zero, lattice points
     are not damped, and tails are damped within 0 .. 10^6.
     """
-    if price_shock_ppm[CENTRE] != 0 or volatility_shock_ppm[1] != 0:
+    if price_shock_ppm[CENTRE] != 0:
         return False
-    if not -SHOCK_MAX <= volatility_shock_ppm[0] < 0 < volatility_shock_ppm[2] <= SHOCK_MAX:
+    if not -SHOCK_MAX <= volatility_down < 0 < volatility_up <= SHOCK_MAX:
         return False
     last = -PPM - 1
     for node in range(NODES):
@@ -167,6 +177,24 @@ def derive_cell(
     price_shock_ppm: Rows[int],
     volatility_shock_ppm: Rows[int],
 ) -> int:
+    """Return `cell_at` of a grid whose volatility shocks are down, none and up."""
+    return cell_at(
+        price_shock,
+        volatility_shock,
+        price_shock_ppm,
+        volatility_shock_ppm[0],
+        volatility_shock_ppm[2],
+    )
+
+
+@law
+def cell_at(
+    price_shock: int,
+    volatility_shock: int,
+    price_shock_ppm: Rows[int],
+    volatility_down: int,
+    volatility_up: int,
+) -> int:
     """Return where a joint scenario lies on an ordered grid, packed into one integer.
 
     Kept beside the scenario, so that margin neither searches nor divides. Beyond the first and
@@ -175,13 +203,14 @@ def derive_cell(
     node = 0
     while node < NODES - 2 and price_shock > price_shock_ppm[point_of(node + 1)]:
         node += 1
-    level = 0 if volatility_shock <= volatility_shock_ppm[1] else 1
+    level = 0 if volatility_shock <= 0 else 1
     price_weight = weight_between(
         price_shock, price_shock_ppm[point_of(node)], price_shock_ppm[point_of(node + 1)]
     )
-    volatility_weight = weight_between(
-        volatility_shock, volatility_shock_ppm[level], volatility_shock_ppm[level + 1]
-    )
+    if level == 0:
+        volatility_weight = weight_between(volatility_shock, volatility_down, 0)
+    else:
+        volatility_weight = weight_between(volatility_shock, 0, volatility_up)
     first = node * VOLATILITY_LEVELS + level
     return ((first << _FIELD_BITS | price_weight) << _FIELD_BITS) | volatility_weight
 

@@ -65,6 +65,15 @@ def find_underlying(state: State, id: int) -> int:
 
 
 @law
+def draft_of(state: State, instrument: int, drafted: int) -> int:
+    """Return the row of the instrument's draft among the first `drafted`, or -1."""
+    for draft in range(drafted):
+        if state.instrument_drafts[draft].id == instrument:
+            return draft
+    return -1
+
+
+@law
 def find_page(state: State, account: Account, slot: int) -> int:
     """Return the row of the fill page that holds `slot`, ABSENT, or MISSING (noted)."""
     number = slot // PAGE_SLOTS

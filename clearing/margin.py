@@ -1,70 +1,62 @@
-"""Cross margin: equity, initial and maintenance margin, and the legal-transition rule.
+"""Margin: equity, initial and maintenance margin in each mode, and the legal-transition rule.
 
-Formulas: docs/protocol.md, section 8. Initial margin scales with the market's open interest,
-maintenance never does: growth of the market stops openings but liquidates nobody.
+Formulas: docs/protocol.md, section 8. Cross and isolated accounts need a sum over positions,
+portfolio accounts what their positions may lose together. Initial margin scales with the market's
+open interest, maintenance never does: growth of the market stops openings but liquidates nobody.
 """
 
-from clearing.codes import Code
+from clearing.charges import REQUIREMENT_MAX, capped_sum
+from clearing.codes import Code, InstrumentStatus, Mode
 from clearing.compiler import law
-from clearing.lookup import find_instrument
-from clearing.positions import pending_funding
-from clearing.records import Account, Instrument, Position, State, Tier
+from clearing.lookup import draft_of, find_instrument, find_underlying
+from clearing.marks import is_option, mark_time
+from clearing.portfolio_account import portfolio_terms
+from clearing.records import Account, State
 from clearing.units import PPM
-from clearing.wide import mul_div_ceil, mul_div_floor, product_at_least
+from clearing.valuation import (
+    collateral_value,
+    initial_fraction_ppm,
+    is_plain,
+    position_terms,
+    special_terms,
+    stable_reduction,
+    trusted,
+)
+from clearing.wide import mul_div_ceil, product_at_least
 
 NO_DRAFT = 0
-
-
-@law
-def initial_fraction_ppm(tier: Tier, open_interest: int, mark_price: int) -> int:
-    """Return the initial margin fraction in ppm at this open interest (lots) and mark price.
-
-    base + (1 - base) * (OI - lower) / (upper - lower), clamped to base .. 1, rounded down.
-    """
-    notional, fits = mul_div_floor(open_interest, mark_price, 1)
-    if not fits or notional >= tier.open_interest_upper:
-        return PPM
-    if notional <= tier.open_interest_lower:
-        return tier.initial_ppm
-    scaled, _ = mul_div_floor(
-        PPM - tier.initial_ppm,
-        notional - tier.open_interest_lower,
-        tier.open_interest_upper - tier.open_interest_lower,
-    )
-    return tier.initial_ppm + scaled
-
-
-@law
-def position_terms(
-    position: Position, instrument: Instrument, initial_ppm: int, maintenance_ppm: int
-) -> tuple[int, int, int, int, bool]:
-    """Return (value less funding owed, initial, maintenance, gross, fits) of one position."""
-    value, value_fits = mul_div_floor(position.lots, instrument.mark_price, 1)
-    owed, owed_fits = pending_funding(position, instrument)
-    gross = abs(value)
-    initial, initial_fits = mul_div_ceil(gross, initial_ppm, PPM)
-    maintenance, _ = mul_div_ceil(gross, maintenance_ppm, PPM)
-    return value - owed, initial, maintenance, gross, value_fits and owed_fits and initial_fits
-
-
-@law
-def draft_of(state: State, instrument: int, drafted: int) -> int:
-    """Return the row of the instrument's draft among the first `drafted`, or -1."""
-    for draft in range(drafted):
-        if state.instrument_drafts[draft].id == instrument:
-            return draft
-    return -1
 
 
 @law
 def measure(state: State, account: Account, drafted: int) -> tuple[int, int, int, int, bool]:
     """Return (equity, initial margin, maintenance margin, gross notional, valid) in micro-quote.
 
-    Equity holds pending funding. The first `drafted` rows of `state.instrument_drafts` stand for
-    their instruments; NO_DRAFT: none. Not valid if a number leaves 64 bits or a witness lacks an
-    instrument.
+    Equity holds pending funding and collateral. The first `drafted` rows of
+    `state.instrument_drafts` stand for their instruments; NO_DRAFT: none. Not valid if a number
+    leaves 64 bits or a witness lacks an instrument or an underlying.
     """
-    equity = account.cash
+    if account.mode == Mode.PORTFOLIO:
+        terms = portfolio_terms(state, account, drafted)
+    else:
+        terms = standard_terms(state, account, drafted)
+    worth, unrealised, reduction, initial, maintenance, gross, valid = terms
+    if not valid:
+        return 0, 0, 0, 0, False
+    equity, initial, valid = complete(state, account, worth, unrealised, reduction, initial)
+    if not valid:
+        return 0, 0, 0, 0, False
+    return equity, initial, maintenance, gross, True
+
+
+@law
+def standard_terms(
+    state: State, account: Account, drafted: int
+) -> tuple[int, int, int, int, int, int, bool]:
+    """Return (worth, unrealised profit, reduction, initial, maintenance, gross, valid) of a cross
+    or isolated account: sums over its positions."""
+    worth = 0
+    cost = 0
+    reduction = 0
     initial = 0
     maintenance = 0
     gross = 0
@@ -76,20 +68,51 @@ def measure(state: State, account: Account, drafted: int) -> tuple[int, int, int
         else:
             row = find_instrument(state, position.instrument)
             if row < 0:
-                return 0, 0, 0, 0, False
+                return 0, 0, 0, 0, 0, 0, False
             instrument = state.instruments[row]
-        tier = state.params[0].tiers[instrument.tier]
-        fraction = initial_fraction_ppm(tier, instrument.open_interest, instrument.mark_price)
-        worth, initial_part, maintenance_part, notional, fits = position_terms(
-            position, instrument, fraction, tier.maintenance_ppm
-        )
+        if is_plain(instrument):
+            tier = state.params[0].tiers[instrument.tier]
+            fraction = initial_fraction_ppm(tier, instrument.open_interest, instrument.mark_price)
+            part, initial_part, maintenance_part, notional, fits = position_terms(
+                position, instrument, fraction, tier.maintenance_ppm
+            )
+            cost += position.entry_cost
+            reduction = capped_sum(
+                reduction,
+                stable_reduction(position.lots, instrument.mark_price, instrument.stable_price),
+            )
+        else:
+            part, spent, initial_part, maintenance_part, notional, fits = special_terms(
+                state, position, instrument
+            )
+            cost += spent
         if not fits:
-            return 0, 0, 0, 0, False
-        equity += worth
+            return 0, 0, 0, 0, 0, 0, False
+        worth += part
         initial += initial_part
         maintenance += maintenance_part
         gross += notional
-    return equity, initial, maintenance, gross, True
+    return worth, worth - cost, reduction, initial, maintenance, gross, True
+
+
+@law
+def complete(
+    state: State, account: Account, worth: int, unrealised: int, reduction: int, initial: int
+) -> tuple[int, int, bool]:
+    """Return (equity, initial margin, valid) from the sums over an account's positions.
+
+    Adds cash and collateral to what positions are worth, and to initial margin whatever of that
+    equity it does not trust.
+    """
+    initial = trusted(state, account, initial, unrealised, reduction)
+    equity = account.cash + worth
+    if account.collateral_count > 0:
+        value, initial_value, valid = collateral_value(state, account)
+        if not valid:
+            return 0, 0, False
+        equity += value
+        initial = capped_sum(min(initial, REQUIREMENT_MAX), value - initial_value)
+    return equity, initial, True
 
 
 @law
@@ -115,6 +138,28 @@ def grows(old_lots: int, new_lots: int) -> bool:
 
 
 @law
+def is_legal(
+    mode: int,
+    grown: bool,
+    old: tuple[int, int, int],
+    new: tuple[int, int, int],
+) -> bool:
+    """Tell whether an account may go from `old` to `new` (equity, initial, maintenance).
+
+    Legal if (a) equity covers initial margin, or (b) it is an improvement and no position grew or
+    flipped; a portfolio account may grow one if both margins strictly fall.
+    """
+    equity, initial, maintenance = new
+    old_equity, old_initial, old_maintenance = old
+    if equity >= initial:
+        return True
+    hedged = mode == Mode.PORTFOLIO and initial < old_initial and maintenance < old_maintenance
+    if grown and not hedged:
+        return False
+    return is_improvement(old_equity, old_maintenance, equity, maintenance)
+
+
+@law
 def check_transition(
     state: State,
     before: Account,
@@ -124,22 +169,31 @@ def check_transition(
 ) -> int:
     """Return APPLIED if the account's change in one instrument is legal, else MARGIN or INVARIANT.
 
-    The instrument is draft 0.
-    Case (a) first, because it is nearly always true and spares measuring the old account.
+    OWNER_LIMIT if it is, but grew a position and is larger than one owner may be. The instrument
+    is draft 0. Case (a) first, because it is nearly always true and spares measuring the old
+    account.
     """
-    equity, initial, maintenance, _, valid = measure(state, after, 1)
+    equity, initial, maintenance, gross, valid = measure(state, after, 1)
     if not valid:
         return Code.INVARIANT
-    if equity >= initial:
-        return Code.APPLIED
-    if grows(old_lots, new_lots):
-        return Code.MARGIN
-    old_equity, _, old_maintenance, _, old_valid = measure(state, before, NO_DRAFT)
-    if not old_valid:
-        return Code.INVARIANT
-    if is_improvement(old_equity, old_maintenance, equity, maintenance):
-        return Code.APPLIED
-    return Code.MARGIN
+    grown = grows(old_lots, new_lots)
+    if equity < initial:
+        if grown and after.mode != Mode.PORTFOLIO:
+            return Code.MARGIN
+        old_equity, old_initial, old_maintenance, _, valid = measure(state, before, NO_DRAFT)
+        if not valid:
+            return Code.INVARIANT
+        if not is_legal(
+            after.mode,
+            grown,
+            (old_equity, old_initial, old_maintenance),
+            (equity, initial, maintenance),
+        ):
+            return Code.MARGIN
+    limit = state.params[0].owner_limit
+    if grown and 0 < limit < gross:
+        return Code.OWNER_LIMIT
+    return Code.APPLIED
 
 
 @law
@@ -147,7 +201,8 @@ def check_outflow(state: State, after: Account) -> int:
     """Return APPLIED if the account may hand out cash: equity covers max(initial, transfer).
 
     Every mark that the equity rests on must still count for margin: nobody leaves at the old
-    price. Without positions no mark matters.
+    price. Without positions no mark matters. Nor does cash leave on the credit of collateral, or
+    the house would lend what others deposited.
     """
     code = check_marks(state, after)
     if code != Code.APPLIED:
@@ -158,19 +213,33 @@ def check_outflow(state: State, after: Account) -> int:
         return Code.INVARIANT
     if equity < kept:
         return Code.TRANSFER_MARGIN
+    if after.collateral_count > 0:
+        value, _, _ = collateral_value(state, after)
+        if equity < value:
+            return Code.TRANSFER_MARGIN
     return Code.APPLIED
 
 
 @law
 def check_marks(state: State, account: Account) -> int:
-    """Return PRICE_STALE if the mark of a position is too old for margin, else APPLIED."""
+    """Return PRICE_STALE if a mark that the account is measured by is too old for margin.
+
+    An option is measured by its series' rows and its underlying's index.
+    """
     oldest = state.globals[0].clock - state.params[0].price_stale_margin_ms
     for i in range(account.position_count):
         row = find_instrument(state, account.positions[i].instrument)
         if row < 0:
             return Code.INVARIANT
-        if state.instruments[row].price_time < oldest:
+        instrument = state.instruments[row]
+        if mark_time(state, instrument) < oldest:
             return Code.PRICE_STALE
+        if is_option(instrument) and instrument.status < InstrumentStatus.SETTLING:
+            place = find_underlying(state, instrument.underlying)
+            if place < 0:
+                return Code.INVARIANT
+            if state.underlyings[place].price_time < oldest:
+                return Code.PRICE_STALE
     return Code.APPLIED
 
 

@@ -1,7 +1,9 @@
 """Sweeps over all accounts after a price tick: who is below maintenance margin.
 
-Reading only, and of a node's state only (row = id); rows may be split over threads. The fractions
-are computed once an instrument instead of once a position; the terms are the law's own.
+Reading only, and of a node's state only (row = id). The fractions are computed once an instrument
+instead of once a position; the terms are the law's own, and so is the whole measurement of every
+account that needs more than a sum over linear positions. Rows may be split over threads that each
+have a workspace of their own (`with_workspace`).
 """
 
 from typing import Any, cast
@@ -9,13 +11,17 @@ from typing import Any, cast
 import numpy as np
 
 from clearing._prefetch import prefetch
+from clearing.charges import capped_sum
+from clearing.codes import Mode
 from clearing.compiler import law, law_entry
 from clearing.layout import Rows
-from clearing.margin import initial_fraction_ppm, position_terms
+from clearing.margin import NO_DRAFT, complete, measure
 from clearing.records import Account, State
+from clearing.valuation import initial_fraction_ppm, is_plain, position_terms, stable_reduction
 
 ROWS_AHEAD = 2
 LINES_AHEAD = 10  # header and twelve positions
+SPECIAL = -1  # the fraction of what is not plain: an account that holds it is measured whole
 
 
 @law_entry
@@ -37,9 +43,11 @@ def margin_sweep(
     for id in range(state.globals[0].instrument_count):
         instrument = state.instruments[id]
         tier = state.params[0].tiers[instrument.tier]
-        fractions_ppm[id] = initial_fraction_ppm(
-            tier, instrument.open_interest, instrument.mark_price
-        )
+        fractions_ppm[id] = SPECIAL
+        if is_plain(instrument):
+            fractions_ppm[id] = initial_fraction_ppm(
+                tier, instrument.open_interest, instrument.mark_price
+            )
     failing = 0
     for row in range(first, stop):
         if row + ROWS_AHEAD < stop:
@@ -54,15 +62,21 @@ def margin_sweep(
 
 @law
 def sweep_account(state: State, account: Account, fractions_ppm: Rows[int]) -> tuple[int, int, int]:
-    """Return (equity, initial, maintenance) of one account from prepared fractions."""
-    equity = account.cash
+    """Return (equity, initial, maintenance) of one account, by prepared fractions if they do."""
+    worth = 0
+    cost = 0
+    reduction = 0
     initial = 0
     maintenance = 0
+    if account.mode == Mode.PORTFOLIO:
+        return measured_whole(state, account)
     for i in range(account.position_count):
         position = account.positions[i]
         id = position.instrument
+        if fractions_ppm[id] == SPECIAL:
+            return measured_whole(state, account)
         instrument = state.instruments[id]
-        worth, initial_part, maintenance_part, _, fits = position_terms(
+        part, initial_part, maintenance_part, _, fits = position_terms(
             position,
             instrument,
             fractions_ppm[id],
@@ -70,10 +84,32 @@ def sweep_account(state: State, account: Account, fractions_ppm: Rows[int]) -> t
         )
         if not fits:
             raise OverflowError
-        equity += worth
+        worth += part
+        cost += position.entry_cost
+        reduction = capped_sum(
+            reduction,
+            stable_reduction(position.lots, instrument.mark_price, instrument.stable_price),
+        )
         initial += initial_part
         maintenance += maintenance_part
+    equity, initial, valid = complete(state, account, worth, worth - cost, reduction, initial)
+    if not valid:
+        raise OverflowError
     return equity, initial, maintenance
+
+
+@law
+def measured_whole(state: State, account: Account) -> tuple[int, int, int]:
+    """Return (equity, initial, maintenance) of any account by `measure`."""
+    equity, initial, maintenance, _, valid = measure(state, account, NO_DRAFT)
+    if not valid:
+        raise OverflowError
+    return equity, initial, maintenance
+
+
+def with_workspace(state: State) -> State:
+    """Return the same state with working memory of its own, for another thread's sweep."""
+    return state._replace(workspace=cast(Any, np.zeros_like(cast(Any, state.workspace))))
 
 
 def margins(state: State) -> tuple[Any, Any, Any, int]:

@@ -116,7 +116,7 @@ def take_over(
     failing = state.account_drafts[FAILING]
     instrument = state.instrument_drafts[0]
     held = lots_of(keeper, instrument.id)
-    if not position_fits(keeper, instrument, signed_lots):
+    if not position_fits(state, keeper, instrument, signed_lots):
         return Code.POSITION_CAP
     instrument.open_interest = open_interest_after(instrument, keeper, failing, signed_lots)
     penalty_ppm = state.params[0].liquidation_penalty_ppm

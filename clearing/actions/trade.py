@@ -84,7 +84,7 @@ def trade(state: State, action: Action, signers: Grid) -> int:
     if code == Code.APPLIED:
         code = check_fees(action)
     if code == Code.APPLIED:
-        code = check_caps(action, instrument, maker, taker, signed_lots)
+        code = check_caps(state, action, instrument, maker, taker, signed_lots)
     if code != Code.APPLIED:
         return code
     return novate(state, action, signers, maker_row, taker_row, instrument_row, signed_lots)
@@ -165,7 +165,12 @@ def within_band(price: int, mark_price: int, band_ppm: int) -> bool:
 
 @law
 def check_caps(
-    action: Action, instrument: Instrument, maker: Account, taker: Account, signed_lots: int
+    state: State,
+    action: Action,
+    instrument: Instrument,
+    maker: Account,
+    taker: Account,
+    signed_lots: int,
 ) -> int:
     """Reduce-only flags, and the caps of each position that grows."""
     if not check_reduce_only(maker, action.maker, instrument.id, signed_lots):
@@ -175,9 +180,9 @@ def check_caps(
     value, fits = mul_div_floor(action.lots, action.price, 1)
     if not fits or value > TRADE_VALUE_MAX:
         return Code.POSITION_CAP
-    if not position_fits(maker, instrument, signed_lots):
+    if not position_fits(state, maker, instrument, signed_lots):
         return Code.POSITION_CAP
-    if not position_fits(taker, instrument, -signed_lots):
+    if not position_fits(state, taker, instrument, -signed_lots):
         return Code.POSITION_CAP
     interest = open_interest_after(instrument, maker, taker, signed_lots)
     if interest > instrument.open_interest and interest > instrument.open_interest_cap:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from clearing import caps, margin, orders, positions
+from clearing import caps, margin, orders, positions, valuation
 from clearing.actions import funding, liquidate, price, trade
 from clearing.compiler import law, law_entry
 from clearing.genesis import empty_state
@@ -33,12 +33,12 @@ def checked(value: int, fits: bool) -> int:
 
 @law_entry
 def _fraction(state: State, open_interest: int, mark_price: int) -> int:
-    return margin.initial_fraction_ppm(state.params[0].tiers[0], open_interest, mark_price)
+    return valuation.initial_fraction_ppm(state.params[0].tiers[0], open_interest, mark_price)
 
 
 @law_entry
 def _terms(state: State, initial_ppm: int, maintenance_ppm: int) -> tuple[int, int, int]:
-    worth, initial, maintenance, _, fits = margin.position_terms(
+    worth, initial, maintenance, _, fits = valuation.position_terms(
         state.accounts[0].positions[0], state.instruments[0], initial_ppm, maintenance_ppm
     )
     return checked(worth, fits), initial, maintenance
@@ -175,7 +175,7 @@ def fraction_ppm(
     open_interest: int,
     mark_price: int,
 ) -> int:
-    """Return ``margin.initial_fraction_ppm`` of one tier."""
+    """Return ``valuation.initial_fraction_ppm`` of one tier."""
     state = _market(mark_price, 0)
     tier = state.params[0].tiers[0]
     tier.initial_ppm = initial_ppm
@@ -187,7 +187,7 @@ def fraction_ppm(
 def position_margin(
     lots: int, mark_price: int, initial_ppm: int, maintenance_ppm: int
 ) -> tuple[int, int, int]:
-    """Return (value, initial, maintenance) of ``margin.position_terms``, no funding pending."""
+    """Return (value, initial, maintenance) of ``valuation.position_terms``, no funding pending."""
     state = _market(mark_price, 0)
     _hold(state, 0, lots)
     return _terms(cast(State, state), initial_ppm, maintenance_ppm)
