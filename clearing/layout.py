@@ -38,6 +38,9 @@ class Rows(Protocol[T]):
     def shape(self) -> tuple[int, ...]:
         """Length in rows, as a tuple of one."""
 
+    def reshape(self, shape: tuple[int, int], /) -> Grid:
+        """Return the same contiguous pieces as rows of pieces."""
+
 
 class Grid(Protocol):
     """A two-dimensional int64 array as the law sees it: a row of pieces, or one piece."""

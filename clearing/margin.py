@@ -77,9 +77,8 @@ def standard_terms(
                 position, instrument, fraction, tier.maintenance_ppm
             )
             cost += position.entry_cost
-            reduction = capped_sum(
-                reduction,
-                stable_reduction(position.lots, instrument.mark_price, instrument.stable_price),
+            reduction += stable_reduction(
+                position.lots, instrument.mark_price, instrument.stable_price
             )
         else:
             part, spent, initial_part, maintenance_part, notional, fits = special_terms(

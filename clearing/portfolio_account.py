@@ -48,7 +48,7 @@ from clearing.positions import pending_funding
 from clearing.records import Account, Instrument, Params, State, Underlying
 from clearing.units import POSITIONS_MAX, PPM, SCENARIOS_MAX, SERIES_MAX, UNDERLYINGS_MAX
 from clearing.valuation import option_gross, series_age, stable_reduction
-from clearing.wide import mul_div_floor
+from clearing.wide import mul_div_floor, multiply
 
 YEAR_MS = 365 * 86_400_000
 DISCOUNT_PPM = DISCOUNT_SCALE // PPM
@@ -197,7 +197,7 @@ def gather(
             desk.reference[i] = -1 - row
         underlying = find_underlying(state, instrument.underlying)
         mark = mark_price(state, instrument)
-        value, value_fits = mul_div_floor(position.lots, mark, 1)
+        value, value_fits = multiply(position.lots, mark)
         owed, owed_fits = pending_funding(position, instrument)
         if underlying < 0 or not (value_fits and owed_fits):
             return 0, 0, 0, 0, 0, False
@@ -214,9 +214,7 @@ def gather(
         if not gross_fits:
             return 0, 0, 0, 0, 0, False
         gross += part
-        reduction = capped_sum(
-            reduction, stable_reduction(position.lots, mark, instrument.stable_price)
-        )
+        reduction += stable_reduction(position.lots, mark, instrument.stable_price)
         desk.mark[i] = mark
         insert(desk.order, count, key << PLACE_BITS | i)
         count += 1

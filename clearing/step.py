@@ -24,6 +24,7 @@ from clearing.actions.risk_rows import risk_rows
 from clearing.actions.set_asset import set_asset
 from clearing.actions.set_grid import set_grid
 from clearing.actions.set_market import set_market
+from clearing.actions.set_mode import set_mode
 from clearing.actions.set_scenarios import set_scenarios
 from clearing.actions.settle import settle
 from clearing.actions.trade import trade
@@ -100,6 +101,9 @@ def cost(state: State, action: Action) -> tuple[int, int]:
         words, cells = add_account(state, action.taker.account, words, cells)
     if names & NAMES_ACCOUNT != 0:
         words, cells = add_account(state, action.account, words, cells)
+        if kind == Kind.SET_MODE:
+            # The account may be a portfolio afterwards, which reads what it held before, deeply.
+            words += state.globals[0].underlying_count * UNDERLYING_WORDS
     if names & NAMES_COUNTERPARTY != 0:
         words, cells = add_account(state, action.counterparty, words, cells)
     if names & NAMES_POOL != 0 and action.pool < state.globals[0].pool_count:
@@ -235,6 +239,8 @@ def dispatch(
         return uncross(state, action, signers)
     if kind == Kind.LIQUIDATE:
         return liquidate(state, action, signers)
+    if kind == Kind.SET_MODE:
+        return set_mode(state, action, signers)
     return govern(state, action, payload, signers)
 
 

@@ -11,7 +11,6 @@ from typing import Any, cast
 import numpy as np
 
 from clearing._prefetch import prefetch
-from clearing.charges import capped_sum
 from clearing.codes import Mode
 from clearing.compiler import law, law_entry
 from clearing.layout import Rows
@@ -52,7 +51,10 @@ def margin_sweep(
     for row in range(first, stop):
         if row + ROWS_AHEAD < stop:
             prefetch(state.accounts[row + ROWS_AHEAD], LINES_AHEAD)
-        equity, initial, maintenance = sweep_account(state, state.accounts[row], fractions_ppm)
+        account = state.accounts[row]
+        equity, initial, maintenance, done = sweep_account(state, account, fractions_ppm)
+        if not done:
+            equity, initial, maintenance = measured_whole(state, account)
         equity_micro[row] = equity
         initial_micro[row] = initial
         maintenance_micro[row] = maintenance
@@ -61,20 +63,22 @@ def margin_sweep(
 
 
 @law
-def sweep_account(state: State, account: Account, fractions_ppm: Rows[int]) -> tuple[int, int, int]:
-    """Return (equity, initial, maintenance) of one account, by prepared fractions if they do."""
+def sweep_account(
+    state: State, account: Account, fractions_ppm: Rows[int]
+) -> tuple[int, int, int, bool]:
+    """Return (equity, initial, maintenance, True) from prepared fractions, False if they do not do."""
     worth = 0
     cost = 0
     reduction = 0
     initial = 0
     maintenance = 0
     if account.mode == Mode.PORTFOLIO:
-        return measured_whole(state, account)
+        return 0, 0, 0, False
     for i in range(account.position_count):
         position = account.positions[i]
         id = position.instrument
         if fractions_ppm[id] == SPECIAL:
-            return measured_whole(state, account)
+            return 0, 0, 0, False
         instrument = state.instruments[id]
         part, initial_part, maintenance_part, _, fits = position_terms(
             position,
@@ -86,16 +90,13 @@ def sweep_account(state: State, account: Account, fractions_ppm: Rows[int]) -> t
             raise OverflowError
         worth += part
         cost += position.entry_cost
-        reduction = capped_sum(
-            reduction,
-            stable_reduction(position.lots, instrument.mark_price, instrument.stable_price),
-        )
+        reduction += stable_reduction(position.lots, instrument.mark_price, instrument.stable_price)
         initial += initial_part
         maintenance += maintenance_part
     equity, initial, valid = complete(state, account, worth, worth - cost, reduction, initial)
     if not valid:
         raise OverflowError
-    return equity, initial, maintenance
+    return equity, initial, maintenance, True
 
 
 @law

@@ -16,7 +16,9 @@ from clearing.option_margin import standard_option_margin
 from clearing.positions import pending_funding
 from clearing.records import Account, Asset, Instrument, Params, Position, Series, State, Tier
 from clearing.units import PPM, SHARES_BASE
-from clearing.wide import mul_div_ceil, mul_div_floor
+from clearing.wide import mul_div_ceil, mul_div_floor, multiply
+
+REDUCTION_MAX = 1 << 57  # of one position, so that the sum of an account's fits 64 bits
 
 
 @law
@@ -31,7 +33,7 @@ def initial_fraction_ppm(tier: Tier, open_interest: int, mark_price: int) -> int
 
     base + (1 - base) * (OI - lower) / (upper - lower), clamped to base .. 1, rounded down.
     """
-    notional, fits = mul_div_floor(open_interest, mark_price, 1)
+    notional, fits = multiply(open_interest, mark_price)
     if not fits or notional >= tier.open_interest_upper:
         return PPM
     if notional <= tier.open_interest_lower:
@@ -49,7 +51,7 @@ def position_terms(
     position: Position, instrument: Instrument, initial_ppm: int, maintenance_ppm: int
 ) -> tuple[int, int, int, int, bool]:
     """Return (value less funding owed, initial, maintenance, gross, fits) of a linear position."""
-    value, value_fits = mul_div_floor(position.lots, instrument.mark_price, 1)
+    value, value_fits = multiply(position.lots, instrument.mark_price)
     owed, owed_fits = pending_funding(position, instrument)
     gross = abs(value)
     initial, initial_fits = mul_div_ceil(gross, initial_ppm, PPM)
@@ -59,16 +61,17 @@ def position_terms(
 
 @law
 def stable_reduction(lots: int, mark_price: int, stable_price: int) -> int:
-    """Return what initial margin does not trust of a position's value, 0 .. REQUIREMENT_MAX.
+    """Return what initial margin does not trust of a position's value, 0 .. REDUCTION_MAX.
 
     A long counts at min(mark, stable), a short at max(mark, stable); without stable price (0) both
     count at the mark.
     """
-    ahead = mark_price - stable_price if lots > 0 else stable_price - mark_price
-    if stable_price == 0 or ahead <= 0:
-        return 0
-    value, fits = mul_div_floor(abs(lots), ahead, 1)
-    return min(value, REQUIREMENT_MAX) if fits else REQUIREMENT_MAX
+    ahead = mark_price - stable_price if stable_price != 0 else 0
+    # Its sign is that of the lots where the mark runs ahead to the holder's profit.
+    value, fits = multiply(lots, ahead)
+    if not fits:
+        return REDUCTION_MAX if (lots > 0) == (ahead > 0) else 0
+    return min(max(0, value), REDUCTION_MAX)
 
 
 @law
@@ -125,7 +128,7 @@ def rows_age(state: State, instrument: Instrument) -> int:
 @law
 def option_gross(lots: int, mark: int, spot: int) -> tuple[int, bool]:
     """Return (what an option position exposes, fits): a long its value, a short lots * index."""
-    return mul_div_floor(abs(lots), mark if lots > 0 else spot, 1)
+    return multiply(abs(lots), mark if lots > 0 else spot)
 
 
 @law
@@ -139,7 +142,7 @@ def option_terms(
     """
     mark = mark_price(state, instrument)
     row = find_underlying(state, instrument.underlying)
-    value, value_fits = mul_div_floor(position.lots, mark, 1)
+    value, value_fits = multiply(position.lots, mark)
     if row < 0 or not value_fits:
         return 0, 0, 0, 0, False
     underlying = state.underlyings[row]
@@ -184,7 +187,7 @@ def special_terms(
     margin holds all of it already and none of its profit may be taken off twice.
     """
     if instrument.status >= InstrumentStatus.SETTLING:
-        value, value_fits = mul_div_floor(position.lots, instrument.settle_price, 1)
+        value, value_fits = multiply(position.lots, instrument.settle_price)
         owed, owed_fits = pending_funding(position, instrument)
         return value - owed, position.entry_cost, 0, 0, 0, value_fits and owed_fits
     value, initial, maintenance, gross, fits = option_terms(state, position, instrument)

@@ -36,7 +36,8 @@ class Names:
     ``lean`` are the accounts that only sweeps name: their leaves are read and none of their
     markets. ``pages`` holds (account, page number) of each order slot. ``underlyings`` are named;
     ``deep`` are the instruments that bring their underlying in. ``pools`` bring their accounts in.
-    The rest are the most accounts, instruments and withdrawals that the step can append.
+    ``modes`` tells whether an account's mode may change, to a portfolio's. The rest are the most
+    accounts, instruments and withdrawals that the step can append.
     """
 
     accounts: frozenset[int]
@@ -46,6 +47,7 @@ class Names:
     underlyings: frozenset[int]
     pools: frozenset[int]
     pages: frozenset[tuple[int, int]]
+    modes: bool
     openings: int
     listings: int
     withdrawals: int
@@ -57,18 +59,20 @@ def names_of(columns: Columns, first: int, stop: int) -> Names:
         name: set()
         for name in ("accounts", "lean", "instruments", "deep", "underlyings", "pools", "pages")
     }
+    modes = False
     openings = listings = withdrawals = 0
     for action in cast(Any, columns.actions)[first:stop]:
         if action.code not in (Code.APPLIED, Code.QUORUM):
             continue
         kind = int(action.kind)
         _add_names(found, action, cast(Any, columns.payload))
+        modes = modes or kind == Kind.SET_MODE
         openings += kind == Kind.INBOX
         listings += kind == Kind.LIST
         withdrawals += kind in _MAY_WITHDRAW
     sets = {name: frozenset(members) for name, members in found.items()}
     sets["lean"] -= sets["accounts"]
-    return Names(**sets, openings=openings, listings=listings, withdrawals=withdrawals)
+    return Names(**sets, modes=modes, openings=openings, listings=listings, withdrawals=withdrawals)
 
 
 def _add_names(found: dict[str, set[Any]], action: Any, payload: Any) -> None:
@@ -135,10 +139,11 @@ def underlyings_read(
     """Return the sorted underlyings that a step reads, given the other leaves.
 
     Those named; those of named markets but for trades and liquidations; those of markets that are
-    no perpetuals; and if one of ``accounts`` is a portfolio, those of all ``instruments``.
+    no perpetuals; and if one of ``accounts`` is a portfolio or may become one, those of all
+    ``instruments``.
     """
     found = set(names.underlyings)
-    portfolio = any(int(account.mode) == Mode.PORTFOLIO for account in accounts)
+    portfolio = names.modes or any(int(account.mode) == Mode.PORTFOLIO for account in accounts)
     for row in instruments:
         perpetual = int(row.kind) == InstrumentKind.PERPETUAL
         if int(row.id) in names.deep or portfolio or not perpetual:
