@@ -66,7 +66,7 @@ def margin_sweep(
 def sweep_account(
     state: State, account: Account, fractions_ppm: Rows[int]
 ) -> tuple[int, int, int, bool]:
-    """Return (equity, initial, maintenance, True) from prepared fractions, False if they do not do."""
+    """Return (equity, initial, maintenance, True) from prepared fractions; False if they fail."""
     worth = 0
     cost = 0
     reduction = 0

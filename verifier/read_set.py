@@ -139,14 +139,17 @@ def underlyings_read(
     """Return the sorted underlyings that a step reads, given the other leaves.
 
     Those named; those of named markets but for trades and liquidations; those of markets that are
-    no perpetuals; and if one of ``accounts`` is a portfolio or may become one, those of all
-    ``instruments``.
+    no perpetuals; and those of every market that a portfolio among ``accounts`` holds or could
+    come to hold. Where a mode may change, every account may become a portfolio.
     """
     found = set(names.underlyings)
-    portfolio = names.modes or any(int(account.mode) == Mode.PORTFOLIO for account in accounts)
+    deep = set(names.deep)
+    for account in accounts:
+        if names.modes or int(account.mode) == Mode.PORTFOLIO:
+            held = account.positions[: account.position_count]
+            deep |= names.instruments | {int(position.instrument) for position in held}
     for row in instruments:
-        perpetual = int(row.kind) == InstrumentKind.PERPETUAL
-        if int(row.id) in names.deep or portfolio or not perpetual:
+        if int(row.id) in deep or int(row.kind) != InstrumentKind.PERPETUAL:
             found.add(int(row.underlying))
     return targets(frozenset(found), count, 0, 0)
 
