@@ -21,9 +21,10 @@ import numpy as np
 from clearing.compiler import law, law_entry
 from clearing.keccak import to_bytes
 from clearing.layout import Rows, new_rows
-from clearing.margin import NO_DRAFT, initial_fraction_ppm, measure
+from clearing.margin import NO_DRAFT, measure
 from clearing.records import Account, State
 from clearing.units import PPM
+from clearing.valuation import initial_fraction_ppm
 from clearing.wide import mul_div_ceil
 from node.events import Publish
 from node.follower import RETRY_MS, SECONDS_MAX, Follower

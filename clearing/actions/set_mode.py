@@ -8,7 +8,7 @@ A change is legal if
 5. equity covers initial margin under the new mode.
 """
 
-from clearing.authority import NO_INSTRUMENT, check_authority
+from clearing.authority import NO_INSTRUMENT, check_request
 from clearing.codes import Code, Mode, Scope
 from clearing.compiler import law
 from clearing.drafts import FIRST, commit_account, draft_account
@@ -27,16 +27,9 @@ def set_mode(state: State, action: Action, signers: Grid) -> int:
     if row < 0:
         return Code.INVARIANT
     account = state.accounts[row]
-    clock = state.globals[0].clock
-    if clock > action.expiry:
-        return Code.EXPIRED
-    code, _ = check_authority(
-        clock, account, signers, action.signature_first, Scope.ROOT, NO_INSTRUMENT
-    )
+    code, _ = check_request(state, account, action, signers, Scope.ROOT, NO_INSTRUMENT)
     if code != Code.APPLIED:
         return code
-    if action.sequence <= account.request_sequence:
-        return Code.STALE_SEQUENCE
     code = check_shape(state, account, action.mode)
     if code == Code.APPLIED:
         code = check_marks(state, account)

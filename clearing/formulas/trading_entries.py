@@ -17,7 +17,7 @@ from clearing.compiler import law, law_entry
 from clearing.genesis import empty_state
 from clearing.layout import Rows, new_rows
 from clearing.records import Observation, State
-from clearing.units import OBSERVATIONS_MAX, TIERS_MAX
+from clearing.units import AMOUNT_MAX, OBSERVATIONS_MAX, TIERS_MAX
 from clearing.wide import LIMB, LIMB_BITS
 
 TIER_TERMS = ("initial_ppm", "maintenance_ppm", "open_interest_lower", "open_interest_upper")
@@ -232,6 +232,7 @@ def account_margin(
     state: Any = empty_state(1, len(positions), 0, 0)
     state.globals[0].instrument_count = len(positions)
     state.accounts[0].cash = cash
+    state.params[0].profit_cap = AMOUNT_MAX << 1  # without entry costs no profit is known
     state.accounts[0].position_count = len(positions)
     tiers: list[tuple[int, ...]] = []
     for i, row in enumerate(positions):
