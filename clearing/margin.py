@@ -6,11 +6,12 @@ open interest, maintenance never does: growth of the market stops openings but l
 """
 
 from clearing.charges import REQUIREMENT_MAX, capped_sum
-from clearing.codes import Code, InstrumentStatus, Mode
+from clearing.codes import Code, Mode
 from clearing.compiler import law
-from clearing.lookup import draft_of, find_instrument, find_underlying
-from clearing.marks import is_option, mark_time
+from clearing.lookup import draft_of, find_instrument
+from clearing.oracle import Use
 from clearing.portfolio_account import portfolio_terms
+from clearing.price_gates import allows, price_doubts
 from clearing.records import Account, State
 from clearing.units import PPM
 from clearing.valuation import (
@@ -199,8 +200,8 @@ def check_transition(
 def check_outflow(state: State, after: Account) -> int:
     """Return APPLIED if the account may hand out cash: equity covers max(initial, transfer).
 
-    Every mark that the equity rests on must still count for margin: nobody leaves at the old
-    price. Without positions no mark matters. Nor does cash leave on the credit of collateral, or
+    No mark that the equity rests on may be in doubt: nobody leaves at the old price. Without
+    positions no mark matters. Nor does cash leave on the credit of collateral, or
     the house would lend what others deposited.
     """
     code = check_marks(state, after)
@@ -221,24 +222,16 @@ def check_outflow(state: State, after: Account) -> int:
 
 @law
 def check_marks(state: State, account: Account) -> int:
-    """Return PRICE_STALE if a mark that the account is measured by is too old for margin.
+    """Return PRICE_STALE if a mark that the account is measured by is in doubt, else APPLIED.
 
-    An option is measured by its series' rows and its underlying's index.
+    Too doubtful to hand out money at: see the matrix of `clearing.price_gates`.
     """
-    oldest = state.globals[0].clock - state.params[0].price_stale_margin_ms
     for i in range(account.position_count):
         row = find_instrument(state, account.positions[i].instrument)
         if row < 0:
             return Code.INVARIANT
-        instrument = state.instruments[row]
-        if mark_time(state, instrument) < oldest:
+        if not allows(price_doubts(state, state.instruments[row]), Use.WITHDRAW):
             return Code.PRICE_STALE
-        if is_option(instrument) and instrument.status < InstrumentStatus.SETTLING:
-            place = find_underlying(state, instrument.underlying)
-            if place < 0:
-                return Code.INVARIANT
-            if state.underlyings[place].price_time < oldest:
-                return Code.PRICE_STALE
     return Code.APPLIED
 
 

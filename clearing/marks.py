@@ -1,4 +1,4 @@
-"""What one lot of a market is worth now, and since when: the one place where the law reads it.
+"""What one lot of a market is worth now: the one place where the law reads it.
 
 A linear instrument is worth its mark price. An option is worth the centre of its active row of
 risk, which its series activates for all strikes at once. Whatever settles is worth what it will be
@@ -35,16 +35,3 @@ def mark_price(state: State, instrument: Instrument) -> int:
     risk = instrument.rows[number % 2]
     # An option that was listed after the rows were staged has none among them.
     return risk.values[CENTRE] if number > 0 and risk.number == number else 0
-
-
-@law
-def mark_time(state: State, instrument: Instrument) -> int:
-    """Return the time in ms that `mark_price` is of; of what settles, the clock: it cannot age."""
-    if instrument.status >= InstrumentStatus.SETTLING:
-        return state.globals[0].clock
-    if not is_option(instrument):
-        return instrument.price_time
-    row = find_underlying(state, instrument.underlying)
-    if row < 0:
-        return 0
-    return state.underlyings[row].series[instrument.series].active_time

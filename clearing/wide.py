@@ -51,7 +51,7 @@ if not INTERPRETED:
 def multiply(a: int, b: int) -> tuple[int, bool]:
     """Return (a * b, True), or (0, False) if it is beyond +-(2**63 - 1).
 
-    Where nothing is divided it costs a third of ``mul_div_floor``, which must keep a wide path.
+    For hot loops: where nothing is divided, no wide path has to be kept ready.
     """
     product = int(a) * int(b)
     return _narrow(product if abs(product) <= INT64_MAX else None)

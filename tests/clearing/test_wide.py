@@ -15,6 +15,11 @@ low_limb = st.one_of(st.sampled_from([0, 1, 2**62 - 1]), st.integers(0, 2**62 - 
 
 
 @law
+def compiled_multiply(a, b):
+    return wide.multiply(a, b)
+
+
+@law
 def compiled_mul_div_floor(a, b, c):
     return wide.mul_div_floor(a, b, c)
 
@@ -163,6 +168,13 @@ def test_products_of_three_divide_into_limbs_exactly(a, b, m, c):
         assert fits == inside
         assert value(int(high), int(low)) == (quotient if inside else 0)
         assert 0 <= low < 2**62
+
+
+@given(int64, int64)
+def test_a_product_is_exact_or_refused(a, b):
+    expected = (a * b, True) if abs(a * b) <= HIGH else (0, False)
+    for run in both("multiply"):
+        assert run(a, b) == expected
 
 
 @given(int64, int64, int64, int64)
