@@ -17,6 +17,7 @@ from novatio.cli import (
     process,
     root,
     statement,
+    stress,
     trade,
     withdraw,
 )
@@ -32,7 +33,7 @@ main = Main(
 )
 for module in (
     account, batch, config, dispute, heads, inspect, instrument, key, law, process, root,
-    statement, trade, withdraw,
+    statement, stress, trade, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)
