@@ -5,7 +5,8 @@
     assert world.apply(world.trade(alice, bob, lots=3)) == Code.APPLIED
 
 Every `apply` goes through bytes, decoder, recovery and the compiled step, and then checks what must
-hold after any action whatsoever: value and lots are conserved, and a rejection changed nothing.
+hold after any action whatsoever: value and lots are conserved, a rejection changed nothing, and the
+court comes to the same state from the step's witness alone.
 """
 
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ from clearing.messages import (
 )
 from clearing.requests import Request
 from clearing.units import ALL_SLOTS, LOTS_MAX
+from tests.support.court import Witness
 
 START_MS = 1_700_000_000_000
 NEVER_MS = START_MS * 2
@@ -182,7 +184,9 @@ class World:
         """Run one step over `actions`; return their codes."""
         columns = self.columns(actions)
         codes = np.zeros(len(actions), np.int64)
+        witness = Witness(self.state, columns)
         step.transition(self.state, columns, 0, len(actions), self.time, codes)
+        witness.judge(self.time)
         return [Code(int(code)) for code in codes]
 
     def step(self, actions):
