@@ -36,6 +36,7 @@ TABLES = (
     (ASSET, "assets", "asset_count"),
     (POOL, "pools", "pool_count"),
 )
+ROWS = {kind: name for kind, name, _ in TABLES}
 
 
 class Witness:
@@ -99,7 +100,9 @@ class Witness:
 
 
 def every_leaf(state: Any, kind: int, count: str) -> tuple[bytes, ...]:
-    return leaf_bytes(state, kind, range(int(state.globals[0][count])))
+    # A test may claim that a tree is full without filling it.
+    rows = min(int(state.globals[0][count]), getattr(state, ROWS[kind]).shape[0])
+    return leaf_bytes(state, kind, range(rows))
 
 
 def globals_leaf(state: Any) -> bytes:
