@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from clearing.codes import Code, Kind, OrderFlag
-from clearing.keccak import to_bytes
 from clearing.messages import MalformedAction, decode_action
 from clearing.records import State
 from clearing.units import ACTION_BYTES_MAX, PAGE_SLOTS
-from node import explain_markets
+from node import explain_governance, explain_markets
+from node.explain_governance import address
 from node.margins import margin_of
 
 Operands = Mapping[str, str]
@@ -63,10 +63,6 @@ def _accounts_named(action: Any) -> list[int]:
     return named
 
 
-def _address(word: Any) -> str:
-    return "0x" + to_bytes(word)[12:].hex()
-
-
 def _no_account(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     count = int(state.globals[0].account_count)
     named = [id for id in _accounts_named(action) if _account(state, id) is None]
@@ -85,7 +81,9 @@ def _no_instrument(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _no_asset(_state: Any, action: Any) -> tuple[str, dict[str, Any]]:
+def _no_asset(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
+    if action["kind"] == int(Kind.SET_ASSET):
+        return explain_governance.not_an_asset(state, action)
     was = int(action["asset"])
     return f"asset {was} is no settlement asset, only 0 is", {"asset": was}
 
@@ -105,22 +103,26 @@ def _expired(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
 def _bad_signature(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     if action["kind"] == int(Kind.INBOX):
         return "inbox messages come from the base layer alone; send yours there", {}
+    if int(action["kind"]) in explain_governance.GOVERNANCE:
+        return explain_governance.wrong_governor(state, action)
     owners = [
-        _address(account["owner"])
+        address(account["owner"])
         for id in _accounts_named(action)
         if (account := _account(state, id)) is not None
     ]
     operands = {"owners": ",".join(owners)}
     if action["kind"] == int(Kind.TRADE):
-        operands["venue"] = _address(action["address"])
+        operands["venue"] = address(action["address"])
     return (
-        f"a signature is not that of the owner ({', '.join(owners)}) or of the venue; check the "
-        "domain (chain id, settlement), the fields and the key",
+        f"a signature is not that of the owner ({', '.join(owners)}), of a key of the account, or "
+        "of the venue; check the domain (chain id, settlement), the fields and the key",
         operands,
     )
 
 
 def _stale_sequence(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
+    if int(action["kind"]) in explain_governance.GOVERNANCE:
+        return explain_governance.stale_act(state, action)
     account = _account(state, int(action["account"]))
     last = 0 if account is None else int(account["request_sequence"])
     was = int(action["sequence"])
@@ -305,7 +307,7 @@ _GENERAL = {
         f"the action does not fit an empty step; at most {ACTION_BYTES_MAX} bytes and the law's "
         "budget"
     ),
-    Code.HALTED: "the law is halted: only inbox messages and withdrawals run",
+    Code.HALTED: "the law is halted: only inbox messages, withdrawals and a resumption run",
     Code.INVARIANT: "the action broke an invariant and was undone; the law is halted now",
     Code.INBOX_ORDER: "the inbox message is not the next one",
     Code.MAKER_ONLY: "a maker-only order stands as taker",
@@ -315,6 +317,7 @@ _GENERAL = {
 
 _RULES: dict[Code, _Rule] = {
     **explain_markets.RULES,
+    **explain_governance.RULES,
     Code.NO_ACCOUNT: _no_account,
     Code.NO_INSTRUMENT: _no_instrument,
     Code.NO_ASSET: _no_asset,

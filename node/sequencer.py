@@ -21,6 +21,7 @@ import numpy as np
 
 from clearing.codes import Code, Kind
 from clearing.decode import Columns
+from clearing.forms import FORMS, NOBODY
 from clearing.keccak import to_bytes
 from node.batcher import Batcher, BatchPolicy
 from node.duplicates import ANEW, NEVER, ONCE, Duplicates
@@ -60,6 +61,7 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 EXPLANATIONS_MAX = 16  # of one request: explaining costs Python objects, sequencing does not
 _INBOX_KIND = bytes([Kind.INBOX])
+_UNSIGNED = [int(kind) for kind, form in FORMS.items() if form.signed_by == NOBODY]
 
 
 @dataclass(frozen=True, slots=True)
@@ -523,11 +525,14 @@ class Sequencer:
 
 
 def _eligible(actions: Any) -> Pieces:
-    """Return how each action may claim a sequence. Funding has neither signature nor sequence: its
-    bytes are the same every time, and the law's interval is what keeps it from repeating."""
-    funding = actions["kind"] == int(Kind.FUNDING)
+    """Return how each action may claim a sequence.
+
+    What nobody signs has no sequence of its own: its bytes are the same every time, and the law's
+    own state keeps it from repeating. Early once must not mean early for ever.
+    """
+    unsigned = np.isin(actions["kind"], _UNSIGNED)
     out = (actions["code"] != 0) | (actions["kind"] == int(Kind.INBOX))
-    eligible: Pieces = np.where(out, NEVER, np.where(funding, ANEW, ONCE))
+    eligible: Pieces = np.where(out, NEVER, np.where(unsigned, ANEW, ONCE))
     return eligible
 
 

@@ -75,6 +75,15 @@ def account_message(state: State, id: int) -> Any:
             value_micro=int(values[place]),
             funding_micro=-int(owed[place]),
         )
+    for key in row["keys"][: int(row.key_count)]:
+        account.keys.add(
+            address=to_bytes(key.address)[12:],
+            scope=int(key.scope),
+            first_instrument=int(key.first_instrument),
+            last_instrument=int(key.last_instrument),
+            limit_micro=int(key.limit),
+            expiry_ms=int(key.expiry),
+        )
     return account
 
 
@@ -108,4 +117,6 @@ def params_message(state: State) -> Any:
         message.publishers.append(to_bytes(params.publishers[place].address)[12:])
     for fund in range(int(cast(Any, state).globals[0].fund_count)):
         message.funds_micro.append(int(cast(Any, state).funds[fund].balance))
+    message.record.extend(cast(Any, state).params_pieces[0].tolist())
+    message.governance_sequence = int(cast(Any, state).globals[0].governance_sequence)
     return message

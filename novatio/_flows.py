@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from clearing import eip712
-from clearing.codes import ACCEPTANCE, Code, Side
+from clearing.codes import ACCEPTANCE, Code, Kind, Scope, Side
+from clearing.forms import OWNER
 from clearing.messages import NO_ADDRESS, Liquidate, PriceObservation, Trade, action_hash
+from clearing.requests import Request
 from node.v1 import node_pb2 as pb
 from novatio.errors import (
     BadRequest,
@@ -160,6 +162,20 @@ class RequestTerms:
     sequence: int | None = None
     expiry_ms: int | None = None
     signer: Signer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTerms:
+    """What a session key may do: ``clearing.codes.Scope`` bits, where, for how much, until when.
+
+    ``limit_micro`` is the micro-quote that it may still open or transfer.
+    """
+
+    scope: Scope
+    limit_micro: int
+    expiry_ms: int
+    first_instrument: int = 0
+    last_instrument: int = (1 << 24) - 1
 
 
 class Flows:
@@ -486,6 +502,61 @@ class Flows:
         )
         digest = eip712.digest(domain, view.struct_hash(market.instrument))
         return replace(view, signature=self.signer_or(signer).sign(digest))
+
+    def submit_request(self, request: Request, signer: Signer | None) -> Flow[Outcome]:
+        """Sign an action of a form, unless nobody signs it, and submit it alone."""
+        if request.form.signed_by == OWNER:
+            domain = yield from self.domain()
+            digest = eip712.digest(domain, request.struct_hash())
+            request = replace(request, signatures=(self.signer_or(signer).sign(digest),))
+        (outcome,) = yield from self.submit([request])
+        return outcome
+
+    def owner_request(self, kind: Kind, terms: RequestTerms, **values: Any) -> Request:
+        """Return an unsigned request of an account's owner, with its sequence and expiry."""
+        sequence = self.sequence() if terms.sequence is None else terms.sequence
+        expiry = terms.expiry_ms
+        if expiry is None:
+            expiry = self.clock_ms() + REQUEST_LIFE_MS
+        return Request.of(kind, sequence=sequence, expiry=expiry, **values)
+
+    def grant_key(
+        self, account: int, key: bytes, terms: KeyTerms, request: RequestTerms
+    ) -> Flow[Outcome]:
+        """Grant a session key, or replace the terms of one."""
+        grant = self.owner_request(
+            Kind.KEY_GRANT,
+            request,
+            account=account,
+            key=int.from_bytes(key, "big"),
+            scope=int(terms.scope),
+            first_instrument=terms.first_instrument,
+            last_instrument=terms.last_instrument,
+            limit=terms.limit_micro,
+            key_expiry=terms.expiry_ms,
+        )
+        return (yield from self.submit_request(grant, request.signer))
+
+    def change_key(
+        self, kind: Kind, account: int, key: bytes, terms: RequestTerms
+    ) -> Flow[Outcome]:
+        """Revoke a session key (KEY_REVOKE), or put a key in the owner's place (ROTATE_KEY)."""
+        number = int.from_bytes(key, "big")
+        change = self.owner_request(kind, terms, account=account, key=number)
+        return (yield from self.submit_request(change, terms.signer))
+
+    def governance_sequence(self) -> Flow[int]:
+        """Return the sequence of the next act of governance or guardian."""
+        params = yield from self.call("GetParams", pb.GetParamsRequest())
+        return int(params.governance_sequence) + 1
+
+    def govern(
+        self, kind: Kind, payload: Sequence[int], signer: Signer | None, values: Mapping[str, Any]
+    ) -> Flow[Outcome]:
+        """Submit an act of governance or guardian, with the next sequence."""
+        sequence = yield from self.governance_sequence()
+        act = Request.of(kind, payload=payload, sequence=sequence, **values)
+        return (yield from self.submit_request(act, signer))
 
     def signed(self, request: Any, signer: Signer | None) -> Flow[Any]:
         """Return the request of one owner with its signature."""

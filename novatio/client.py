@@ -25,7 +25,7 @@ from typing import Any, TypeVar, cast
 
 import grpc
 
-from clearing.codes import Side
+from clearing.codes import Kind, Side
 from clearing.messages import (
     NO_ADDRESS,
     Cancel,
@@ -37,6 +37,7 @@ from clearing.messages import (
     Transfer,
     Withdraw,
 )
+from clearing.requests import Request
 from clearing.units import ALL_SLOTS, PPM, SETTLEMENT_ASSET
 from node.v1 import node_pb2 as pb
 from node.v1.node_pb2_grpc import NodeServiceStub
@@ -47,6 +48,7 @@ from novatio._flows import (
     Encodable,
     Flow,
     Flows,
+    KeyTerms,
     OrderTerms,
     Outcome,
     RequestTerms,
@@ -318,6 +320,57 @@ class Client:
         the node shed the call, VerificationFailed when the receipt does not hold.
         """
         return self._run(self._flows.submit(actions))
+
+    def submit_request(self, request: Request, *, signer: Signer | None = None) -> Outcome:
+        """Sign and submit any action of ``clearing.forms``; unsigned kinds go as they are.
+
+        ``Request.of(Kind.SETTLE, account=3, instrument=7)`` makes one. Raises as ``submit`` does.
+        """
+        return self._run(self._flows.submit_request(request, signer))
+
+    def grant_key(
+        self,
+        account: int,
+        key: bytes,
+        terms: KeyTerms,
+        *,
+        sequence: int | None = None,
+        signer: Signer | None = None,
+    ) -> Outcome:
+        """Let the address ``key`` (20 bytes) sign for an account within ``terms``."""
+        request = RequestTerms(sequence, None, signer)
+        return self._run(self._flows.grant_key(account, key, terms, request))
+
+    def revoke_key(
+        self, account: int, key: bytes, *, sequence: int | None = None, signer: Signer | None = None
+    ) -> Outcome:
+        """Take a session key back."""
+        terms = RequestTerms(sequence, None, signer)
+        return self._run(self._flows.change_key(Kind.KEY_REVOKE, account, key, terms))
+
+    def rotate_key(
+        self, account: int, key: bytes, *, sequence: int | None = None, signer: Signer | None = None
+    ) -> Outcome:
+        """Put the address ``key`` in the owner's place: no other key signs any more.
+
+        From then on withdrawals go to that address: make sure that somebody holds its key.
+        """
+        terms = RequestTerms(sequence, None, signer)
+        return self._run(self._flows.change_key(Kind.ROTATE_KEY, account, key, terms))
+
+    def govern(
+        self,
+        kind: Kind,
+        *,
+        payload: Sequence[int] = (),
+        signer: Signer | None = None,
+        **values: int,
+    ) -> Outcome:
+        """Submit an act of governance or guardian with the next sequence, for example a halt.
+
+        ``govern(Kind.HALT)``. The payload of parameters is made by ``novatio.governance``.
+        """
+        return self._run(self._flows.govern(kind, payload, signer, values))
 
     # -- building and signing --------------------------------------------------------------------
 

@@ -338,7 +338,7 @@ class GetParamsRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetParamsResponse(_message.Message):
-    __slots__ = ("version", "price_quorum", "price_band_ppm", "price_stale_open_ms", "price_stale_margin_ms", "price_jump_ppm", "price_drift_ms", "funding_interval_ms", "funding_cap_ppm", "liquidation_buffer_ppm", "liquidation_penalty_ppm", "insurance_fee_ppm", "transfer_margin_ppm", "tiers", "publishers", "funds_micro")
+    __slots__ = ("version", "price_quorum", "price_band_ppm", "price_stale_open_ms", "price_stale_margin_ms", "price_jump_ppm", "price_drift_ms", "funding_interval_ms", "funding_cap_ppm", "liquidation_buffer_ppm", "liquidation_penalty_ppm", "insurance_fee_ppm", "transfer_margin_ppm", "tiers", "publishers", "funds_micro", "record", "governance_sequence")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PRICE_QUORUM_FIELD_NUMBER: _ClassVar[int]
     PRICE_BAND_PPM_FIELD_NUMBER: _ClassVar[int]
@@ -355,6 +355,8 @@ class GetParamsResponse(_message.Message):
     TIERS_FIELD_NUMBER: _ClassVar[int]
     PUBLISHERS_FIELD_NUMBER: _ClassVar[int]
     FUNDS_MICRO_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    GOVERNANCE_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     version: int
     price_quorum: int
     price_band_ppm: int
@@ -371,7 +373,9 @@ class GetParamsResponse(_message.Message):
     tiers: _containers.RepeatedCompositeFieldContainer[Tier]
     publishers: _containers.RepeatedScalarFieldContainer[bytes]
     funds_micro: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, version: _Optional[int] = ..., price_quorum: _Optional[int] = ..., price_band_ppm: _Optional[int] = ..., price_stale_open_ms: _Optional[int] = ..., price_stale_margin_ms: _Optional[int] = ..., price_jump_ppm: _Optional[int] = ..., price_drift_ms: _Optional[int] = ..., funding_interval_ms: _Optional[int] = ..., funding_cap_ppm: _Optional[int] = ..., liquidation_buffer_ppm: _Optional[int] = ..., liquidation_penalty_ppm: _Optional[int] = ..., insurance_fee_ppm: _Optional[int] = ..., transfer_margin_ppm: _Optional[int] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., publishers: _Optional[_Iterable[bytes]] = ..., funds_micro: _Optional[_Iterable[int]] = ...) -> None: ...
+    record: _containers.RepeatedScalarFieldContainer[int]
+    governance_sequence: int
+    def __init__(self, version: _Optional[int] = ..., price_quorum: _Optional[int] = ..., price_band_ppm: _Optional[int] = ..., price_stale_open_ms: _Optional[int] = ..., price_stale_margin_ms: _Optional[int] = ..., price_jump_ppm: _Optional[int] = ..., price_drift_ms: _Optional[int] = ..., funding_interval_ms: _Optional[int] = ..., funding_cap_ppm: _Optional[int] = ..., liquidation_buffer_ppm: _Optional[int] = ..., liquidation_penalty_ppm: _Optional[int] = ..., insurance_fee_ppm: _Optional[int] = ..., transfer_margin_ppm: _Optional[int] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., publishers: _Optional[_Iterable[bytes]] = ..., funds_micro: _Optional[_Iterable[int]] = ..., record: _Optional[_Iterable[int]] = ..., governance_sequence: _Optional[int] = ...) -> None: ...
 
 class Instrument(_message.Message):
     __slots__ = ("id", "symbol", "kind", "status", "tier", "tick_micro", "lot_size_nano", "open_interest_lots", "mark_price_micro", "index_price_micro", "price_time_ms", "funding_index", "funding_time_ms", "pot_micro", "open_interest_cap_lots", "position_cap_lots", "underlying", "strike_micro", "expiry_ms")
@@ -474,7 +478,7 @@ class Margin(_message.Message):
     def __init__(self, equity_micro: _Optional[int] = ..., initial_micro: _Optional[int] = ..., maintenance_micro: _Optional[int] = ..., notional_micro: _Optional[int] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin")
+    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin", "keys")
     ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     SUBACCOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -483,6 +487,7 @@ class Account(_message.Message):
     REQUEST_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     MARGIN_FIELD_NUMBER: _ClassVar[int]
+    KEYS_FIELD_NUMBER: _ClassVar[int]
     id: int
     owner: bytes
     subaccount: int
@@ -491,7 +496,24 @@ class Account(_message.Message):
     request_sequence: int
     positions: _containers.RepeatedCompositeFieldContainer[Position]
     margin: Margin
-    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ...) -> None: ...
+    keys: _containers.RepeatedCompositeFieldContainer[SessionKey]
+    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[SessionKey, _Mapping]]] = ...) -> None: ...
+
+class SessionKey(_message.Message):
+    __slots__ = ("address", "scope", "first_instrument", "last_instrument", "limit_micro", "expiry_ms")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    SCOPE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    LAST_INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_MICRO_FIELD_NUMBER: _ClassVar[int]
+    EXPIRY_MS_FIELD_NUMBER: _ClassVar[int]
+    address: bytes
+    scope: int
+    first_instrument: int
+    last_instrument: int
+    limit_micro: int
+    expiry_ms: int
+    def __init__(self, address: _Optional[bytes] = ..., scope: _Optional[int] = ..., first_instrument: _Optional[int] = ..., last_instrument: _Optional[int] = ..., limit_micro: _Optional[int] = ..., expiry_ms: _Optional[int] = ...) -> None: ...
 
 class GetAccountRequest(_message.Message):
     __slots__ = ("id",)

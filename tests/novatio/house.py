@@ -24,6 +24,7 @@ from verifier.service import BaseLayerServer, SteppedClock
 from verifier.transactions import Deposit, Faucet
 
 SEQUENCER, CHALLENGER, PUBLISHER, SELLER, BUYER = (bytes([7] * 31 + [n]) for n in range(1, 6))
+GOVERNANCE, GUARDIAN = (bytes([7] * 31 + [n]) for n in range(6, 8))
 SETTLEMENT = b"\x5e" * 20
 CASH_MICRO = 10**12
 WAIT_SECONDS = 60
@@ -45,6 +46,9 @@ def genesis():
         # A lot is 0.001 BTC, a tick 0.01 a BTC.
         instruments=(GenesisInstrument("BTC-PERP", 0, 10, 1_000_000, 1 << 40, 1 << 40),),
         price_stale_open_ms=3_600_000,
+        governance=address_of(GOVERNANCE),
+        guardian=address_of(GUARDIAN),
+        timelock_ms=1,
     )
 
 

@@ -64,7 +64,10 @@ def test_the_nouns_and_verbs_are_those_of_the_handbook():
         "root show", "batch list", "batch show", "batch verify", "batch diff", "account show",
         "account proof", "account margin", "trade submit", "withdraw request", "withdraw prove",
         "withdraw claim", "dispute list", "dispute show", "inspect log", "inspect view",
-        "config check", "config show", "law list", "law eval", "account statement", "account fills",
+        "config check", "config show", "law list", "law eval", "governance show",
+        "governance propose", "governance submit",
+        "governance enact", "governance halt", "governance resume", "governance list-market",
+        "key list", "key grant", "key revoke", "key rotate", "account statement", "account fills",
         "account fees", "account funding", "account margin-calls", "trade explain",
     }  # fmt: skip
 
