@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from clearing import eip712
-from clearing.codes import ACCEPTANCE, Code, Kind, Scope, Side
+from clearing.codes import ACCEPTANCE, Code, Kind, Side
 from clearing.forms import OWNER
 from clearing.messages import NO_ADDRESS, Liquidate, PriceObservation, Trade, action_hash
 from clearing.requests import Request
@@ -171,7 +171,7 @@ class KeyTerms:
     ``limit_micro`` is the micro-quote that it may still open or transfer.
     """
 
-    scope: Scope
+    scope: int
     limit_micro: int
     expiry_ms: int
     first_instrument: int = 0
@@ -529,7 +529,7 @@ class Flows:
             request,
             account=account,
             key=int.from_bytes(key, "big"),
-            scope=int(terms.scope),
+            scope=terms.scope,
             first_instrument=terms.first_instrument,
             last_instrument=terms.last_instrument,
             limit=terms.limit_micro,

@@ -106,11 +106,10 @@ def grant_key(
     first_instrument: int, last_instrument: int, days: int,
 ) -> None:  # fmt: skip
     """Let ADDRESS sign for ACCOUNT, within bounds; signed with the owner's key in use."""
-    from clearing.codes import Scope
     from novatio._flows import KeyTerms
     from novatio.orders import micro
 
-    scope = Scope(sum(1 << SCOPES.index(name) for name in set(scopes)))
+    scope = sum(1 << SCOPES.index(name) for name in set(scopes))
     expiry_ms = time.time_ns() // 1_000_000 + days * 86_400_000
     terms = KeyTerms(scope, micro(limit), expiry_ms, first_instrument, last_instrument)
     outcome = app.client().grant_key(account, _address(address), terms, signer=app.signer())

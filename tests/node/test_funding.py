@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from clearing.codes import Code
+from clearing.codes import Code, Kind
 from clearing.messages import Funding
+from clearing.requests import Request
 from tests.node.scenario import Shell, price
 
 HOUR_MS = 3_600_000
@@ -40,3 +41,13 @@ def test_one_request_may_hold_the_same_funding_twice_and_gets_an_answer_for_each
     reply = shell.submit(1, price(shell.now_ms), Funding(0).encode(), Funding(0).encode())
     assert reply.codes.tolist() == [Code.APPLIED, Code.APPLIED, Code.FUNDING_EARLY]
     assert len(set(reply.sequences.tolist())) == 3
+
+
+def test_what_nobody_signs_is_judged_anew_each_time_and_not_as_a_repeat():
+    shell = Shell()
+    shell.fund()
+    early = Request.of(Kind.ENACT, payload=(1,)).encode()
+    replies = [shell.submit(1 + i, early) for i in range(2)]
+    assert [reply.codes.tolist() for reply in replies] == [[Code.TIMELOCK]] * 2
+    assert not any(reply.repeats.size for reply in replies)
+    assert replies[0].sequences[0] < replies[1].sequences[0]
