@@ -5,6 +5,7 @@ can be compared: python -m tests.clearing.law.replay SEED STEPS
 """
 
 import json
+import random
 import sys
 from collections import Counter
 from hashlib import sha256
@@ -14,9 +15,14 @@ import numpy as np
 
 from clearing import leaves
 from clearing.codes import Fund as FundId
+from clearing.codes import Status
 from clearing.layout import new_rows
 from clearing.records import Account, Fund, Globals, Instrument, Page
 from tests.clearing.law.test_bounds import Fuzz
+from tests.clearing.law.test_keys import as_key, grant, revoke, rotate
+from tests.clearing.law.test_listing import CALL, Assets
+from tests.clearing.law.test_parameters import announce, edited, enact, halt, resume
+from tests.support.world import MARK
 
 
 def run(seed, steps):
@@ -31,12 +37,50 @@ def run(seed, steps):
     return {
         "codes": sha256(bytes(codes)).hexdigest(),
         "counts": {str(code): count for code, count in sorted(Counter(codes).items())},
-        "state": {
-            name: sha256(np.ascontiguousarray(getattr(state, name)).tobytes()).hexdigest()
-            for name in state._fields
-        },
+        "state": digests_of(state),
         "leaves": [sha256(leaf.tobytes()).hexdigest() for leaf in all_leaves(state)],
+        "governed": governed(seed),
     }
+
+
+def digests_of(state):
+    """A digest of each part of a state."""
+    return {
+        name: sha256(np.ascontiguousarray(getattr(state, name)).tobytes()).hexdigest()
+        for name in state._fields
+    }
+
+
+def governed(seed):
+    """What acts of keys and governance come to, in an order that the seed says."""
+    world = Assets(timelock_ms=1)
+    alice, bob = world.trader("alice"), world.trader("bob")
+    params = edited(world, price_band_ppm=60_000)
+    acts = [
+        lambda: world.listing(int(world.totals.instrument_count), **CALL),
+        lambda: world.listing(int(world.totals.instrument_count)),
+        lambda: world.change(status=1),
+        lambda: world.change(status=0, tier=3),
+        lambda: world.asset(int(world.totals.asset_count)),
+        lambda: world.asset(haircut_ppm=120_000),
+        lambda: announce(world, params),
+        lambda: enact(world, params),
+        lambda: halt(world),
+        lambda: grant(world, alice, "robot", limit=9 * MARK),
+        lambda: world.trade(as_key(alice, "robot"), bob, 4),
+        lambda: revoke(world, alice, "robot"),
+        lambda: rotate(world, bob, "new bob"),
+    ]
+    chance = random.Random(seed)
+    codes = []
+    for _ in range(4):
+        chance.shuffle(acts)
+        for act in acts:
+            codes.append(int(world.apply(act())))
+            if world.totals.status == Status.HALTED:
+                codes.append(int(world.apply(resume(world))))
+        world.wait(1)
+    return [codes, digests_of(world.state)]
 
 
 def all_leaves(state):
