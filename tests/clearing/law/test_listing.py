@@ -37,7 +37,7 @@ class Exchange(World):
 
     def __init__(self, **changes):
         super().__init__(**(ROLES | {"underlyings": UNDERLYINGS, "tiers": FOUR_TIERS} | changes))
-        more = np.zeros(4, self.state.instruments.dtype).view(np.recarray)
+        more = np.zeros(16, self.state.instruments.dtype).view(np.recarray)
         rows = np.concatenate([self.state.instruments, more]).view(np.recarray)
         self.state = self.state._replace(instruments=rows)
 
