@@ -9,6 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from bench.load import PRICE_MICRO, TIME_MS, Signing, genesis, populated, trades
 from bench.pipeline import FRAME, frames_of, run_pipeline
 from bench.table import Row, at_least, at_most, progress, seconds_of
+from clearing.codes import Kind
+from clearing.forms import CONTEXT, ROW_STRIDE, ROWS_PER_ACTION
+from clearing.messages import encode_step
+from clearing.requests import NO_SIGNATURE, Request
 from prover.engine import Engine
 from prover.forge import BatchForge, Place, Posting, mint
 from prover.replica import Replica, Verdict
@@ -17,6 +21,8 @@ from verifier.evidence import check_bad_step
 
 POSITIONS = 12
 FULL_STEP = 8
+QUORUM = 3  # publishers who sign risk rows
+PAIR_BYTES = 64  # step hash and post root
 
 
 def place(parent: bytes = bytes(32)) -> Place:
@@ -25,8 +31,8 @@ def place(parent: bytes = bytes(32)) -> Place:
 
 
 def rows() -> list[Row]:
-    """Measure proof building, checking and size, and replay."""
-    return [*proof_rows(), *replay_rows()]
+    """Measure proof building, checking and size, what is posted, and replay."""
+    return [*proof_rows(), *posting_rows(), *replay_rows()]
 
 
 def proof_rows() -> list[Row]:
@@ -55,6 +61,30 @@ def proof_rows() -> list[Row]:
         at_most("fraud proof of a full step: verify", seconds_of(check, 9) * 1e3, "ms", 10),
         at_most("fraud proof of a full step: size", len(evidence) / 1024, "KiB", 32),
     ]
+
+
+def posting_rows() -> list[Row]:
+    """Count what a full step of trades, or of risk rows, adds to a batch's data."""
+    payload = [0] * (CONTEXT + ROWS_PER_ACTION * ROW_STRIDE)
+    update = Request.of(
+        Kind.RISK_ROWS,
+        payload=payload,
+        signatures=(NO_SIGNATURE,) * QUORUM,
+        underlying=0,
+        series=0,
+        time=TIME_MS,
+        price=PRICE_MICRO,
+    ).encode()
+    updates = posted_bytes([update] * FULL_STEP) / (FULL_STEP * ROWS_PER_ACTION)
+    return [
+        at_most("posted for a trade", posted_bytes(distinct_step()) / FULL_STEP, "B", 400),
+        at_most("posted for a risk row", updates, "B", 330),
+    ]
+
+
+def posted_bytes(actions: list[bytes]) -> int:
+    """Return how much longer one step of these actions makes a batch's data."""
+    return len(encode_step(TIME_MS, actions)) + PAIR_BYTES
 
 
 def distinct_step() -> list[bytes]:

@@ -105,14 +105,18 @@ class OptionWorld(World):
         fields = {"underlying": 0, "series": 0, "time": self.time, "price": MARK, **values}
         return self.published(Kind.RISK_ROWS, payload, publishers, **fields)
 
+    def after(self, rows):
+        """The neighbours once these rows of a set are staged."""
+        found = NOBODY
+        for id, _ in rows:
+            found = found.after(id)
+        return found
+
     def staging(self, rows, **values):
         """The actions that stage rows, as many in each as there is room for."""
-        before = NOBODY
         for first in range(0, len(rows), ROWS_PER_ACTION):
             part = rows[first : first + ROWS_PER_ACTION]
-            yield self.row_action(part, before, **values)
-            for id, _ in part:
-                before = before.after(id)
+            yield self.row_action(part, self.after(rows[:first]), **values)
 
     def stage(self, rows, **values):
         """Stage rows; every action must be applied."""

@@ -16,10 +16,10 @@ STEPS = 190  # of eight actions
 
 
 @cache
-def replay(seed, hash_seed="0", interpreted="0"):
+def replay(seed, hash_seed="0", interpreted="0", script="replay"):
     """What the script of this seed comes to in a process of its own."""
     environment = {"PYTHONHASHSEED": hash_seed, "NUMBA_DISABLE_JIT": interpreted}
-    command = [sys.executable, "-m", "tests.clearing.law.replay", str(seed), str(STEPS)]
+    command = [sys.executable, "-m", f"tests.clearing.law.{script}", str(seed), str(STEPS)]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False
     )
@@ -36,6 +36,16 @@ def test_the_compiled_and_the_interpreted_law_agree_on_every_byte(seed):
     assert compiled["counts"][str(Code.APPLIED.value)] > STEPS
     assert compiled["counts"][str(Code.INVARIANT.value)] == 1
     assert compiled["counts"][str(Code.HALTED.value)] > 1
+
+
+@pytest.mark.parametrize("seed", [21, 22])
+def test_they_agree_about_prices_rows_and_expiry_too(seed):
+    compiled = replay(seed, script="replay_options")
+    assert compiled == replay(seed, "2", "1", "replay_options")
+    assert len(compiled["counts"]) > 14
+    assert compiled["counts"][str(Code.APPLIED.value)] > STEPS
+    assert str(Code.INVARIANT.value) not in compiled["counts"]
+    assert len(set(compiled["statuses"])) > 1
 
 
 def test_another_script_comes_to_something_else():
