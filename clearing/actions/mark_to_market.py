@@ -10,7 +10,7 @@ negative equity that would be left without any unrealised profit. A profit is pa
 variation pot goes: entry cost rises, the pot falls. So nobody's profit counts before a loser has
 covered it. What was paid still counts as unrealised for one cycle, and within it no more is paid,
 so that nobody can keep another's profit from ripening. Options have no variation: their premium was
-paid when they were opened.
+paid when they were opened. A market with an open sweep is left as it is.
 """
 
 from clearing.codes import Code, InstrumentStatus
@@ -102,10 +102,11 @@ def uncovered(state: State, account: Account) -> tuple[int, bool]:
 def variation(instrument: Instrument, position: Position) -> tuple[int, bool]:
     """Return (unrealised profit at the stable price, loss negative, and whether it fits).
 
-    Zero for options, for what settles, and before the first price.
+    Zero for options, for what settles, before the first price, and while a sweep weighs profits.
     """
     if (
         is_option(instrument)
+        or instrument.operation != 0
         or instrument.status >= InstrumentStatus.SETTLING
         or instrument.stable_price == 0
     ):

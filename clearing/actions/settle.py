@@ -1,9 +1,9 @@
 """Settle: one account's position in an expired market becomes cash.
 
-Anyone may send it, for any account that holds the market, once the market settles. The account is
-paid lots * settlement price (a short pays it), which is what the position was worth already, so no
-margin is judged. The market's pot stands between the two sides until both are closed; the last one
-closes the market, and what roundings left in the pot goes to dust.
+Anyone may send it, for any account that holds the market, once the market settles and no sweep goes
+over it. The account is paid lots * settlement price (a short pays it), which is what the position
+was worth already, so no margin is judged. The market's pot stands between the two sides until both
+are closed; the last one closes the market, and what roundings left in the pot goes to dust.
 """
 
 from clearing.codes import Code, Fund, InstrumentStatus
@@ -30,6 +30,8 @@ def settle(state: State, action: Action) -> int:
     instrument = state.instruments[instrument_row]
     if instrument.status != InstrumentStatus.SETTLING:
         return Code.INSTRUMENT_STATUS
+    if instrument.operation != 0:
+        return Code.OPERATION_OPEN
     held = lots_of(state.accounts[account_row], instrument.id)
     if held == 0:
         return Code.NO_POSITION

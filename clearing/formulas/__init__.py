@@ -23,6 +23,7 @@ from clearing.formulas import (
     oracle,
     pool,
     portfolio,
+    prices,
     trading,
     waterfall,
 )
@@ -53,6 +54,7 @@ SUBJECTS = (
     oracle,
     pool,
     portfolio,
+    prices,
 )
 FORMULAS: dict[str, Formula] = {
     formula.name: formula for subject in SUBJECTS for formula in subject.FORMULAS

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from clearing.codes import Code, InstrumentStatus, Kind
 from clearing.compiler import checked
+from clearing.formulas import evaluate
 from clearing.genesis import GenesisAsset
 from clearing.messages import Price
 from clearing.oracle import Use, Validity
@@ -144,6 +145,16 @@ def test_publishers_who_disagree_leave_a_market_to_reduce_and_to_liquidate_clr_t
     assert world.apply(world.trade(alice, bob)) == Code.PRICE_STALE
     assert world.apply(world.trade(bob, alice)) == Code.APPLIED
     assert world.apply(world.liquidate(alice, bob)) == Code.HEALTHY
+
+
+def test_anyone_can_check_the_gates_from_plain_numbers():
+    moved = {"stable_price": MARK, "price": 2 * MARK, "elapsed_ms": 600_000, "rate_ppm": 60_000}
+    assert evaluate("law_stable_price", moved) == {"stable_price": MARK + 500_000}
+    spread = {"lowest": 99, "median": 100, "highest": 101}
+    assert evaluate("price_confidence", spread) == {"confidence_ppm": 980_000}
+    for mark, breached in ((110, False), (111, True), (89, True)):
+        told = {"mark_price": mark, "stable_price": 100, "band_ppm": 100_000}
+        assert evaluate("price_band_breached", told) == {"breached": breached}
 
 
 # The matrix

@@ -259,6 +259,14 @@ def test_settling_needs_an_account_a_market_and_a_position_clr_liq_001():
     assert world.apply(settled(world, long)) == Code.NO_POSITION
 
 
+def test_settling_waits_for_a_sweep_clr_swp_001():
+    world, long, _ = holding()
+    go_to(world, EXPIRY_MS)
+    assert world.apply(world.request(Kind.EXPIRE, instrument=FUTURE)) == Code.APPLIED
+    world.instrument(FUTURE).operation = 1
+    assert world.apply(settled(world, long)) == Code.OPERATION_OPEN
+
+
 def test_what_no_balance_can_hold_is_not_settled_and_halts_nothing_clr_mrg_003():
     world, long, _ = holding()
     go_to(world, EXPIRY_MS)

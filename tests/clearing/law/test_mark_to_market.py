@@ -186,6 +186,15 @@ def test_options_and_what_settles_have_no_variation_clr_col_002():
     assert other.apply(mark(other, loser)) == Code.NOT_NEEDED
 
 
+def test_a_market_whose_profits_a_sweep_weighs_is_left_as_it_is():
+    world, _, short = entered()
+    world.move_price(MARK + 1_000)
+    world.instrument().operation = 1
+    assert world.apply(mark(world, short)) == Code.NOT_NEEDED
+    world.instrument().operation = 0
+    assert world.apply(mark(world, short)) == Code.APPLIED
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_all_that_was_ever_paid_was_covered_before(seed):
     chance = random.Random(seed)
