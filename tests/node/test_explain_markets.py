@@ -1,0 +1,75 @@
+"""Whoever is rejected about prices, rows or expiry learns what was expected and what it was."""
+
+import pytest
+
+from clearing.codes import Code, Kind
+from clearing.genesis import GenesisAsset
+from node.explain import explain
+from tests.support.options import CALLS, FUTURE, OptionWorld
+from tests.support.world import MARK
+
+ASSET_PRICE = (1 << 31) + 1
+
+
+def explained(world, action):
+    """(code, sentence, operands) of a rejected action."""
+    columns = world.columns([action])
+    code = world.apply(action)
+    return code, *explain(world.state, columns.actions[0], code, action.encode())
+
+
+@pytest.fixture
+def world():
+    asset = GenesisAsset(50_000, 0, 10**12, 10**12)
+    made = OptionWorld(assets=(asset,))
+    made.wait(1_000)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "operand", "value"),
+    [
+        (lambda w: w.price(CALLS[0], MARK), Code.INSTRUMENT_STATUS, "kind", "3"),
+        (lambda w: w.price(ASSET_PRICE, 7, 7, time=0), Code.PRICE_TIME, "price_time_ms", "0"),
+        (lambda w: w.price(0, 2 * MARK), Code.PRICE_JUMP, "mark_micro", str(MARK)),
+        (lambda w: w.row_action(w.rows(), series=3), Code.NO_SERIES, None, None),
+        (lambda w: w.row_action(w.rows(), time=1), Code.ROW_TIME, "time_ms", "1"),
+        (lambda w: w.row_action(w.rows()[::-1]), Code.ROW_ORDER, "staged_call", "-1"),
+        (lambda w: w.row_action(w.rows(), price=MARK // 2), Code.ROW_BOUND, None, None),
+        (lambda w: w.activation(time=1), Code.ROW_TIME, "staged_time", "0"),
+        (lambda w: w.request(Kind.EXPIRE, instrument=FUTURE), Code.NOT_EXPIRED, "expiry_ms", None),
+        (lambda w: w.funding(FUTURE), Code.INSTRUMENT_STATUS, "status", "0"),
+        (
+            lambda w: w.published(Kind.UNCROSS, instrument=0, price=MARK, time=w.time),
+            Code.INSTRUMENT_STATUS,
+            "status",
+            "0",
+        ),
+    ],
+)
+def test_a_rejection_names_what_it_was_judged_by(world, make, code, operand, value):
+    found, sentence, operands = explained(world, make(world))
+    assert found == code
+    assert sentence
+    if operand is not None:
+        assert operand in operands
+        assert value is None or operands[operand] == value
+
+
+def test_what_waits_for_rows_or_for_a_price_says_for_what(world):
+    world.stage(world.rows()[:4])
+    found, sentence, operands = explained(world, world.activation())
+    assert (found, operands) == (Code.ROW_INCOMPLETE, {"staged": "4", "options": "6"})
+    assert "4 of the 6" in sentence
+    world.time = int(world.instrument(FUTURE).expiry)
+    found, sentence, operands = explained(world, world.request(Kind.EXPIRE, instrument=FUTURE))
+    assert found == Code.SETTLEMENT_WINDOW
+    assert operands["reference"] == "0"
+
+
+def test_a_flat_account_is_told_that_it_holds_nothing(world):
+    trader = world.trader("flat")
+    action = world.request(Kind.MARK_TO_MARKET, account=trader.account)
+    found, sentence, _ = explained(world, action)
+    assert found == Code.NO_POSITION
+    assert f"account {trader.account}" in sentence
