@@ -4,7 +4,7 @@ The payload is the volatility shocks down and up, then the price shocks of the 3
 damping, in ppm. Accepted if
 1. the underlying exists;
 2. governance signed it, with a sequence above the last of its acts;
-3. the points make a grid: see ``clearing.grid.grid_is_ordered``.
+3. the points make a grid: see ``clearing.grid.is_ordered``.
 Rows are values at the points of a grid, so those of the old one count as too old for everything
 until publishers activate new ones, and what was staged can not be activated any more.
 """
@@ -14,7 +14,7 @@ from clearing.codes import Code
 from clearing.compiler import law
 from clearing.drafts import draft_underlying, store_underlying
 from clearing.forms import GRID_PAYLOAD
-from clearing.grid import POINTS, grid_is_ordered
+from clearing.grid import POINTS, is_ordered
 from clearing.layout import Grid, Rows
 from clearing.lookup import ABSENT, find_underlying
 from clearing.records import Action, State, Underlying
@@ -44,11 +44,9 @@ def set_grid(state: State, action: Action, payload: Rows[int], signers: Grid) ->
     for point in range(POINTS):
         underlying.prices[point] = payload[first + 2 + point]
         underlying.damps[point] = payload[first + 2 + POINTS + point]
-    volatilities = state.workspace[:3]
-    volatilities[0] = underlying.volatility_down_ppm
-    volatilities[1] = 0
-    volatilities[2] = underlying.volatility_up_ppm
-    if not grid_is_ordered(underlying.prices, underlying.damps, volatilities):
+    down = underlying.volatility_down_ppm
+    up = underlying.volatility_up_ppm
+    if not is_ordered(underlying.prices, underlying.damps, down, up):
         return Code.PARAMETER_BOUND
     void_rows(underlying)
     derive_cells(underlying)

@@ -17,12 +17,8 @@ from clearing.layout import Grid, Rows
 from clearing.lookup import ABSENT, find_underlying
 from clearing.quorum import check_quorum, latest_time
 from clearing.records import Action, State
-from clearing.scenarios import derive_cells
+from clearing.scenarios import derive_cells, price_shock, volatility_shock
 from clearing.units import PPM, SCENARIOS_MAX
-
-_HALF = 32
-_HALF_MASK = (1 << _HALF) - 1
-_HALF_SIGN = 1 << (_HALF - 1)
 
 
 @law
@@ -58,6 +54,4 @@ def set_scenarios(state: State, action: Action, payload: Rows[int], signers: Gri
 @law
 def is_possible(shock: int) -> bool:
     """Tell whether both halves of a packed shock are within their bounds."""
-    price = shock >> _HALF
-    volatility = ((shock & _HALF_MASK) ^ _HALF_SIGN) - _HALF_SIGN
-    return -PPM <= price <= SHOCK_MAX and -PPM <= volatility <= SHOCK_MAX
+    return -PPM <= price_shock(shock) <= SHOCK_MAX and -PPM <= volatility_shock(shock) <= SHOCK_MAX
