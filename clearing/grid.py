@@ -56,7 +56,11 @@ def linear_pnl(mark_price: int, shock_ppm: int) -> int:
 def linear_row(row: Rows[int], mark_price: int, price_shock_ppm: Rows[int], points: int) -> None:
     """Write the row of a linear instrument: the law recomputes it, nobody publishes it."""
     for point in range(points):
-        row[point] = linear_pnl(mark_price, price_shock_ppm[point])
+        # Points of a level share their price shock.
+        if point > 0 and price_shock_ppm[point] == price_shock_ppm[point - 1]:
+            row[point] = row[point - 1]
+        else:
+            row[point] = linear_pnl(mark_price, price_shock_ppm[point])
 
 
 @law

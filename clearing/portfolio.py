@@ -116,6 +116,22 @@ def _magnitude(rows: Grid, position: int, points: int) -> int:
 
 
 @kernel
+def _rough_magnitude(rows: Grid, position: int, points: int) -> int:
+    """Return a number of max |row[s]| .. 2 * max |row[s]| + 1, from all bits of the row together.
+
+    Unlike a maximum it vectorises.
+    """
+    row = rows[position]
+    if points > row.shape[0]:
+        raise IndexError("expected a row as long as the grid")
+    bits = 0
+    for point in range(points):
+        bits |= row[point] ^ (row[point] >> 63)
+    # Of a negative number the bits are those of its magnitude less one.
+    return bits + 1
+
+
+@kernel
 def _clear(values: Rows[int], count: int) -> None:
     for i in range(count):
         values[i] = 0
@@ -139,19 +155,33 @@ def _add_row_coarse(vector: Rows[int], row: Rows[int], lots: int, points: int, u
 
 
 @law
+def _gross_units(book: Book, count: int, points: int, rough: bool) -> int:
+    """Return the sum of |lots| * (max |row| + 1) in units of 2^44, its terms rounded up."""
+    gross = 0
+    for i in range(count):
+        if rough:
+            largest = _rough_magnitude(book.rows, i, points)
+        else:
+            largest = _magnitude(book.rows, i, points)
+        term, _ = mul_div_ceil(abs(book.lots[i]), max(largest, abs(book.value[i])) + 1, _GROSS_UNIT)
+        gross += term
+    return gross
+
+
+@law
 def unit_shift(book: Book, count: int, points: int) -> int:
     """Return the least shift for which the account's gross value is within GROSS_MAX units.
 
     Gross is the sum of |lots| * (max |row| + 1), its terms rounded up; zero for any account below
     18 thousand million of quote.
     """
-    gross = 0
-    for i in range(count):
-        largest = max(_magnitude(book.rows, i, points), abs(book.value[i]))
-        term, _ = mul_div_ceil(abs(book.lots[i]), largest + 1, _GROSS_UNIT)
-        gross += term
+    most = GROSS_MAX // _GROSS_UNIT
+    # Nearly every account is far below, which is cheap to see.
+    if _gross_units(book, count, points, True) < most:
+        return 0
+    gross = _gross_units(book, count, points, False)
     shift = 0
-    while gross >> shift >= GROSS_MAX // _GROSS_UNIT:
+    while gross >> shift >= most:
         shift += 1
     return shift
 
@@ -222,13 +252,16 @@ def underlying_vector(
             lots = book.lots[i]
             target = vector if expiry == LINEAR else held
             if shift == 0:
+                # No division: the gross value bounds every product.
                 _add_row(target, book.rows[i], lots, points)
+                now += lots * book.value[i]
+                charge += abs(lots) * guard
             else:
                 _add_row_coarse(target, book.rows[i], lots, points, unit)
-            worth, _ = mul_div_ceil(lots, book.value[i], unit)
-            now += worth
-            cost, _ = mul_div_ceil(abs(lots), guard, unit)
-            charge += cost
+                worth, _ = mul_div_ceil(lots, book.value[i], unit)
+                now += worth
+                cost, _ = mul_div_ceil(abs(lots), guard, unit)
+                charge += cost
             i += 1
         if expiry != LINEAR:
             _settle_vector(
