@@ -10,7 +10,7 @@ from clearing.codes import Fund as FundId
 from clearing.codes import InstrumentKind
 from clearing.eip712 import domain_separator
 from clearing.grid_preset import POINTS, VOLATILITY_DOWN_PPM, VOLATILITY_UP_PPM
-from clearing.keccak import pieces
+from clearing.keccak import keccak256, pieces
 from clearing.layout import pieces_of
 from clearing.portfolio_account import WORKSPACE_PIECES
 from clearing.records import (
@@ -31,6 +31,7 @@ from clearing.units import (
     ACTION_ACCOUNTS_MAX,
     ACTION_INSTRUMENTS_MAX,
     ACTIONS_PER_STEP,
+    AMOUNT_MAX,
     ASSETS_MAX,
     FUNDS_MAX,
     LAW_VERSION,
@@ -48,6 +49,7 @@ from clearing.units import (
 TOUCHED_MAX = ACTIONS_PER_STEP * ACTION_ACCOUNTS_MAX
 TOUCHED_INSTRUMENTS_MAX = ACTIONS_PER_STEP * ACTION_INSTRUMENTS_MAX
 INSTRUMENTS_MAX = 1_024
+BORROW_PPM_MAX = 10**9  # a year
 HASH_ROW_PIECES = 4 + 4 * ACTIONS_PER_STEP
 
 
@@ -126,10 +128,11 @@ class GenesisAsset:
 
 @dataclass(frozen=True)
 class GenesisPool:
-    """A pool of liquidity providers. ``owner`` deposits for its two accounts and may do nothing."""
+    """A pool of liquidity providers. Its two accounts begin with the chain, and nobody owns them.
 
-    account: int
-    sleeve: int
+    Pool ``p`` has account ``2 p`` and, for failing positions that it takes over, ``2 p + 1``.
+    """
+
     lock_ms: int = 86_400_000
     deposit_cap: int = 1 << 61  # micro-quote
     sleeve_cap: int = 1 << 60  # micro-quote of notional
@@ -310,6 +313,17 @@ class Genesis:
             )
             expect(0 < asset.scale <= asset.cap, f"asset {i}: 0 < scale <= cap, was {asset}")
         expect(len(self.pools) <= POOLS_MAX, f"pools: at most {POOLS_MAX}")
+        for i, pool in enumerate(self.pools):
+            for name in ("reserve_ppm", "impact_ppm", "borrow_optimal_ppm", "profit_cap_ppm"):
+                share = getattr(pool, name)
+                expect(0 <= share <= PPM, f"pool {i}: {name} of 0 .. 10^6, was {share}")
+            for name in ("borrow_base_ppm", "borrow_slope_ppm", "borrow_steep_ppm"):
+                rate = getattr(pool, name)
+                expect(0 <= rate <= BORROW_PPM_MAX, f"pool {i}: {name} of 0 .. 10^9, was {rate}")
+            for name in ("deposit_cap", "sleeve_cap"):
+                cap = getattr(pool, name)
+                expect(0 <= cap <= AMOUNT_MAX, f"pool {i}: {name} of 0 .. 2^61, was {cap}")
+            expect(0 <= pool.lock_ms < 1 << 40, f"pool {i}: lock_ms of 0 .. 2^40")
 
 
 def word(data: bytes) -> Any:
@@ -371,8 +385,9 @@ def genesis_state(
     Raises GenesisError if a value is out of its bound.
     """
     genesis.check()
+    owned = 2 * len(genesis.pools)
     state = empty_state(
-        accounts, len(genesis.instruments), pages, withdrawals, len(genesis.underlyings)
+        max(accounts, owned), len(genesis.instruments), pages, withdrawals, len(genesis.underlyings)
     )
     totals = cast(Any, state.globals)[0]
     totals.law_version = LAW_VERSION
@@ -394,10 +409,21 @@ def genesis_state(
         _write_fields(asset, cast(Any, state.assets)[i], id=i)
     totals.pool_count = len(genesis.pools)
     for i, pool in enumerate(genesis.pools):
-        _write_fields(pool, cast(Any, state.pools)[i], id=i)
+        _write_fields(pool, cast(Any, state.pools)[i], id=i, account=2 * i, sleeve=2 * i + 1)
+    totals.account_count = owned
+    for i in range(owned):
+        account = cast(Any, state.accounts)[i]
+        account.id = i
+        account.owner = word(nobodys_address(i))
+        account.page_rows[:] = -1
     totals.gate_capacity = genesis.gate_minimum
     totals.gate_time = genesis.time_ms
     return state
+
+
+def nobodys_address(account: int) -> bytes:
+    """Return the address that owns a pool's account: a hash, to which nobody can have a key."""
+    return keccak256(b"account of a pool" + account.to_bytes(8, "big"))[12:]
 
 
 def _rows(dtype: Any, count: int) -> Any:

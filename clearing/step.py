@@ -19,6 +19,10 @@ from clearing.actions.liquidate import liquidate
 from clearing.actions.listing import list_market
 from clearing.actions.mark_to_market import mark_to_market
 from clearing.actions.parameters import enact, set_params
+from clearing.actions.pool_deposit import pool_deposit
+from clearing.actions.pool_takeover import pool_takeover
+from clearing.actions.pool_trade import pool_trade
+from clearing.actions.pool_withdraw import pool_withdraw
 from clearing.actions.price import price
 from clearing.actions.risk_rows import risk_rows
 from clearing.actions.set_asset import set_asset
@@ -106,10 +110,12 @@ def cost(state: State, action: Action) -> tuple[int, int]:
             words += state.globals[0].underlying_count * UNDERLYING_WORDS
     if names & NAMES_COUNTERPARTY != 0:
         words, cells = add_account(state, action.counterparty, words, cells)
-    if names & NAMES_POOL != 0 and action.pool < state.globals[0].pool_count:
-        pool = state.pools[action.pool]
-        words, cells = add_account(state, pool.account, words, cells)
-        words, cells = add_account(state, pool.sleeve, words, cells)
+    if names & NAMES_POOL != 0:
+        words, cells = add_pool(state, action.pool, words, cells)
+    if kind == Kind.FUNDING:
+        row = find_instrument(state, action.instrument)
+        if row >= 0:
+            words, cells = add_pool(state, state.instruments[row].pool - 1, words, cells)
     if names & NAMES_PAYLOAD != 0:
         # A sweep values nobody: it reads the accounts' leaves and no market but its own.
         words += action.payload_count * LEAF_WORDS_MAX
@@ -158,6 +164,16 @@ def add_account(state: State, id: int, words: int, cells: int) -> tuple[int, int
     underlyings = min(account.position_count + 1, state.globals[0].underlying_count)
     words += deep * underlyings * UNDERLYING_WORDS
     return words, cells + account.position_count + 1
+
+
+@law
+def add_pool(state: State, id: int, words: int, cells: int) -> tuple[int, int]:
+    """Add what a pool's two accounts cost; nothing if there is no such pool."""
+    if id < 0 or id >= state.globals[0].pool_count:
+        return words, cells
+    pool = state.pools[id]
+    words, cells = add_account(state, pool.account, words, cells)
+    return add_account(state, pool.sleeve, words, cells)
 
 
 @law
@@ -241,6 +257,8 @@ def dispatch(
         return liquidate(state, action, signers)
     if kind == Kind.SET_MODE:
         return set_mode(state, action, signers)
+    if Kind.POOL_DEPOSIT <= kind <= Kind.POOL_TAKEOVER:
+        return clear_pools(state, action, signers)
     return govern(state, action, payload, signers)
 
 
@@ -268,6 +286,21 @@ def govern(state: State, action: Action, payload: Rows[int], signers: Grid) -> i
         return set_market(state, action, signers)
     if kind == Kind.SET_ASSET:
         return set_asset(state, action, payload, signers)
+    return Code.UNKNOWN_KIND
+
+
+@law
+def clear_pools(state: State, action: Action, signers: Grid) -> int:
+    """Call the rule of the action's kind, of pools."""
+    kind = action.kind
+    if kind == Kind.POOL_TRADE:
+        return pool_trade(state, action, signers)
+    if kind == Kind.POOL_DEPOSIT:
+        return pool_deposit(state, action, signers)
+    if kind == Kind.POOL_WITHDRAW:
+        return pool_withdraw(state, action, signers)
+    if kind == Kind.POOL_TAKEOVER:
+        return pool_takeover(state, action)
     return Code.UNKNOWN_KIND
 
 

@@ -13,7 +13,7 @@ from clearing.codes import Code, Kind, OrderFlag
 from clearing.messages import MalformedAction, decode_action
 from clearing.records import State
 from clearing.units import ACTION_BYTES_MAX, PAGE_SLOTS
-from node import explain_governance, explain_markets
+from node import explain_governance, explain_markets, explain_pools
 from node.explain_governance import address
 from node.margins import margin_of
 
@@ -318,6 +318,7 @@ _GENERAL = {
 _RULES: dict[Code, _Rule] = {
     **explain_markets.RULES,
     **explain_governance.RULES,
+    **explain_pools.RULES,
     Code.NO_ACCOUNT: _no_account,
     Code.NO_INSTRUMENT: _no_instrument,
     Code.NO_ASSET: _no_asset,

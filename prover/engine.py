@@ -89,7 +89,7 @@ class Engine:
         pages = pages_capacity or accounts_capacity
         self.state: State = genesis_state(genesis, accounts_capacity, pages)
         capacities = (
-            accounts_capacity,
+            _rows(self.state.accounts),
             _rows(self.state.instruments),
             _rows(self.state.funds),
             _rows(self.state.withdrawals),

@@ -63,9 +63,10 @@ def build_evidence(
     names = names_of(columns, 0, columns.action_count)
     totals, state = engine.totals, engine.state
     pools = cast(Any, state.pools)[: int(totals.pool_count)]
-    full, accounts = accounts_read(names, int(totals.account_count), pools)
-    valued = cast(Any, state.accounts)[full]
     instrument_count = int(totals.instrument_count)
+    named = cast(Any, state.instruments)[instruments_read(names, instrument_count, ())]
+    full, accounts = accounts_read(names, int(totals.account_count), pools, named)
+    valued = cast(Any, state.accounts)[full]
     instruments = instruments_read(names, instrument_count, valued)
     underlying_count = int(totals.underlying_count)
     underlyings = underlyings_read(

@@ -26,6 +26,16 @@ from clearing.forms import (
 from clearing.step import brings_underlying
 from clearing.units import ALL_SLOTS, PAGE_SLOTS, SWEEP_ACCOUNTS_MAX
 
+_SETS = (
+    "accounts",
+    "lean",
+    "instruments",
+    "deep",
+    "underlyings",
+    "pools",
+    "funded",
+    "pages",
+)
 _MAY_WITHDRAW = frozenset((Kind.INBOX, Kind.WITHDRAW))
 
 
@@ -35,9 +45,10 @@ class Names:
 
     ``lean`` are the accounts that only sweeps name: their leaves are read and none of their
     markets. ``pages`` holds (account, page number) of each order slot. ``underlyings`` are named;
-    ``deep`` are the instruments that bring their underlying in. ``pools`` bring their accounts in.
-    ``modes`` tells whether an account's mode may change, to a portfolio's. The rest are the most
-    accounts, instruments and withdrawals that the step can append.
+    ``deep`` are the instruments that bring their underlying in. ``pools`` bring their accounts in,
+    and so do those of the markets in ``funded``. ``modes`` tells whether an account's mode may
+    change, to a portfolio's. The rest are the most accounts, instruments and withdrawals that the
+    step can append.
     """
 
     accounts: frozenset[int]
@@ -46,6 +57,7 @@ class Names:
     deep: frozenset[int]
     underlyings: frozenset[int]
     pools: frozenset[int]
+    funded: frozenset[int]
     pages: frozenset[tuple[int, int]]
     modes: bool
     openings: int
@@ -55,10 +67,7 @@ class Names:
 
 def names_of(columns: Columns, first: int, stop: int) -> Names:
     """Return what actions ``first .. stop`` name; one that the law does not judge names nothing."""
-    found: dict[str, set[Any]] = {
-        name: set()
-        for name in ("accounts", "lean", "instruments", "deep", "underlyings", "pools", "pages")
-    }
+    found: dict[str, set[Any]] = {name: set() for name in _SETS}
     modes = False
     openings = listings = withdrawals = 0
     for action in cast(Any, columns.actions)[first:stop]:
@@ -92,6 +101,8 @@ def _add_names(found: dict[str, set[Any]], action: Any, payload: Any) -> None:
         found["pools"].add(int(action.pool))
     if names & NAMES_PAYLOAD:
         found["lean"].update(int(piece) for piece in swept_accounts(action, payload))
+    if kind == Kind.FUNDING:
+        found["funded"].add(int(action.instrument))
     if kind == Kind.RISK_ROWS:
         start, end = int(action.payload_first), int(action.payload_first + action.payload_count)
         named = (*payload[start : start + CONTEXT], *payload[start + CONTEXT : end : ROW_STRIDE])
@@ -112,15 +123,21 @@ def swept_accounts(action: Any, payload: Any) -> Any:
     return payload[first : first + min(max(count, 0), SWEEP_ACCOUNTS_MAX)]
 
 
-def accounts_read(names: Names, count: int, pools: Sequence[Any]) -> tuple[list[int], list[int]]:
+def accounts_read(
+    names: Names, count: int, pools: Sequence[Any], markets: Iterable[Any]
+) -> tuple[list[int], list[int]]:
     """Return (accounts whose markets are read too, all accounts), sorted, of ``count``.
 
-    ``pools`` are the state's pool records: a named one brings its two accounts.
+    ``pools`` are the state's pool records: a named one brings its two accounts, and so does that
+    of a funded market. ``markets`` hold at least the funded instruments that exist; one that does
+    not may be listed in the step, for any pool.
     """
+    funded = {int(row.id): int(row.pool) - 1 for row in markets if int(row.id) in names.funded}
+    anyones = names.listings > 0 and len(funded) < len(names.funded)
     owned = {
         int(account)
         for pool in pools
-        if int(pool.id) in names.pools
+        if anyones or int(pool.id) in names.pools or int(pool.id) in funded.values()
         for account in (pool.account, pool.sleeve)
     }
     full = targets(names.accounts | owned, count, 0, 0)

@@ -186,11 +186,11 @@ class WitnessState:
         """
         rows = self._accounts()
         pools = cast(Any, self.state.pools)[: self._counts[POOLS]]
-        full, every = accounts_read(names, self._account_count, pools)
+        instruments = self._instruments()
+        full, every = accounts_read(names, self._account_count, pools, instruments)
         _compare("accounts", every, [int(row.id) for row in rows])
         valued = [row for row in rows if int(row.id) in full]
         wanted = instruments_read(names, self._instrument_count, valued)
-        instruments = self._instruments()
         _compare("instruments", wanted, [int(row.id) for row in instruments])
         count = int(self._totals.underlying_count)
         wanted = underlyings_read(names, count, valued, instruments)

@@ -1,8 +1,8 @@
 """Funding: longs pay shorts (or the reverse) through one index in the instrument.
 
 Nobody signs it, because the law recomputes everything: the rate is the mean premium of mark over
-index since the last funding, clamped, for the law time that has passed. Accounts settle when
-they are next touched.
+index since the last funding, clamped, for the law time that has passed; in a pool's market the rate
+for the use of the pool comes on top. Accounts settle when they are next touched.
 """
 
 from clearing.codes import Code, InstrumentKind, InstrumentStatus
@@ -10,6 +10,7 @@ from clearing.compiler import law
 from clearing.drafts import draft_instrument, store_instrument
 from clearing.lookup import ABSENT, find_instrument
 from clearing.oracle import Use
+from clearing.pools import borrow_rate_ppm
 from clearing.price_gates import allows, price_doubts
 from clearing.records import Action, Instrument, Params, State
 from clearing.units import FUNDING_ELAPSED_MS_MAX, FUNDING_PERIOD_MS, INDEX_SCALE, PPM
@@ -41,7 +42,7 @@ def funding(state: State, action: Action) -> int:
         return Code.PRICE_STALE
     draft_instrument(state, row)
     draft = state.instrument_drafts[0]
-    rate = market_rate_ppm(params, instrument)
+    rate = market_rate_ppm(params, instrument) + borrow_rate_ppm(state, instrument)
     high, low, fits = funding_index_change(
         rate, instrument.mark_price, min(elapsed, FUNDING_ELAPSED_MS_MAX)
     )

@@ -3,7 +3,7 @@
 A trade is legal if
 1. both orders are signed by their owners or session keys, and the trade by their venue (zero:
    anyone), unexpired;
-2. the market is open for it and its mark price is fresh;
+2. the market has a book (not a pool), is open for it, and its mark price is fresh;
 3. each order is live, not overfilled, and the price is on the tick, within both limits and in the
    band around the mark;
 4. fees are within both signed maxima and do not sum below zero;
@@ -111,6 +111,8 @@ def check_market(
     signed_lots: int,
 ) -> int:
     """The instrument is open for this trade, and its price good enough: to reduce at, less so."""
+    if instrument.pool != 0:
+        return Code.INSTRUMENT_STATUS
     code = check_trading(state, instrument, True)
     if code == Code.APPLIED:
         return code

@@ -6,6 +6,7 @@ the court meets here passed every check of hashes, as it would for a liar who po
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from clearing.decode import decode, pack
 from clearing.keccak import pieces
@@ -82,7 +83,9 @@ def evidence_over(
     totals, state = engine.totals, engine.state
     pools = state.pools[: int(totals.pool_count)]
     count = int(totals.account_count)
-    full, accounts = accounts_read(names, count, pools)  # type: ignore[arg-type]
+    funded: Any = instruments_read(names, int(totals.instrument_count), ())
+    funded = state.instruments[funded]
+    full, accounts = accounts_read(names, count, pools, funded)  # type: ignore[arg-type]
     valued = state.accounts[full]  # type: ignore[call-overload]
     instruments = instruments_read(names, int(totals.instrument_count), valued)
     markets = state.instruments[instruments]  # type: ignore[call-overload]

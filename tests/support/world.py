@@ -38,7 +38,7 @@ from clearing.messages import (
     Withdraw,
 )
 from clearing.requests import Request
-from clearing.units import ALL_SLOTS, LOTS_MAX
+from clearing.units import ALL_SLOTS, LOTS_MAX, SHARES_BASE
 from tests.support.court import Witness
 
 START_MS = 1_700_000_000_000
@@ -255,6 +255,14 @@ class World:
                 if one.asset == asset.id
             )
             assert held == asset.held == asset.custody
+        for pool in self.state.pools[: self.totals.pool_count]:
+            assert pool.impact_pot >= 0
+            assert pool.shares == sum(
+                int(one.amount)
+                for account in accounts
+                for one in account.collaterals[: account.collateral_count]
+                if one.asset == SHARES_BASE + pool.id
+            )
         for instrument in instruments:
             held = accounts["positions"]["lots"]
             in_use = np.arange(held.shape[1]) < accounts["position_count"][:, None]
