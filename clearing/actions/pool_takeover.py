@@ -16,7 +16,7 @@ that is negative the account is paid it, first from the market's tranche of insu
 pool.
 """
 
-from clearing.caps import open_interest_after
+from clearing.caps import most_price, open_interest_after
 from clearing.codes import Code, Fund
 from clearing.compiler import law
 from clearing.drafts import begin_drafts, commit_drafts, open_account, open_instrument
@@ -111,7 +111,7 @@ def lots_with_room(
     mine = lots_of(holder, instrument.id)
     if mine == 0 and holder.position_count >= POSITIONS_MAX:
         return 0
-    price = max(1, mark_price(state, instrument))
+    price = max(1, most_price(state, instrument))
     if (mine > 0) == (held > 0) or mine == 0:
         room = min(room, VALUE_MAX - abs(mine) * price)
         return max(0, min(abs(held), min(room // price, LOTS_MAX - abs(mine))))

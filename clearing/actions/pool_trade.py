@@ -19,7 +19,7 @@ position, what is left in the pot is the providers'.
 
 from clearing.actions.trade import TRADE_VALUE_MAX
 from clearing.authority import check_request, spend_limit
-from clearing.caps import open_interest_after, position_fits
+from clearing.caps import most_price, open_interest_after, position_fits
 from clearing.codes import Code, Scope, Side
 from clearing.compiler import law
 from clearing.drafts import (
@@ -180,7 +180,7 @@ def check_caps(
         return Code.POSITION_CAP
     if grows(held, held - signed_lots):
         lots = abs(held - signed_lots)
-        value, fits = mul_div_floor(lots, mark_price(state, instrument), 1)
+        value, fits = mul_div_floor(lots, most_price(state, instrument), 1)
         if not fits or value > VALUE_MAX or lots > LOTS_MAX:
             return Code.POSITION_CAP
     interest = open_interest_after(instrument, account, holder, signed_lots)
