@@ -22,6 +22,7 @@ from tests.clearing.law.test_bounds import Fuzz
 from tests.clearing.law.test_keys import as_key, grant, revoke, rotate
 from tests.clearing.law.test_listing import CALL, Assets
 from tests.clearing.law.test_parameters import announce, edited, enact, halt, resume
+from tests.clearing.law.test_pool_bounds import PoolFuzz
 from tests.support.world import MARK
 
 
@@ -40,6 +41,7 @@ def run(seed, steps):
         "state": digests_of(state),
         "leaves": [sha256(leaf.tobytes()).hexdigest() for leaf in all_leaves(state)],
         "governed": governed(seed),
+        "pools": pooled(seed, steps),
     }
 
 
@@ -49,6 +51,15 @@ def digests_of(state):
         name: sha256(np.ascontiguousarray(getattr(state, name)).tobytes()).hexdigest()
         for name in state._fields
     }
+
+
+def pooled(seed, actions):
+    """What becomes of pools at the edges of their bounds."""
+    fuzz = PoolFuzz(seed)
+    codes = [int(code) for code in fuzz.run(actions)]
+    state = fuzz.world.state
+    leaves_of = [sha256(leaf.tobytes()).hexdigest() for leaf in all_leaves(state)]
+    return {"codes": codes, "state": digests_of(state), "leaves": leaves_of}
 
 
 def governed(seed):

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from clearing.eip712 import domain_separator
-from clearing.genesis import GenesisError, GenesisInstrument, GenesisTier, genesis_state
+from clearing.genesis import (
+    GenesisError,
+    GenesisInstrument,
+    GenesisPool,
+    GenesisTier,
+    genesis_state,
+)
 from clearing.keccak import to_bytes
 from clearing.units import FUNDS_MAX, LAW_VERSION, LOTS_MAX, PPM, PRICE_MAX
 from tests.support.world import MARKETS, PUBLISHERS, START_MS, TIERS, address_of, genesis
@@ -120,3 +126,31 @@ def test_the_bounds_themselves_are_legal():
         price_jump_ppm=0,
         price_drift_ms=(1 << 40) - 1,
     ).check()
+
+
+def test_the_accounts_of_pools_stand_at_the_beginning_and_nobody_owns_them():
+    pools = (GenesisPool(), GenesisPool(lock_ms=5))
+    state: Any = genesis_state(genesis(pools=pools), accounts=1)
+    assert state.globals[0].account_count == 4
+    assert [int(state.accounts[i].id) for i in range(4)] == [0, 1, 2, 3]
+    assert [(int(p.account), int(p.sleeve)) for p in state.pools[:2]] == [(0, 1), (2, 3)]
+    assert state.pools[1].lock_ms == 5
+    owners = {bytes(account.owner) for account in state.accounts[:4]}
+    assert len(owners) == 4
+    assert (state.accounts[:4]["page_rows"] == -1).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reserve_ppm": 1_000_001},
+        {"impact_ppm": -1},
+        {"profit_cap_ppm": 1_000_001},
+        {"borrow_steep_ppm": 10**9 + 1},
+        {"deposit_cap": (1 << 61) + 1},
+        {"lock_ms": 1 << 40},
+    ],
+)
+def test_a_pool_beyond_its_bounds_is_no_genesis(changes):
+    with pytest.raises(GenesisError, match=f"pool 0: {next(iter(changes))}"):
+        genesis_state(genesis(pools=(GenesisPool(**changes),)))
