@@ -54,7 +54,9 @@ class Witness:
         state, totals = self.state, self.state.globals[0]
         self.names = names_of(self.columns, 0, self.columns.action_count)
         pools = state.pools[: int(totals.pool_count)]
-        full, accounts = accounts_read(self.names, int(totals.account_count), pools)
+        named = instruments_read(self.names, int(totals.instrument_count), ())
+        named = state.instruments[named]
+        full, accounts = accounts_read(self.names, int(totals.account_count), pools, named)
         valued = state.accounts[full]
         instruments = instruments_read(self.names, int(totals.instrument_count), valued)
         markets = state.instruments[instruments]
