@@ -10,6 +10,7 @@ from clearing.compiler import law_entry
 from clearing.layout import Rows, new_rows
 from clearing.lookup import lots_of
 from clearing.margin import NO_DRAFT, grows, is_improvement, measure
+from clearing.marks import mark_price
 from clearing.orders import fee_micro
 from clearing.positions import move_lots, pending_funding
 from clearing.records import Account, State
@@ -61,7 +62,7 @@ def position_numbers(state: State, row: int, values: Rows[int], owed: Rows[int])
     for i in range(account.position_count):
         position = account.positions[i]
         instrument = state.instruments[position.instrument]
-        value, _ = mul_div_floor(position.lots, instrument.mark_price, 1)
+        value, _ = mul_div_floor(position.lots, mark_price(state, instrument), 1)
         due, _ = pending_funding(position, instrument)
         values[i] = value
         owed[i] = due

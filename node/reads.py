@@ -21,6 +21,7 @@ from node.gate import Refused, malformed, not_found
 from node.intake import receipt_message
 from node.margin_calls import MarginCalls
 from node.margins import FILLS_MAX, what_if
+from node.markets import instrument_message, mark_of, underlying_message
 from node.receipts import receipt_of
 from node.records import FrameRecord, RecordKind, SealRecord
 from node.shell import Shell, batch_key, frame_key
@@ -28,7 +29,7 @@ from node.statements import Statements
 from node.status import BaseStatus
 from node.tail import Happening, LogReader, TailLagged
 from node.v1 import node_pb2
-from node.wire import account_message, instrument_message, margin_message, params_message
+from node.wire import account_message, margin_message, params_message
 from prover.engine import Engine
 from prover.proofs import account_proof, withdrawal_proof
 
@@ -99,6 +100,24 @@ class Reads:
 
         return self._look(context, look)
 
+    def get_underlying(self, request: Any, context: Any) -> Any:
+        """Serve GetUnderlying."""
+
+        def look(engine: Engine) -> Any:
+            count = int(engine.totals.underlying_count)
+            if request.id >= count:
+                raise not_found(
+                    "NO_UNDERLYING",
+                    f"expected an underlying below {count}, was {request.id}",
+                    underlying=request.id,
+                    underlying_count=count,
+                )
+            return node_pb2.GetUnderlyingResponse(
+                underlying=underlying_message(engine.state, request.id), point=self.point()
+            )
+
+        return self._look(context, look)
+
     def get_account(self, request: Any, context: Any) -> Any:
         """Serve GetAccount."""
 
@@ -163,7 +182,7 @@ class Reads:
             fills = np.zeros((len(request.fills), 4), np.int64)
             for row, fill in enumerate(request.fills):
                 _require_instrument(engine, fill.instrument)
-                mark = int(cast(Any, engine.state.instruments)[fill.instrument].mark_price)
+                mark, _, _ = mark_of(engine.state, fill.instrument)
                 fills[row] = (fill.instrument, fill.lots, fill.price_micro or mark, fill.fee_ppm)
             found = what_if(engine.state, request.account, fills)
             if not found.possible:

@@ -15,6 +15,7 @@ from node.events import Publish
 from node.ledger import Ledger
 from node.margin_calls import rehearse_watch
 from node.margins import what_if
+from node.markets import instrument_message
 from node.receipts import HASH_PIECES
 from node.records import FrameRecord
 from node.sequencer import Limits, Sequencer
@@ -63,6 +64,7 @@ def _rehearse() -> None:
     recover_signers(engine.decode(blob, offsets), cache=SignerCache(1))
     engine.opening()
     account_message(engine.state, 0)
+    instrument_message(engine.state, 0)
     risk_message(engine.state, 0)
     ledger = Ledger(genesis)
     ledger.take(Publish(_FRAME_TOKEN, frame, outcome))

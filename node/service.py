@@ -65,6 +65,10 @@ class NodeServicer(node_pb2_grpc.NodeServiceServicer):
         """Return a page of instruments."""
         return self._reads.list_instruments(request, context)
 
+    def GetUnderlying(self, request: Any, context: Any) -> Any:
+        """Return what an underlying's instruments share."""
+        return self._reads.get_underlying(request, context)
+
     def GetAccount(self, request: Any, context: Any) -> Any:
         """Return one account."""
         return self._reads.get_account(request, context)

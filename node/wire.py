@@ -11,35 +11,6 @@ from clearing.records import State
 from node.margins import Margin, margin_of, position_numbers
 from node.v1 import node_pb2
 
-_INDEX_LIMB_BITS = 62
-
-
-def instrument_message(state: State, id: int) -> Any:
-    """Return one instrument."""
-    row = cast(Any, state).instruments[id]
-    index = (int(row.funding_high) << _INDEX_LIMB_BITS) + int(row.funding_low)
-    return node_pb2.Instrument(
-        id=id,
-        symbol=to_bytes(row.symbol).rstrip(b"\0").decode("ascii"),
-        kind=int(row.kind),
-        status=int(row.status),
-        tier=int(row.tier),
-        tick_micro=int(row.tick),
-        lot_size_nano=int(row.lot_size),
-        open_interest_lots=int(row.open_interest),
-        mark_price_micro=int(row.mark_price),
-        index_price_micro=int(row.index_price),
-        price_time_ms=int(row.price_time),
-        funding_index=str(index),
-        funding_time_ms=int(row.funding_time),
-        pot_micro=int(row.pot),
-        open_interest_cap_lots=int(row.open_interest_cap),
-        position_cap_lots=int(row.position_cap),
-        underlying=int(row.underlying),
-        strike_micro=int(row.strike),
-        expiry_ms=int(row.expiry),
-    )
-
 
 def margin_message(margin: Margin) -> Any:
     """Return a margin."""

@@ -170,6 +170,15 @@ class AsyncClient:
         """Return the unit conversions of an instrument, remembered. Raises NotFound."""
         return await self._run(self._flows.market(instrument))
 
+    async def underlying(self, underlying: int) -> pb.Underlying:
+        """Return what an underlying's instruments share: index, grid, expiries, scenarios.
+
+        Raises NotFound.
+        """
+        request = pb.GetUnderlyingRequest(id=underlying)
+        found = await self._ask("GetUnderlying", request, pb.GetUnderlyingResponse)
+        return found.underlying
+
     async def account(self, account: int) -> pb.Account:
         """Return an account with its positions and margin. Raises NotFound."""
         found = await self._ask(

@@ -182,6 +182,15 @@ class Client:
         """Return the unit conversions of an instrument, remembered. Raises NotFound."""
         return self._run(self._flows.market(instrument))
 
+    def underlying(self, underlying: int) -> pb.Underlying:
+        """Return what an underlying's instruments share: index, grid, expiries, scenarios.
+
+        Raises NotFound.
+        """
+        request = pb.GetUnderlyingRequest(id=underlying)
+        found = self._ask("GetUnderlying", request, pb.GetUnderlyingResponse)
+        return found.underlying
+
     def account(self, account: int) -> pb.Account:
         """Return an account with its positions and margin. Raises NotFound."""
         found = self._ask("GetAccount", pb.GetAccountRequest(id=account), pb.GetAccountResponse)

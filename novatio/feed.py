@@ -1,8 +1,12 @@
-"""The price feed: publishers that sign what a recorded market says, minute by minute.
+"""The feed: publishers that sign what models of the markets say, at the pace of the law's clock.
 
-`novatio feed` replays bars at the pace of the law's clock. Each bar becomes one price action an
-instrument, signed by every publisher: the mark is the close and the index the mean of the bar's
-four prices, each with a little noise of the publisher's own. Once an hour it asks for funding.
+Without a `[[market]]` in its configuration it replays recorded bars. Each bar becomes one price
+action an instrument, signed by every publisher: the mark is the close and the index the mean of
+the bar's four prices, each with a little noise of its own. Once an hour it asks for funding.
+
+With `[[market]]` sections it is the risk service of those underlyings: it publishes prices, risk
+rows of every listed option and joint scenarios, and proposes parameters; see
+`novatio.feed_service`.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from clearing.messages import Funding, Price, PriceObservation
 from clearing.units import PPM
 from node.config import ClockSection, load
 from novatio.client import Client
-from novatio.errors import NovatioError, Overloaded, Unavailable
+from novatio.errors import KeyUnusable, NovatioError, Overloaded, Unavailable
 from novatio.market import Bars
 from novatio.orders import Market
 from novatio.world import (
@@ -39,7 +43,7 @@ from novatio.world import (
     lot_prices,
 )
 
-__all__ = ["FeedConfig", "FeedSection", "price_action", "run"]
+__all__ = ["AssetSection", "FeedConfig", "FeedSection", "MarketSection", "price_action", "run"]
 
 NOISE_PPM: Final = 40
 PAUSE_SECONDS: Final = 0.03
@@ -48,10 +52,12 @@ MINUTES_PER_SUBMISSION: Final = 60
 # The law wants a full interval between two fundings, so that each is asked for a little late.
 FUNDING_EVERY_MS: Final = HOUR_MS
 FUNDING_LATE_MS: Final = 5 * MINUTE_MS
+KEY_BYTES: Final = 32
+MODES: Final = ("serve", "once", "check", "propose")
 
 
 class FeedSection(msgspec.Struct, frozen=True, kw_only=True):
-    """What is replayed where."""
+    """What is published where."""
 
     node: Annotated[str, Meta(description="host:port of the node")] = "127.0.0.1:7400"
     keys: Annotated[str, Meta(description="file with one publisher's key a line")] = "feed.keys"
@@ -61,6 +67,38 @@ class FeedSection(msgspec.Struct, frozen=True, kw_only=True):
     bar_ms: Annotated[int, Meta(description="law ms that a bar takes", ge=1)] = MINUTE_MS
     loop: Annotated[bool, Meta(description="begin again at the end, back and forth")] = False
     seed: Annotated[int, Meta(description="seed of the publishers' noise", ge=0)] = 1
+    rows_ms: Annotated[int, Meta(description="law ms between two sets of risk rows", ge=1)] = 30_000
+    proposals: Annotated[
+        str, Meta(description="file of proposals for governance, written daily; empty: none")
+    ] = ""
+
+
+Part = Annotated[int, Meta(ge=0, le=PPM)]
+
+
+class MarketSection(msgspec.Struct, frozen=True, kw_only=True):
+    """One underlying: what its prices and volatilities are read from."""
+
+    underlying: Annotated[int, Meta(description="underlying's number", ge=0)]
+    bars: Annotated[str, Meta(description="CSV file of bars to replay, or BTC or ETH")] = ""
+    chain: Annotated[str, Meta(description="CSV file of an option chain")] = ""
+    strict: Annotated[bool, Meta(description="refuse a chain with any unusable row")] = True
+    history: Annotated[str, Meta(description="CSV file of daily bars, for scenarios")] = ""
+    volatility_ppm: Annotated[
+        int, Meta(description="volatility a year without a chain; 0: the history's", ge=0)
+    ] = 0
+    rate_ppm: Annotated[
+        Part, Meta(description="by how much a year interest may be wrong, for discounts")
+    ] = 0
+    confidence_ppm: Annotated[Part, Meta(description="most confidence in the rows")] = PPM
+
+
+class AssetSection(msgspec.Struct, frozen=True, kw_only=True):
+    """One collateral asset: its price in the settlement asset."""
+
+    asset: Annotated[int, Meta(description="asset's number", ge=1)]
+    price_micro: Annotated[int, Meta(description="micro-quote of one unit", ge=0)] = 0
+    bars: Annotated[str, Meta(description="CSV file of bars to replay, or BTC or ETH")] = ""
 
 
 class FeedConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +106,8 @@ class FeedConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     feed: FeedSection = FeedSection()
     clock: ClockSection = ClockSection()
+    market: tuple[MarketSection, ...] = ()
+    asset: tuple[AssetSection, ...] = ()
 
 
 def price_action(
@@ -165,8 +205,27 @@ def _submit(client: Client, actions: Sequence[bytes], stop: threading.Event) -> 
 
 
 def read_keys(path: str | os.PathLike[str]) -> list[bytes]:
-    """Return the keys of a file with 64 hex digits a line. Raises ValueError."""
-    return [bytes.fromhex(line) for line in Path(path).read_text("ascii").split()]
+    """Return the keys of a file with 64 hex digits a line. Raises KeyUnusable naming the line."""
+    try:
+        lines = Path(path).read_text("ascii").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyUnusable(
+            f"{path}: expected a file of publishers' keys, was: {error}",
+            next_step="name it as feed.keys: 64 hex digits a line",
+        ) from error
+    keys = []
+    for number, line in enumerate(lines, 1):
+        try:
+            key = bytes.fromhex(line.removeprefix("0x"))
+        except ValueError:
+            key = b""
+        if len(key) != KEY_BYTES:
+            raise KeyUnusable(
+                f"{path}, key {number}: expected 64 hex digits, was {len(line)} characters",
+                next_step="put one publisher's key a line",
+            )
+        keys.append(key)
+    return keys
 
 
 def stop_on_signals() -> threading.Event:
@@ -178,17 +237,32 @@ def stop_on_signals() -> threading.Event:
 
 
 def run(
-    config: str | os.PathLike[str] | None = None, flags: Mapping[str, Any] | None = None
+    config: str | os.PathLike[str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+    mode: str = "serve",
+    form: str = "table",
 ) -> int:
-    """Run the feed of a TOML file and flags (`section.key`) until its end; return the exit code."""
+    """Run the feed of a TOML file and flags (`section.key`) until its end; return the exit code.
+
+    Args:
+        mode: "serve", or with `[[market]]` sections: "once" publishes one round, "check" rehearses
+            one, "propose" prints proposed parameters.
+        form: how reports are printed, one of novatio.output.FORMATS.
+    """
+    assert mode in MODES
     loaded = load(FeedConfig, config, flags=flags).config
-    stop = stop_on_signals()
-    keys = read_keys(loaded.feed.keys)
+    stop = stop_on_signals() if mode == "serve" else threading.Event()
+    deadline = deadline_seconds(loaded.clock, DEADLINE_SECONDS)
     try:
-        with Client(
-            loaded.feed.node, deadline=deadline_seconds(loaded.clock, DEADLINE_SECONDS)
-        ) as client:
+        with Client(loaded.feed.node, deadline=deadline) as client:
+            if loaded.market or mode != "serve":
+                # The models are slow to import, and nobody else needs them.
+                from novatio.feed_service import Service, work
+
+                service = Service(client, loaded, law_clock(loaded.clock))
+                return work(service, stop, mode, form)
             domain = client.info().domain_separator
+            keys = read_keys(loaded.feed.keys)
             replay = Replay(loaded.feed, load_markets(), keys, domain)
             done = follow(client, replay, law_clock(loaded.clock), stop)
     except NovatioError as error:

@@ -11,6 +11,7 @@ and checked by the law like any other action. Modules, each with its public name
 - `risk.grid`: the presets of stress grids, as integers; `STRESS_GRID`, `span_grid`.
 - `risk.rows`: `option_rows` values options at every grid point, in integers that pass the law's
   checks.
+- `risk.listed`: `listed_rows` values a listed expiry by a surface, with discounts and confidence.
 - `risk.volatility`: EWMA and GARCH(1,1), and floors against procyclical margins.
 - `risk.scenarios`: `filtered_scenarios` makes joint (price, volatility) shocks, and correlation.
 - `risk.var`: Value at Risk, Expected Shortfall and their tests.

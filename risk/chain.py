@@ -232,16 +232,18 @@ def _read(file: TextIO, name: str, as_of: date, strict: bool, close_hours: float
             if not rows.underlying > 0:
                 rows.underlying = math.nan
             continue
-        key, record, fault = _contract(cells, as_of, close_hours)
+        key, record, column, fault = _contract(cells, as_of, close_hours)
         if fault:
             if strict:
-                raise ChainError(f"{name}, line {line}: {fault}")
+                found = f"column {column}: {fault}, it is {cells[column] or ''!r}"
+                raise ChainError(f"{name}, line {line}, {found}")
             rows.dropped[fault] += 1
         elif key in rows.contracts and _same(rows.contracts[key], record):
             rows.dropped["it repeats another row"] += 1
         elif key in rows.contracts:
             if strict:
-                raise ChainError(f"{name}, line {line}: it contradicts an earlier row")
+                found = "column close: it contradicts an earlier row of the same contract"
+                raise ChainError(f"{name}, line {line}, {found}")
             # Which of the two quotes holds cannot be told; the busier contract's is likelier.
             rows.dropped["it contradicts another row"] += 1
             held = rows.contracts[key]
@@ -260,23 +262,23 @@ def _same(one: dict[str, float], other: dict[str, float]) -> bool:
 
 def _contract(
     cells: dict[str, str | None], as_of: date, close_hours: float
-) -> tuple[tuple[date, float, bool], dict[str, float], str]:
-    """Return a row's contract and numbers, or why it cannot be used."""
+) -> tuple[tuple[date, float, bool], dict[str, float], str, str]:
+    """Return a row's contract and numbers, and the column and fault for which it is unusable."""
     record = {column: _number(cells.get(column)) for column in ("close", *OPTIONAL)}
     strike = _number(cells["strike"])
     right = (cells["right"] or "").strip().upper()
-    fault = ""
+    expiry, column, fault = as_of, "", ""
     try:
         expiry = _expiry(cells["expiry"] or "")
     except ValueError:
-        expiry, fault = as_of, "its expiry is not a date YYYYMMDD"
+        column, fault = "expiry", "its expiry is not a date YYYYMMDD"
     if not fault:
         if not strike > 0:
-            fault = "its strike is not a number above 0"
+            column, fault = "strike", "its strike is not a number above 0"
         elif right not in RIGHTS:
-            fault = "its right is not C or P"
+            column, fault = "right", "its right is not C or P"
         elif not record["close"] > 0:
-            fault = "it has no price above 0"
+            column, fault = "close", "it has no price above 0"
         elif years_between(as_of, expiry, close_hours) <= 0:
-            fault = "it has expired"
-    return (expiry, strike, RIGHTS.get(right, True)), record, fault
+            column, fault = "expiry", "it has expired"
+    return (expiry, strike, RIGHTS.get(right, True)), record, column, fault

@@ -378,7 +378,7 @@ class GetParamsResponse(_message.Message):
     def __init__(self, version: _Optional[int] = ..., price_quorum: _Optional[int] = ..., price_band_ppm: _Optional[int] = ..., price_stale_open_ms: _Optional[int] = ..., price_stale_margin_ms: _Optional[int] = ..., price_jump_ppm: _Optional[int] = ..., price_drift_ms: _Optional[int] = ..., funding_interval_ms: _Optional[int] = ..., funding_cap_ppm: _Optional[int] = ..., liquidation_buffer_ppm: _Optional[int] = ..., liquidation_penalty_ppm: _Optional[int] = ..., insurance_fee_ppm: _Optional[int] = ..., transfer_margin_ppm: _Optional[int] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., publishers: _Optional[_Iterable[bytes]] = ..., funds_micro: _Optional[_Iterable[int]] = ..., record: _Optional[_Iterable[int]] = ..., governance_sequence: _Optional[int] = ...) -> None: ...
 
 class Instrument(_message.Message):
-    __slots__ = ("id", "symbol", "kind", "status", "tier", "tick_micro", "lot_size_nano", "open_interest_lots", "mark_price_micro", "index_price_micro", "price_time_ms", "funding_index", "funding_time_ms", "pot_micro", "open_interest_cap_lots", "position_cap_lots", "underlying", "strike_micro", "expiry_ms")
+    __slots__ = ("id", "symbol", "kind", "status", "tier", "tick_micro", "lot_size_nano", "open_interest_lots", "mark_price_micro", "index_price_micro", "price_time_ms", "funding_index", "funding_time_ms", "pot_micro", "open_interest_cap_lots", "position_cap_lots", "underlying", "strike_micro", "expiry_ms", "series", "pool", "settlement_price_micro", "stable_price_micro", "confidence_ppm", "auction_end_ms", "row_number", "row_micro")
     ID_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -398,6 +398,14 @@ class Instrument(_message.Message):
     UNDERLYING_FIELD_NUMBER: _ClassVar[int]
     STRIKE_MICRO_FIELD_NUMBER: _ClassVar[int]
     EXPIRY_MS_FIELD_NUMBER: _ClassVar[int]
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    STABLE_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_PPM_FIELD_NUMBER: _ClassVar[int]
+    AUCTION_END_MS_FIELD_NUMBER: _ClassVar[int]
+    ROW_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ROW_MICRO_FIELD_NUMBER: _ClassVar[int]
     id: int
     symbol: str
     kind: int
@@ -417,7 +425,15 @@ class Instrument(_message.Message):
     underlying: int
     strike_micro: int
     expiry_ms: int
-    def __init__(self, id: _Optional[int] = ..., symbol: _Optional[str] = ..., kind: _Optional[int] = ..., status: _Optional[int] = ..., tier: _Optional[int] = ..., tick_micro: _Optional[int] = ..., lot_size_nano: _Optional[int] = ..., open_interest_lots: _Optional[int] = ..., mark_price_micro: _Optional[int] = ..., index_price_micro: _Optional[int] = ..., price_time_ms: _Optional[int] = ..., funding_index: _Optional[str] = ..., funding_time_ms: _Optional[int] = ..., pot_micro: _Optional[int] = ..., open_interest_cap_lots: _Optional[int] = ..., position_cap_lots: _Optional[int] = ..., underlying: _Optional[int] = ..., strike_micro: _Optional[int] = ..., expiry_ms: _Optional[int] = ...) -> None: ...
+    series: int
+    pool: int
+    settlement_price_micro: int
+    stable_price_micro: int
+    confidence_ppm: int
+    auction_end_ms: int
+    row_number: int
+    row_micro: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[int] = ..., symbol: _Optional[str] = ..., kind: _Optional[int] = ..., status: _Optional[int] = ..., tier: _Optional[int] = ..., tick_micro: _Optional[int] = ..., lot_size_nano: _Optional[int] = ..., open_interest_lots: _Optional[int] = ..., mark_price_micro: _Optional[int] = ..., index_price_micro: _Optional[int] = ..., price_time_ms: _Optional[int] = ..., funding_index: _Optional[str] = ..., funding_time_ms: _Optional[int] = ..., pot_micro: _Optional[int] = ..., open_interest_cap_lots: _Optional[int] = ..., position_cap_lots: _Optional[int] = ..., underlying: _Optional[int] = ..., strike_micro: _Optional[int] = ..., expiry_ms: _Optional[int] = ..., series: _Optional[int] = ..., pool: _Optional[int] = ..., settlement_price_micro: _Optional[int] = ..., stable_price_micro: _Optional[int] = ..., confidence_ppm: _Optional[int] = ..., auction_end_ms: _Optional[int] = ..., row_number: _Optional[int] = ..., row_micro: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class GetInstrumentRequest(_message.Message):
     __slots__ = ("id",)
@@ -450,6 +466,76 @@ class ListInstrumentsResponse(_message.Message):
     next_page_token: str
     point: Point
     def __init__(self, instruments: _Optional[_Iterable[_Union[Instrument, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+
+class Series(_message.Message):
+    __slots__ = ("expiry_ms", "option_count", "active_number", "active_time_ms", "staged_number", "staged_time_ms", "staged_count", "reference_price_micro", "discount_long_ppm", "discount_short_ppm", "confidence_ppm", "settlement_price_micro")
+    EXPIRY_MS_FIELD_NUMBER: _ClassVar[int]
+    OPTION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    STAGED_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    STAGED_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    STAGED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_LONG_PPM_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_SHORT_PPM_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_PPM_FIELD_NUMBER: _ClassVar[int]
+    SETTLEMENT_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    expiry_ms: int
+    option_count: int
+    active_number: int
+    active_time_ms: int
+    staged_number: int
+    staged_time_ms: int
+    staged_count: int
+    reference_price_micro: int
+    discount_long_ppm: int
+    discount_short_ppm: int
+    confidence_ppm: int
+    settlement_price_micro: int
+    def __init__(self, expiry_ms: _Optional[int] = ..., option_count: _Optional[int] = ..., active_number: _Optional[int] = ..., active_time_ms: _Optional[int] = ..., staged_number: _Optional[int] = ..., staged_time_ms: _Optional[int] = ..., staged_count: _Optional[int] = ..., reference_price_micro: _Optional[int] = ..., discount_long_ppm: _Optional[int] = ..., discount_short_ppm: _Optional[int] = ..., confidence_ppm: _Optional[int] = ..., settlement_price_micro: _Optional[int] = ...) -> None: ...
+
+class Underlying(_message.Message):
+    __slots__ = ("id", "reference_instrument", "index_price_micro", "price_time_ms", "volatility_down_ppm", "volatility_up_ppm", "price_shocks_ppm", "dampings_ppm", "series", "scenario_time_ms", "scenario_prices_ppm", "scenario_volatilities_ppm")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    INDEX_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    VOLATILITY_DOWN_PPM_FIELD_NUMBER: _ClassVar[int]
+    VOLATILITY_UP_PPM_FIELD_NUMBER: _ClassVar[int]
+    PRICE_SHOCKS_PPM_FIELD_NUMBER: _ClassVar[int]
+    DAMPINGS_PPM_FIELD_NUMBER: _ClassVar[int]
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    SCENARIO_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    SCENARIO_PRICES_PPM_FIELD_NUMBER: _ClassVar[int]
+    SCENARIO_VOLATILITIES_PPM_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    reference_instrument: int
+    index_price_micro: int
+    price_time_ms: int
+    volatility_down_ppm: int
+    volatility_up_ppm: int
+    price_shocks_ppm: _containers.RepeatedScalarFieldContainer[int]
+    dampings_ppm: _containers.RepeatedScalarFieldContainer[int]
+    series: _containers.RepeatedCompositeFieldContainer[Series]
+    scenario_time_ms: int
+    scenario_prices_ppm: _containers.RepeatedScalarFieldContainer[int]
+    scenario_volatilities_ppm: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[int] = ..., reference_instrument: _Optional[int] = ..., index_price_micro: _Optional[int] = ..., price_time_ms: _Optional[int] = ..., volatility_down_ppm: _Optional[int] = ..., volatility_up_ppm: _Optional[int] = ..., price_shocks_ppm: _Optional[_Iterable[int]] = ..., dampings_ppm: _Optional[_Iterable[int]] = ..., series: _Optional[_Iterable[_Union[Series, _Mapping]]] = ..., scenario_time_ms: _Optional[int] = ..., scenario_prices_ppm: _Optional[_Iterable[int]] = ..., scenario_volatilities_ppm: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class GetUnderlyingRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
+
+class GetUnderlyingResponse(_message.Message):
+    __slots__ = ("underlying", "point")
+    UNDERLYING_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    underlying: Underlying
+    point: Point
+    def __init__(self, underlying: _Optional[_Union[Underlying, _Mapping]] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
 
 class Position(_message.Message):
     __slots__ = ("instrument", "lots", "entry_cost_micro", "value_micro", "funding_micro")

@@ -75,6 +75,11 @@ class NodeServiceStub:
                 request_serializer=node_dot_v1_dot_node__pb2.ListInstrumentsRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_node__pb2.ListInstrumentsResponse.FromString,
                 _registered_method=True)
+        self.GetUnderlying = channel.unary_unary(
+                '/node.v1.NodeService/GetUnderlying',
+                request_serializer=node_dot_v1_dot_node__pb2.GetUnderlyingRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_node__pb2.GetUnderlyingResponse.FromString,
+                _registered_method=True)
         self.GetAccount = channel.unary_unary(
                 '/node.v1.NodeService/GetAccount',
                 request_serializer=node_dot_v1_dot_node__pb2.GetAccountRequest.SerializeToString,
@@ -194,6 +199,13 @@ class NodeServiceServicer:
 
     def ListInstruments(self, request, context):
         """Returns all instruments, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUnderlying(self, request, context):
+        """Returns what the instruments of one underlying share: index, stress grid, expiries, scenarios.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -325,6 +337,11 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.ListInstruments,
                     request_deserializer=node_dot_v1_dot_node__pb2.ListInstrumentsRequest.FromString,
                     response_serializer=node_dot_v1_dot_node__pb2.ListInstrumentsResponse.SerializeToString,
+            ),
+            'GetUnderlying': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUnderlying,
+                    request_deserializer=node_dot_v1_dot_node__pb2.GetUnderlyingRequest.FromString,
+                    response_serializer=node_dot_v1_dot_node__pb2.GetUnderlyingResponse.SerializeToString,
             ),
             'GetAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAccount,
@@ -604,6 +621,33 @@ class NodeService:
             '/node.v1.NodeService/ListInstruments',
             node_dot_v1_dot_node__pb2.ListInstrumentsRequest.SerializeToString,
             node_dot_v1_dot_node__pb2.ListInstrumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUnderlying(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/node.v1.NodeService/GetUnderlying',
+            node_dot_v1_dot_node__pb2.GetUnderlyingRequest.SerializeToString,
+            node_dot_v1_dot_node__pb2.GetUnderlyingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,6 +9,7 @@ from novatio.cli import (
     batch,
     config,
     dispute,
+    feed,
     governance,
     heads,
     inspect,
@@ -33,8 +34,8 @@ main = Main(
     "5 no answer (outcome unknown), 6 verification failed, 7 corrupt data.",
 )
 for module in (
-    account, batch, config, dispute, governance, heads, inspect, instrument, key, law, process,
-    root, statement, stress, trade, withdraw,
+    account, batch, config, dispute, feed, governance, heads, inspect, instrument, key, law,
+    process, root, statement, stress, trade, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)

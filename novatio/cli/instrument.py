@@ -1,4 +1,4 @@
-"""``novatio instrument``: the listed contracts and their units."""
+"""``novatio instrument`` and ``novatio underlying``: the listed contracts and what they share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ KINDS = {1: "perpetual", 2: "future", 3: "call", 4: "put"}
 STATUSES = {0: "active", 1: "reduce-only", 2: "auction", 3: "settling", 4: "closed"}
 
 instrument = Noun("instrument", help="The listed contracts, their units and prices.")
-COMMANDS = [instrument]
+underlying = Noun("underlying", help="What contracts share: index, stress grid, expiries.")
+COMMANDS = [instrument, underlying]
 
 
 def record_of(item: Any) -> dict[str, Any]:
@@ -39,6 +40,50 @@ def record_of(item: Any) -> dict[str, Any]:
         "funding_index": item.funding_index,
         "funding_time_ms": item.funding_time_ms,
         "pot_micro": item.pot_micro,
+        "underlying": item.underlying,
+        "strike_micro": item.strike_micro or None,
+        "expiry_ms": item.expiry_ms,
+        "series": item.series if item.expiry_ms else None,
+        "pool": item.pool - 1 if item.pool else None,
+        "settlement_price_micro": item.settlement_price_micro,
+        "stable_price_micro": item.stable_price_micro,
+        "confidence_ppm": item.confidence_ppm,
+        "auction_end_ms": item.auction_end_ms,
+        "row_number": item.row_number,
+    }
+
+
+def underlying_record(item: Any) -> dict[str, Any]:
+    """Return the record of an underlying as the node describes it, without grid and shocks."""
+    series = [
+        {
+            "series": place,
+            "expiry_ms": one.expiry_ms,
+            "option_count": one.option_count,
+            "active_number": one.active_number,
+            "active_time_ms": one.active_time_ms,
+            "staged_number": one.staged_number,
+            "staged_count": one.staged_count,
+            "reference_price_micro": one.reference_price_micro,
+            "discount_long_ppm": one.discount_long_ppm,
+            "discount_short_ppm": one.discount_short_ppm,
+            "confidence_ppm": one.confidence_ppm,
+            "settlement_price_micro": one.settlement_price_micro,
+        }
+        for place, one in enumerate(item.series)
+        if one.expiry_ms
+    ]
+    return {
+        "id": item.id,
+        "reference_instrument": item.reference_instrument,
+        "index_price_micro": item.index_price_micro,
+        "price_time_ms": item.price_time_ms,
+        "grid_points": len(item.price_shocks_ppm),
+        "volatility_down_ppm": item.volatility_down_ppm,
+        "volatility_up_ppm": item.volatility_up_ppm,
+        "scenario_count": len(item.scenario_prices_ppm),
+        "scenario_time_ms": item.scenario_time_ms,
+        "series": series,
     }
 
 
@@ -61,3 +106,11 @@ def show_instrument(app: App, instrument: str) -> None:
     """Show INSTRUMENT, a symbol or a number."""
     named = int(instrument) if instrument.isdecimal() else instrument
     app.show(record_of(app.client().instrument(named)))
+
+
+@underlying.command("show")
+@click.argument("underlying", type=click.IntRange(0))
+@pass_app
+def show_underlying(app: App, underlying: int) -> None:
+    """Show UNDERLYING, a number."""
+    app.show(underlying_record(app.client().underlying(underlying)))

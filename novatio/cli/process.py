@@ -17,28 +17,34 @@ class Process(click.Command):
 
     def __init__(self, name: str, help: str, run: Callable[[str | None, dict[str, str]], int]):
         def callback(app: App, config: str | None, sets: tuple[str, ...]) -> int:
-            return run(config or app.options.get("config"), dict(map(_setting, sets)))
+            return run(config or app.options.get("config"), dict(map(setting, sets)))
 
         super().__init__(
             name,
             help=help,
             callback=pass_app(callback),
             context_settings=_SETTINGS,
-            params=[
-                click.Option(
-                    ["--config"], metavar="FILE", help="TOML file of the process's configuration."
-                ),
-                click.Option(
-                    ["--set", "sets"],
-                    multiple=True,
-                    metavar="SECTION.KEY=VALUE",
-                    help="One setting, over file and environment; may be repeated.",
-                ),
-            ],
+            params=process_options(),
         )
 
 
-def _setting(text: str) -> tuple[str, str]:
+def process_options() -> list[click.Parameter]:
+    """Return the options of every process: its file, and single settings over it."""
+    return [
+        click.Option(
+            ["--config"], metavar="FILE", help="TOML file of the process's configuration."
+        ),
+        click.Option(
+            ["--set", "sets"],
+            multiple=True,
+            metavar="SECTION.KEY=VALUE",
+            help="One setting, over file and environment; may be repeated.",
+        ),
+    ]
+
+
+def setting(text: str) -> tuple[str, str]:
+    """Return key and value of one --set. Raises UsageError."""
     key, equals, value = text.partition("=")
     if not equals or "." not in key:
         raise click.UsageError(f"--set: expected SECTION.KEY=VALUE, was {text!r}")
@@ -66,12 +72,6 @@ def _challenger(config: str | None, flags: dict[str, str]) -> int:
 
 def _keeper(config: str | None, flags: dict[str, str]) -> int:
     from novatio.keeper import run
-
-    return run(config, flags)
-
-
-def _feed(config: str | None, flags: dict[str, str]) -> int:
-    from novatio.feed import run
 
     return run(config, flags)
 
@@ -135,6 +135,5 @@ COMMANDS: list[click.Command] = [
     Process("base", "Run the simulated base layer.", _base),
     Process("challenger", "Watch the base layer, and prove what is wrong.", _challenger),
     Process("keeper", "Liquidate accounts that fail their margin.", _keeper),
-    Process("feed", "Publish recorded prices as signed observations.", _feed),
     demo,
 ]

@@ -55,9 +55,9 @@ def genesis():
 class House:
     """Everything in this process; ``cli`` runs the command against it."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, declared=None):
         self.directory = directory
-        self.genesis = genesis()
+        self.genesis = declared or genesis()
         (directory / "genesis.json").write_text(genesis_text(self.genesis))
         court = CourtConfig.test(
             chain_id=self.genesis.chain_id,

@@ -159,7 +159,7 @@ def test_rows_that_cannot_be_used_are_dropped_and_counted(tmp_path):
 
 def test_a_strict_reader_names_the_line(tmp_path):
     lines = [*both_sides(NEAR, [2300, 2400]), "20200417,2400,X,,,,12,0,,,,,,,"]
-    with pytest.raises(ChainError, match="line 6: its right is not C or P"):
+    with pytest.raises(ChainError, match="line 6, column right: its right is not C or P, it is"):
         read_chain(written(tmp_path, lines), strict=True)
 
 
