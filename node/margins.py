@@ -7,14 +7,16 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from clearing.compiler import law_entry
+from clearing.greeks import GREEKS, state_greeks
 from clearing.layout import Rows, new_rows
 from clearing.lookup import lots_of
-from clearing.margin import NO_DRAFT, grows, is_improvement, measure
+from clearing.margin import NO_DRAFT, grows, is_legal, measure
 from clearing.marks import mark_price
 from clearing.orders import fee_micro
 from clearing.positions import move_lots, pending_funding
 from clearing.records import Account, State
-from clearing.wide import mul_div_floor
+from clearing.units import UNDERLYINGS_MAX
+from clearing.wide import mul_div_floor, multiply
 
 Pieces = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -33,6 +35,15 @@ class Margin(NamedTuple):
     maintenance: int
     notional: int
     valid: bool
+
+
+class Greeks(NamedTuple):
+    """Sensitivities of an account to one underlying, in micro-quote (see ``clearing.greeks``)."""
+
+    underlying: int
+    delta: int
+    gamma: int
+    vega: int
 
 
 class WhatIf(NamedTuple):
@@ -62,7 +73,7 @@ def position_numbers(state: State, row: int, values: Rows[int], owed: Rows[int])
     for i in range(account.position_count):
         position = account.positions[i]
         instrument = state.instruments[position.instrument]
-        value, _ = mul_div_floor(position.lots, mark_price(state, instrument), 1)
+        value, _ = multiply(position.lots, mark_price(state, instrument))
         due, _ = pending_funding(position, instrument)
         values[i] = value
         owed[i] = due
@@ -98,14 +109,19 @@ def try_fills(
         held = lots_of(before, instruments[k])
         grown = grown or grows(held, lots_of(account, instruments[k]))
     equity, initial, maintenance, gross, valid = measure(state, account, NO_DRAFT)
-    old_equity, _, old_maintenance, _, old_valid = measure(state, before, NO_DRAFT)
+    old_equity, old_initial, old_maintenance, _, old_valid = measure(state, before, NO_DRAFT)
     out[0] = 1 if valid else 0
     out[1] = equity
     out[2] = initial
     out[3] = maintenance
     out[4] = gross
-    improved = not grown and is_improvement(old_equity, old_maintenance, equity, maintenance)
-    out[5] = 1 if valid and old_valid and (equity >= initial or improved) else 0
+    legal = is_legal(
+        account.mode,
+        grown,
+        (old_equity, old_initial, old_maintenance),
+        (equity, initial, maintenance),
+    )
+    out[5] = 1 if valid and old_valid and legal else 0
     return True
 
 
@@ -114,6 +130,20 @@ def margin_of(state: State, row: int) -> Margin:
     out = np.zeros(5, np.int64)
     measure_row(state, row, cast(Any, out))
     return _margin(out)
+
+
+@law_entry
+def greek_numbers(state: State, row: int, found: Rows[int]) -> int:
+    """Write the sensitivities of the account in `row`; return of how many underlyings."""
+    return state_greeks(state, state.accounts[row], found)
+
+
+def greeks_of(state: State, row: int) -> list[Greeks]:
+    """Return the sensitivities of the account in `row`, one for each underlying that it holds."""
+    found = np.zeros(GREEKS * UNDERLYINGS_MAX, np.int64)
+    count = int(greek_numbers(state, row, cast(Any, found)))
+    numbers = found.reshape(UNDERLYINGS_MAX, GREEKS)[:count].tolist()
+    return [Greeks(*each) for each in numbers]
 
 
 def what_if(state: State, row: int, fills: Pieces) -> WhatIf:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from clearing.formulas.portfolio_entries import (
     EXPIRIES_MAX,
     SPAN_POINTS,
+    account_greeks,
     composite_delta,
     discounted,
     grid_is_legal,
@@ -42,6 +43,7 @@ from clearing.formulas.quantities import (
     ppm,
     price,
 )
+from clearing.greeks import GREEK_MAX
 from clearing.grid import (
     DISCOUNT_MAX,
     DISCOUNT_SCALE,
@@ -234,6 +236,13 @@ GRID_FORMULAS = (
             Quantity("volatility_weight", "2^-20", 0, ONE),
         ),
         interpolate_scenario,
+    ),
+    Formula(
+        "account_greeks",
+        "Delta, gamma and vega of a grid vector: gains per 1 % of price, of delta, of volatility.",
+        (each("vector", MICRO, -GREEK_MAX, GREEK_MAX), SHOCKS, *VOLATILITY),
+        (micro("delta"), micro("gamma"), micro("vega")),
+        account_greeks,
     ),
     Formula(
         "grid_is_legal",

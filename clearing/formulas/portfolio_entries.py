@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from clearing import charges, grid, portfolio
+from clearing import charges, greeks, grid, portfolio
 from clearing.charges import LINEAR, Rates
 from clearing.compiler import law_entry
 from clearing.formulas.columns import array, column
@@ -157,6 +157,28 @@ def grid_is_legal(
         same_length("price_shock_ppm", price_shock_ppm, POINTS),
         same_length("damp_ppm", damp_ppm, POINTS),
         array([volatility_down_ppm, 0, volatility_up_ppm]),
+    )
+
+
+@law_entry
+def _greeks(
+    vector: Rows[int], prices: Rows[int], volatility_down: int, volatility_up: int
+) -> tuple[int, int, int]:
+    return greeks.account_greeks(vector, prices, volatility_down, volatility_up)
+
+
+def account_greeks(
+    vector: Sequence[int],
+    price_shock_ppm: Sequence[int],
+    volatility_down_ppm: int,
+    volatility_up_ppm: int,
+) -> tuple[int, int, int]:
+    """Return ``greeks.account_greeks``."""
+    return _greeks(
+        same_length("vector", vector, POINTS),
+        same_length("price_shock_ppm", price_shock_ppm, POINTS),
+        volatility_down_ppm,
+        volatility_up_ppm,
     )
 
 
