@@ -13,7 +13,7 @@ from clearing.codes import Code, Kind, OrderFlag
 from clearing.messages import MalformedAction, decode_action
 from clearing.records import State
 from clearing.units import ACTION_BYTES_MAX, PAGE_SLOTS
-from node import explain_governance, explain_markets, explain_pools
+from node import explain_governance, explain_margin, explain_markets, explain_pools
 from node.explain_governance import address
 from node.margins import margin_of
 
@@ -233,6 +233,9 @@ def _fees(_state: Any, action: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _caps(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
+    if action["kind"] == int(Kind.SET_MODE):
+        held = int(_account(state, int(action["account"]))["position_count"])
+        return f"an isolated account holds one position at most, was {held}", {"positions": held}
     instrument = _instrument(state, action)
     operands = {
         "lots": int(action["lots"]),
@@ -318,6 +321,7 @@ _GENERAL = {
 _RULES: dict[Code, _Rule] = {
     **explain_markets.RULES,
     **explain_governance.RULES,
+    **explain_margin.RULES,
     **explain_pools.RULES,
     Code.NO_ACCOUNT: _no_account,
     Code.NO_INSTRUMENT: _no_instrument,
