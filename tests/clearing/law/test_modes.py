@@ -101,6 +101,7 @@ def test_a_mode_that_is_no_change_or_not_the_owners_to_choose_is_refused_clr_mrg
     world = market_world(pools=(GenesisPool(0, 1),))
     pool, sleeve, alice = (world.trader(name) for name in ("pool", "sleeve", "alice"))
     assert world.apply(to(world, alice, Mode.CROSS)) == Code.ACCOUNT_MODE
+    world.state.pools[0].account, world.state.pools[0].sleeve = pool.account, sleeve.account
     for owned in (pool, sleeve):
         assert world.apply(to(world, owned, Mode.PORTFOLIO)) == Code.ACCOUNT_MODE
     world.account(alice).auction_time = world.time
