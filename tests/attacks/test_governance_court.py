@@ -1,6 +1,7 @@
 """Keys and governance before the court: every outcome acquits if honest and convicts if forged."""
 
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ class Court:
         )
 
     def params(self, **numbers):
-        record = np.copy(self.engines[0].state.params).view(np.recarray)
+        record = np.copy(cast(Any, self.engines[0].state.params)).view(np.recarray)
         record[0].version += 1
         record[0].pending_time = 0
         record[0].pending_hash = 0
@@ -304,5 +305,5 @@ def test_the_withdrawal_of_a_rotated_account_names_the_new_key_in_the_claim():
     court = Court()
     rotated(court)
     assert court.step(court.market.withdraw(0, signer=NEW_OWNER)) == [Code.APPLIED]
-    claim = court.engines[0].state.withdrawals[0]
+    claim = cast(Any, court.engines[0].state.withdrawals)[0]
     assert claim.recipient.tolist() == pieces(bytes(12) + address_of(key_of(NEW_OWNER))).tolist()

@@ -1,6 +1,7 @@
 """Pools before the court: every outcome acquits if honest and convicts if forged."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,9 @@ class Court:
         self.market = Market(3)
         first, *rest = self.market.genesis.instruments
         self.market.genesis = replace(
-            self.market.genesis, instruments=(replace(first, pool=1), *rest), pools=(POOL, POOL),
+            self.market.genesis,
+            instruments=(replace(first, pool=1), *rest),
+            pools=(POOL, POOL),
             auction_fast_ms=FAST,
         )
         self.time = START_MS
@@ -192,7 +195,7 @@ def early(court):
     court.edit(lambda state: setattr(state.accounts[CAROL], "auction_time", 0))
 
 
-CASES = {
+CASES: dict[str, tuple[Any, Any, Code]] = {
     "deposit": (nothing, Court.pay_in, Code.APPLIED),
     "withdraw": (nothing, Court.pay_out, Code.APPLIED),
     "buy": (nothing, Court.trade, Code.APPLIED),

@@ -4,6 +4,8 @@ Every step of a story is put to the court as it is told: with its true root, whi
 with another one, which must convict.
 """
 
+from typing import Any
+
 import pytest
 
 from clearing.codes import Code, InstrumentStatus, Kind
@@ -26,7 +28,7 @@ class CourtWorld(OptionWorld):
     """A world whose every step goes to the court too; nothing may be edited by hand."""
 
     def __init__(self, **changes):
-        self.engines = None
+        self.engines: Any = None
         super().__init__(**changes)
 
     def judge(self, actions):

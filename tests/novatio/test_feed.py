@@ -7,6 +7,7 @@ import math
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -411,11 +412,12 @@ def test_a_broken_chain_is_refused_with_its_line_and_column(
 
 
 def test_what_gives_no_model_is_refused_before_anything_is_published(files):
-    for market, text in (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "neither"),
         ({"chain": str(files / "none_2015-12-22.csv")}, "readable file"),
         ({"bars": str(files / "feed.keys")}, "line 1, column time_utc"),
-    ):
+    )
+    for market, text in cases:
         with pytest.raises(ModelUnusable, match=text) as caught:
             load_market(MarketSection(underlying=0, **market))
         assert caught.value.next_step

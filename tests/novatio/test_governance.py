@@ -1,6 +1,7 @@
 """Governance and keys from outside: changes as people write them, proposals, and the commands."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,7 @@ ROBOT = address_of(b"\x09" * 32)
 
 @pytest.fixture
 def record():
-    state = genesis_state(genesis())
+    state: Any = genesis_state(genesis())
     return params_record(state.params_pieces[0].tolist())
 
 

@@ -18,6 +18,7 @@ class Case:
 
     prepare: Any
     action: Any
+    world: Any
 
     def __init__(self, **genesis):
         self.world = World(**genesis)

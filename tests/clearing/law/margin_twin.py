@@ -5,6 +5,7 @@
 
 from fractions import Fraction
 from math import ceil, floor
+from typing import Any
 
 from clearing.codes import InstrumentKind, InstrumentStatus, Mode
 from clearing.genesis import (
@@ -82,7 +83,7 @@ def book_state(markets, indices=(1_000_000,), tiers=None, assets=(), scenarios=(
         assets=tuple(GenesisAsset(100_000, 50_000, 1 << 40, scale) for scale in assets),
         **changes,
     )
-    state = genesis_state(genesis, 2, 2, 2)
+    state: Any = genesis_state(genesis, 2, 2, 2)
     state.globals[0].account_count = 1
     for u, index in enumerate(indices):
         underlying = state.underlyings[u]

@@ -1,5 +1,7 @@
 """Governance: parameters by announced steps, halts, and a sequence that nobody can use up."""
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -197,13 +199,16 @@ def test_enacted_parameters_rule_from_the_next_action_on_clr_trd_010():
 )
 def test_a_number_moves_by_a_quarter_of_itself_or_by_one_clr_gov_002(old, new, allowed):
     with checked():
-        assert bool(number_may_move(np.int64(old), np.int64(new), STEP_PPM)) == allowed
+        assert (
+            bool(number_may_move(cast(int, np.int64(old)), cast(int, np.int64(new)), STEP_PPM))
+            == allowed
+        )
 
 
 def numbers():
     """(name, place) of every number of the parameters that moves by steps."""
     found = []
-    for name, (dtype, offset, *_) in PARAMS.fields.items():
+    for name, (dtype, offset, *_) in cast(Any, PARAMS.fields).items():
         if dtype == np.int64 and STEPPED[offset // 8]:
             found.append((name, offset // 8))
     return found
