@@ -22,6 +22,7 @@ from node.intake import receipt_message
 from node.margin_calls import MarginCalls
 from node.margins import FILLS_MAX, what_if
 from node.markets import instrument_message, mark_of, underlying_message
+from node.pools import pool_message
 from node.receipts import receipt_of
 from node.records import FrameRecord, RecordKind, SealRecord
 from node.shell import Shell, batch_key, frame_key
@@ -80,6 +81,24 @@ class Reads:
             _require_instrument(engine, request.id)
             return node_pb2.GetInstrumentResponse(
                 instrument=instrument_message(engine.state, request.id), point=self.point()
+            )
+
+        return self._look(context, look)
+
+    def get_pool(self, request: Any, context: Any) -> Any:
+        """Serve GetPool."""
+
+        def look(engine: Engine) -> Any:
+            count = int(engine.totals.pool_count)
+            if request.id >= count:
+                raise not_found(
+                    "NO_POOL",
+                    f"expected a pool below {count}, was {request.id}",
+                    pool=request.id,
+                    pool_count=count,
+                )
+            return node_pb2.GetPoolResponse(
+                pool=pool_message(engine.state, request.id), point=self.point()
             )
 
         return self._look(context, look)

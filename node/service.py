@@ -69,6 +69,10 @@ class NodeServicer(node_pb2_grpc.NodeServiceServicer):
         """Return what an underlying's instruments share."""
         return self._reads.get_underlying(request, context)
 
+    def GetPool(self, request: Any, context: Any) -> Any:
+        """Return one pool."""
+        return self._reads.get_pool(request, context)
+
     def GetAccount(self, request: Any, context: Any) -> Any:
         """Return one account."""
         return self._reads.get_account(request, context)

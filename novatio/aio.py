@@ -54,6 +54,7 @@ from novatio._flows import (
 from novatio._wire import API_KEY_HEADER, Tls, channel_options, failure, tls_credentials
 from novatio.errors import NovatioError
 from novatio.orders import Market, Number, SignedOrder, micro
+from novatio.pool import Owned
 from novatio.signing import Signer, find_signer
 from novatio.statements import (
     FILL_KINDS,
@@ -165,6 +166,11 @@ class AsyncClient:
             "GetInstrument", pb.GetInstrumentRequest(id=market.instrument), pb.GetInstrumentResponse
         )
         return found.instrument
+
+    async def pool(self, pool: int) -> pb.Pool:
+        """Return a pool of liquidity providers with its value. Raises NotFound."""
+        found = await self._ask("GetPool", pb.GetPoolRequest(id=pool), pb.GetPoolResponse)
+        return found.pool
 
     async def market(self, instrument: str | int) -> Market:
         """Return the unit conversions of an instrument, remembered. Raises NotFound."""
@@ -327,6 +333,19 @@ class AsyncClient:
 
         ``Request.of(Kind.SETTLE, account=3, instrument=7)`` makes one. Raises as ``submit`` does.
         """
+        return await self._run(self._flows.submit_request(request, signer))
+
+    async def submit_owned(
+        self,
+        owned: Owned,
+        *,
+        sequence: int | None = None,
+        expiry_ms: int | None = None,
+        signer: Signer | None = None,
+    ) -> Outcome:
+        """Sign and submit a request of an account's owner, as ``novatio.pool`` makes them."""
+        terms = RequestTerms(sequence, expiry_ms, signer)
+        request = self._flows.owner_request(owned.kind, terms, **owned.values)
         return await self._run(self._flows.submit_request(request, signer))
 
     async def grant_key(

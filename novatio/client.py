@@ -61,6 +61,7 @@ from novatio._wire import API_KEY_HEADER, Tls, channel_options, failure, tls_cre
 from novatio.aio import AsyncClient
 from novatio.errors import NovatioError
 from novatio.orders import Market, Number, SignedOrder, micro
+from novatio.pool import Owned
 from novatio.signing import Signer, find_signer
 from novatio.statements import (
     FILL_KINDS,
@@ -177,6 +178,11 @@ class Client:
             "GetInstrument", pb.GetInstrumentRequest(id=market.instrument), pb.GetInstrumentResponse
         )
         return found.instrument
+
+    def pool(self, pool: int) -> pb.Pool:
+        """Return a pool of liquidity providers with its value. Raises NotFound."""
+        found = self._ask("GetPool", pb.GetPoolRequest(id=pool), pb.GetPoolResponse)
+        return found.pool
 
     def market(self, instrument: str | int) -> Market:
         """Return the unit conversions of an instrument, remembered. Raises NotFound."""
@@ -335,6 +341,19 @@ class Client:
 
         ``Request.of(Kind.SETTLE, account=3, instrument=7)`` makes one. Raises as ``submit`` does.
         """
+        return self._run(self._flows.submit_request(request, signer))
+
+    def submit_owned(
+        self,
+        owned: Owned,
+        *,
+        sequence: int | None = None,
+        expiry_ms: int | None = None,
+        signer: Signer | None = None,
+    ) -> Outcome:
+        """Sign and submit a request of an account's owner, as ``novatio.pool`` makes them."""
+        terms = RequestTerms(sequence, expiry_ms, signer)
+        request = self._flows.owner_request(owned.kind, terms, **owned.values)
         return self._run(self._flows.submit_request(request, signer))
 
     def grant_key(

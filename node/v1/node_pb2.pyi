@@ -449,6 +449,56 @@ class GetInstrumentResponse(_message.Message):
     point: Point
     def __init__(self, instrument: _Optional[_Union[Instrument, _Mapping]] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
 
+class Pool(_message.Message):
+    __slots__ = ("id", "account", "sleeve", "shares", "value_micro", "share_price_micro", "equity_micro", "sleeve_equity_micro", "notional_micro", "impact_pot_micro", "lock_ms", "deposit_cap_micro", "sleeve_cap_micro", "reserve_ppm", "impact_ppm", "profit_cap_ppm")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    SLEEVE_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    VALUE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    SHARE_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    EQUITY_MICRO_FIELD_NUMBER: _ClassVar[int]
+    SLEEVE_EQUITY_MICRO_FIELD_NUMBER: _ClassVar[int]
+    NOTIONAL_MICRO_FIELD_NUMBER: _ClassVar[int]
+    IMPACT_POT_MICRO_FIELD_NUMBER: _ClassVar[int]
+    LOCK_MS_FIELD_NUMBER: _ClassVar[int]
+    DEPOSIT_CAP_MICRO_FIELD_NUMBER: _ClassVar[int]
+    SLEEVE_CAP_MICRO_FIELD_NUMBER: _ClassVar[int]
+    RESERVE_PPM_FIELD_NUMBER: _ClassVar[int]
+    IMPACT_PPM_FIELD_NUMBER: _ClassVar[int]
+    PROFIT_CAP_PPM_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    account: int
+    sleeve: int
+    shares: int
+    value_micro: int
+    share_price_micro: int
+    equity_micro: int
+    sleeve_equity_micro: int
+    notional_micro: int
+    impact_pot_micro: int
+    lock_ms: int
+    deposit_cap_micro: int
+    sleeve_cap_micro: int
+    reserve_ppm: int
+    impact_ppm: int
+    profit_cap_ppm: int
+    def __init__(self, id: _Optional[int] = ..., account: _Optional[int] = ..., sleeve: _Optional[int] = ..., shares: _Optional[int] = ..., value_micro: _Optional[int] = ..., share_price_micro: _Optional[int] = ..., equity_micro: _Optional[int] = ..., sleeve_equity_micro: _Optional[int] = ..., notional_micro: _Optional[int] = ..., impact_pot_micro: _Optional[int] = ..., lock_ms: _Optional[int] = ..., deposit_cap_micro: _Optional[int] = ..., sleeve_cap_micro: _Optional[int] = ..., reserve_ppm: _Optional[int] = ..., impact_ppm: _Optional[int] = ..., profit_cap_ppm: _Optional[int] = ...) -> None: ...
+
+class GetPoolRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
+
+class GetPoolResponse(_message.Message):
+    __slots__ = ("pool", "point")
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    pool: Pool
+    point: Point
+    def __init__(self, pool: _Optional[_Union[Pool, _Mapping]] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+
 class ListInstrumentsRequest(_message.Message):
     __slots__ = ("page_size", "page_token")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]

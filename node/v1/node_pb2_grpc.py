@@ -80,6 +80,11 @@ class NodeServiceStub:
                 request_serializer=node_dot_v1_dot_node__pb2.GetUnderlyingRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_node__pb2.GetUnderlyingResponse.FromString,
                 _registered_method=True)
+        self.GetPool = channel.unary_unary(
+                '/node.v1.NodeService/GetPool',
+                request_serializer=node_dot_v1_dot_node__pb2.GetPoolRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_node__pb2.GetPoolResponse.FromString,
+                _registered_method=True)
         self.GetAccount = channel.unary_unary(
                 '/node.v1.NodeService/GetAccount',
                 request_serializer=node_dot_v1_dot_node__pb2.GetAccountRequest.SerializeToString,
@@ -206,6 +211,13 @@ class NodeServiceServicer:
 
     def GetUnderlying(self, request, context):
         """Returns what the instruments of one underlying share: index, stress grid, expiries, scenarios.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPool(self, request, context):
+        """Returns one pool of liquidity providers with its value.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -342,6 +354,11 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.GetUnderlying,
                     request_deserializer=node_dot_v1_dot_node__pb2.GetUnderlyingRequest.FromString,
                     response_serializer=node_dot_v1_dot_node__pb2.GetUnderlyingResponse.SerializeToString,
+            ),
+            'GetPool': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPool,
+                    request_deserializer=node_dot_v1_dot_node__pb2.GetPoolRequest.FromString,
+                    response_serializer=node_dot_v1_dot_node__pb2.GetPoolResponse.SerializeToString,
             ),
             'GetAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAccount,
@@ -648,6 +665,33 @@ class NodeService:
             '/node.v1.NodeService/GetUnderlying',
             node_dot_v1_dot_node__pb2.GetUnderlyingRequest.SerializeToString,
             node_dot_v1_dot_node__pb2.GetUnderlyingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/node.v1.NodeService/GetPool',
+            node_dot_v1_dot_node__pb2.GetPoolRequest.SerializeToString,
+            node_dot_v1_dot_node__pb2.GetPoolResponse.FromString,
             options,
             channel_credentials,
             insecure,

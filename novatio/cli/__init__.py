@@ -16,6 +16,7 @@ from novatio.cli import (
     instrument,
     key,
     law,
+    pool,
     process,
     root,
     statement,
@@ -35,7 +36,7 @@ main = Main(
 )
 for module in (
     account, batch, config, dispute, feed, governance, heads, inspect, instrument, key, law,
-    process, root, statement, stress, trade, withdraw,
+    pool, process, root, statement, stress, trade, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)
