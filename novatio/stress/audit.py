@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from clearing.codes import Fund
 from clearing.sweep import margins
+from clearing.units import POSITIONS_MAX
 
 __all__ = ["STAGES", "Audit", "Snapshot"]
 
@@ -132,16 +135,16 @@ class Audit:
         count = int(totals.account_count)
         equity, initial, maintenance, _ = margins(state)
         rows = state.accounts[:count]
+        in_use = np.arange(POSITIONS_MAX) < rows["position_count"][:, None]
+        holders = np.nonzero(in_use)[0].tolist()
+        positions = rows["positions"][in_use]
+        held = zip(holders, positions["instrument"].tolist(), strict=True)
         return Snapshot(
             cash=tuple(rows["cash"].tolist()),
             equity=tuple(equity.tolist()),
             initial=tuple(initial.tolist()),
             maintenance=tuple(maintenance.tolist()),
-            lots={
-                (id, int(position.instrument)): int(position.lots)
-                for id in range(count)
-                for position in rows[id].positions[: rows[id].position_count]
-            },
+            lots=dict(zip(held, positions["lots"].tolist(), strict=True)),
             insurance=int(state.funds[Fund.INSURANCE].balance),
         )
 

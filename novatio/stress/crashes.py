@@ -41,6 +41,7 @@ class Cast:
     longs: list[Actor]
     shorts: list[Actor]
     keepers: list[Actor]
+    bidders: list[Actor]
 
 
 def crash_genesis(seed: int, **changes: Any) -> Genesis:
@@ -64,6 +65,7 @@ def assemble(
         longs=world.crowd("long", deposits),
         shorts=world.crowd("short", [4_000 * THOUSAND] * 6),
         keepers=world.crowd("keeper", [keeper_micro] * 2),
+        bidders=world.crowd("bidder", [200 * THOUSAND] * 2),
     )
     world.crowd("saver", [50 * THOUSAND] * 4)
     world.price(price)
@@ -83,7 +85,7 @@ def crash(
     """Let prices run their course over levered longs; the waterfall must leave nothing unpaid."""
     cast = assemble(world, PRICE, leverage_ppm, **changes)
     # Shorts who take profits buy what keepers took over; without them keepers only fill up.
-    rescue = Rescue(cast.keepers, buyers=cast.shorts if selling else ())
+    rescue = Rescue(cast.keepers, cast.bidders, cast.shorts if selling else ())
     before = world.now.insurance
     follow(world, course, rescue)
     rounds = settle(world, rescue)

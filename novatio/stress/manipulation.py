@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from clearing.codes import Code, Fund
-from clearing.genesis import Genesis, GenesisTier
+from clearing.codes import Code, Fund, Kind
+from clearing.genesis import Genesis, GenesisPool, GenesisTier
+from clearing.requests import Request
 from clearing.units import MICRO, PPM
 from novatio.stress.scenario import (
     UNLIMITED,
@@ -29,8 +30,15 @@ __all__ = ["MANIPULATIONS"]
 THOUSAND: Final = 1_000 * MICRO
 MILLION: Final = 1_000 * THOUSAND
 # Margin of a thin market: 5 times leverage at most.
-THIN: Final = GenesisTier(200_000, 100_000, UNLIMITED, 2 * UNLIMITED)
+TRANCHE: Final = 100 * THOUSAND  # of insurance, that a thin market may use in an hour
+THIN: Final = GenesisTier(200_000, 100_000, UNLIMITED, 2 * UNLIMITED, TRANCHE)
+# The same, but initial margin grows with open interest from 1 to 50 million.
+DEEP: Final = GenesisTier(200_000, 100_000, MILLION, 50 * MILLION, TRANCHE)
+KEEPER: Final = 100 * THOUSAND  # what a keeper dares to have in a thin market
+# What an attacker can win from a house that lets him have his position: insurance, keepers.
+AT_RISK: Final = TRANCHE + 2 * KEEPER
 STABLE_PPM: Final = 60_000  # most that the stable price moves in an hour
+BAND_PPM: Final = 300_000  # of the stable price, beyond which a market is auctioned
 
 MNGO_LOT: Final = 1_000 * 10**9  # a thousand coins
 MNGO_PRICE: Final = 38_200_000  # of a lot: .0382 a coin
@@ -43,26 +51,30 @@ YFI_WALLETS: Final = 100
 JELLY_LOT: Final = 1_000 * 10**9
 JELLY_PRICE: Final = 9_500_000  # of a lot: .0095 a coin
 JELLY_VALUE: Final = 4 * MILLION
+JELLY_SLEEVE: Final = 2 * MILLION
 
 
-def thin_genesis(seed: int, symbol: str, lot: int, **changes: Any) -> Genesis:
+def thin_genesis(
+    seed: int, symbol: str, lot: int, tier: GenesisTier = THIN, **changes: Any
+) -> Genesis:
     """Declare one thin perpetual under the law's defences against manipulation."""
     defences = {
         "profit_cap": 100 * THOUSAND,
         "stable_rate_ppm": STABLE_PPM,
         "auction_fast_ms": 5 * MINUTE_MS,
     }
-    return declare(seed, [perpetual(symbol, lot)], THIN, **(defences | changes))
+    return declare(seed, [perpetual(symbol, lot)], tier, **(defences | changes))
 
 
 def play_mango(world: World, course: Sequence[Tick]) -> Verdict:
     """Two accounts of one person trade 483 million MNGO with each other; the price is pushed.
 
-    The one that wins asks for its unrealised profit after every tick, while the other goes under.
+    The one that wins asks for its unrealised profit after every tick, while the other goes under;
+    what the loser still covers is marked to market first, so that it may count.
     """
     lenders = world.crowd("lender", [11 * MILLION] * 10)
     world.endow(Fund.INSURANCE, MILLION)
-    keepers = world.crowd("keeper", [2 * MILLION] * 2)
+    keepers = world.crowd("keeper", [KEEPER] * 2)
     attackers = world.crowd("attacker", [5 * MILLION] * 2)
     winner, loser = attackers
     world.price(MNGO_PRICE)
@@ -74,6 +86,9 @@ def play_mango(world: World, course: Sequence[Tick]) -> Verdict:
         publish(world, tick, start)
         rescue.round(world)
         most = max(most, world.equity(winner))
+        for actor in (loser, winner):
+            if world.markets_of(actor.account):
+                world.apply(world.request(Kind.MARK_TO_MARKET, account=actor.account))
         if world.equity(winner) > 0:
             world.apply(world.withdrawal(winner, world.equity(winner)))
         world.withdraw_most(attackers)
@@ -83,11 +98,12 @@ def play_mango(world: World, course: Sequence[Tick]) -> Verdict:
     gained = world.profit(attackers)
     lent = sum(world.equity(lender) for lender in lenders)
     return Verdict(
-        met=opened == Code.APPLIED and gained <= 0 and lent == 110 * MILLION,
+        met=opened == Code.APPLIED and gained <= AT_RISK and lent == 110 * MILLION,
         attackers=attackers,
         operands={
             "position_opened": opened == Code.APPLIED,
             "attacker_deposited_micro": 10 * MILLION,
+            "attacker_could_win_micro": AT_RISK,
             "attacker_paper_equity_micro": most,
             "attacker_withdrawn_micro": world.withdrawn(attackers),
             "withdrawn_during_attack_micro": asked_out,
@@ -123,7 +139,7 @@ def play_yfi(world: World, course: Sequence[Tick]) -> Verdict:
     settle(world, rescue)
     world.withdraw_most(wallets)
     return Verdict(
-        met=world.now.deficit == 0,
+        met=world.now.deficit == 0 and peak <= DEEP.open_interest_upper,
         attackers=wallets,
         operands={
             "attacker_deposited_micro": YFI_WALLETS * 90 * THOUSAND,
@@ -143,10 +159,16 @@ def _buy_most(world: World, buyer: Actor, seller: Actor, value: int) -> None:
 
 
 def play_jelly(world: World, course: Sequence[Tick]) -> Verdict:
-    """A short of four million is sold to accounts of the same person, then left without margin."""
+    """A short of four million is sold to accounts of the same person, then left without margin.
+
+    Keepers have little; a pool's sleeve takes over what no auction sells, at the cost of providers.
+    """
     savers = world.crowd("saver", [20 * MILLION] * 3)
     world.endow(Fund.INSURANCE, MILLION)
-    keepers = world.crowd("keeper", [2 * MILLION] * 2)
+    providers = world.crowd("provider", [5 * MILLION] * 3)
+    for provider in providers:
+        world.apply(_provision(world, provider, 4 * MILLION))
+    keepers = world.crowd("keeper", [KEEPER] * 2)
     attackers = world.crowd("attacker", [3 * MILLION, 2 * MILLION, 2 * MILLION])
     short, *longs = attackers
     world.price(JELLY_PRICE)
@@ -154,25 +176,47 @@ def play_jelly(world: World, course: Sequence[Tick]) -> Verdict:
         world.trade(long, short, JELLY_VALUE // 2 // JELLY_PRICE)
     world.withdraw_most([short])
     withdrawn_first = world.withdrawn([short])
-    rescue = Rescue(keepers)
+    pooled = _pool_equity(world)
+    lowest = pooled
+    rescue = Rescue(keepers, pools=(0,))
     start = world.mark()
     for tick in course:
         publish(world, tick, start)
         rescue.round(world)
         world.withdraw_most(attackers)
+        lowest = min(lowest, _pool_equity(world))
     settle(world, rescue)
     world.withdraw_most(attackers)
     saved = sum(world.equity(saver) for saver in savers)
+    gained = world.profit(attackers)
     return Verdict(
-        met=world.profit(attackers) <= 0 and saved == 60 * MILLION,
+        met=gained <= AT_RISK and pooled - lowest <= JELLY_SLEEVE and saved == 60 * MILLION,
         attackers=attackers,
         operands={
             "attacker_deposited_micro": 7 * MILLION,
             "margin_withdrawn_at_once_micro": withdrawn_first,
             "attacker_withdrawn_micro": world.withdrawn(attackers),
+            "attacker_could_win_micro": AT_RISK,
+            "sleeve_cap_micro": JELLY_SLEEVE,
+            "pool_before_micro": pooled,
+            "pool_lowest_micro": lowest,
+            "pool_after_micro": _pool_equity(world),
             "savers_micro": saved,
         },
     )
+
+
+def _provision(world: World, provider: Actor, amount: int) -> Request:
+    """A signed deposit into pool 0."""
+    return world.request(
+        Kind.POOL_DEPOSIT, provider.key, account=provider.account, pool=0, amount=amount, limit=0
+    )
+
+
+def _pool_equity(world: World) -> int:
+    """Equity of pool 0 and its sleeve, as far as the sleeve has any."""
+    own, sleeve = world.pool_accounts(0)
+    return world.equity(own) + max(0, world.equity(sleeve))
 
 
 def yfi_course() -> list[Tick]:
@@ -191,8 +235,9 @@ MANIPULATIONS: Final = (
     Scenario(
         "mango-2022",
         "483 million MNGO self-dealt at .0382, price to .91 and back to .02, profit asked out",
-        "the attacker gains nothing, lenders lose nothing",
-        lambda seed: thin_genesis(seed, "MNGO-PERP", MNGO_LOT),
+        "lenders lose nothing, the attacker gains no more than a tranche of insurance and what "
+        "keepers put at risk, .3 million",
+        lambda seed: thin_genesis(seed, "MNGO-PERP", MNGO_LOT, band_ppm=BAND_PPM),
         lambda: walk([910_000 * PPM // 38_200, 20_000 * PPM // 38_200], 190_000),
         play_mango,
     ),
@@ -200,15 +245,18 @@ MANIPULATIONS: Final = (
         "yfi-2023",
         "a hundred wallets pyramid a rise of 215 %, then 30 % an hour down",
         "open interest is bounded by margin, and no deficit is left unpaid",
-        lambda seed: thin_genesis(seed, "YFI-PERP", YFI_LOT),
+        lambda seed: thin_genesis(seed, "YFI-PERP", YFI_LOT, DEEP),
         yfi_course,
         play_yfi,
     ),
     Scenario(
         "jelly-2025",
         "a short of four million self-dealt at .0095, margin withdrawn, price times four",
-        "the attacker gains nothing, the pool loses no more than its sleeve, savers nothing",
-        lambda seed: thin_genesis(seed, "JELLY-PERP", JELLY_LOT),
+        "savers lose nothing, the pool no more than its sleeve, the attacker gains no more than a "
+        "tranche of insurance and what keepers put at risk, .3 million",
+        lambda seed: thin_genesis(
+            seed, "JELLY-PERP", JELLY_LOT, pools=(GenesisPool(sleeve_cap=JELLY_SLEEVE),)
+        ),
         lambda: walk([4 * PPM, PPM], 190_000),
         play_jelly,
     ),

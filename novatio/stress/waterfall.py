@@ -19,7 +19,8 @@ from novatio.stress.world import MINUTE_MS, Actor, World
 
 __all__ = ["Rescue", "follow", "publish", "settle"]
 
-SETTLE_ROUNDS: Final = 60
+HOUR_MS: Final = 60 * MINUTE_MS
+QUIET_MS: Final = 4 * MINUTE_MS
 PARTS: Final = (1, 8, 64)  # of a position, that are asked for in turn
 BID_PPM: Final = 970_000  # of what an account is worth: what bidders pay at most
 
@@ -231,13 +232,16 @@ def follow(world: World, course: Sequence[Tick], rescue: Rescue, instrument: int
         rescue.round(world)
 
 
-def settle(world: World, rescue: Rescue, instruments: Sequence[int] = (0,)) -> int:
-    """Repeat the last prices every minute until nobody fails; return the rounds it took."""
-    for rounds in range(SETTLE_ROUNDS):
+def settle(world: World, rescue: Rescue, hours: int = 1) -> int:
+    """Repeat the last price every four minutes until nobody fails; return the rounds it took.
+
+    The prices are never so far apart that the law would see an outage.
+    """
+    most = hours * HOUR_MS // QUIET_MS
+    for rounds in range(most):
         if not world.failing():
             return rounds
-        world.wait(MINUTE_MS)
-        for instrument in instruments:
-            world.price(world.mark(instrument), instrument)
+        world.wait(QUIET_MS)
+        world.price(world.mark())
         rescue.round(world)
-    return SETTLE_ROUNDS
+    return most

@@ -140,9 +140,8 @@ class World:
         rows = self.state.accounts[: self.totals.account_count]
         return [
             id
-            for id, row in enumerate(rows)
-            if row.collateral_count
-            and (self.is_failing(id) or (row.cash < 0 and not row.position_count))
+            for id in np.flatnonzero(rows["collateral_count"]).tolist()
+            if self.is_failing(id) or (rows[id].cash < 0 and not rows[id].position_count)
         ]
 
     def pool_accounts(self, pool: int) -> tuple[int, int]:
