@@ -201,6 +201,7 @@ FORMS: dict[Kind, Form] = {
             Kind.SWEEP_APPLY,
             "SweepApply",
             INSTRUMENT,
+            ACCOUNT,
             signed_by=NOBODY,
             payload=SWEEP_ACCOUNTS_MAX + 4,
         ),

@@ -382,7 +382,7 @@ def load_page(row: Rows[int], page: Page) -> None:
 
 @kernel
 def encode_instrument(instrument: Instrument, row: Rows[int]) -> int:
-    """Write an instrument leaf: header, an option's two risk rows, the open sweep if any."""
+    """Write an instrument leaf: header, an option's two risk rows, open sweep and debt if any."""
     clear_row(row, INSTRUMENT_HEADER_PIECES)
     row[0] = (
         (VERSION << 56)
@@ -430,7 +430,7 @@ def encode_instrument(instrument: Instrument, row: Rows[int]) -> int:
             for point in range(POINTS_MAX):
                 row[place + 1 + point] = instrument.rows[set].values[point]
             place += ROW_PIECES
-    if instrument.operation != 0:
+    if instrument.operation != 0 or instrument.debt != 0:
         encode_operation(instrument, row, place)
         place += OPERATION_PIECES
     return place
@@ -444,7 +444,7 @@ def is_option(instrument: Instrument) -> bool:
 
 @kernel
 def encode_operation(instrument: Instrument, row: Rows[int], place: int) -> None:
-    """Write the open sweep of the market at `place`; 16 pieces."""
+    """Write the open sweep and the debt of the market at `place`; 16 pieces."""
     row[place] = (
         (instrument.operation << 16) | (instrument.phase << 8) | (1 if instrument.side < 0 else 0)
     )
@@ -457,17 +457,18 @@ def encode_operation(instrument: Instrument, row: Rows[int], place: int) -> None
     row[place + 7] = instrument.price
     row[place + 8] = instrument.counted
     row[place + 9] = instrument.spare
-    row[place + 10] = 0
+    row[place + 10] = instrument.debt
     row[place + 11] = 0
     encode_word(row, place + 12, instrument.chunks)
 
 
 @kernel
 def load_operation(row: Rows[int], place: int, instrument: Instrument) -> None:
-    """Read the open sweep of the market at `place`."""
+    """Read the open sweep and the debt of the market at `place`."""
     instrument.operation = row[place] >> 16
     instrument.phase = (row[place] >> 8) & 0xFF
-    instrument.side = -1 if row[place] & 1 else 1
+    side = -1 if row[place] & 1 else 1
+    instrument.side = side if instrument.operation != 0 else 0
     instrument.deadline = row[place + 1]
     instrument.bankrupt = row[place + 2]
     instrument.total = row[place + 3]
@@ -477,6 +478,7 @@ def load_operation(row: Rows[int], place: int, instrument: Instrument) -> None:
     instrument.price = row[place + 7]
     instrument.counted = row[place + 8]
     instrument.spare = row[place + 9]
+    instrument.debt = row[place + 10]
     load_word(row, place + 12, instrument.chunks)
 
 

@@ -18,7 +18,7 @@ do not spare him; a gap of the market does, until its auction is over. Settling 
 no present price: what they pay is frozen.
 """
 
-from clearing.codes import Code, InstrumentKind, InstrumentStatus
+from clearing.codes import Code, InstrumentKind, InstrumentStatus, Operation
 from clearing.compiler import law
 from clearing.lookup import find_underlying
 from clearing.marks import is_option
@@ -146,7 +146,7 @@ def worst_doubt(doubts: int) -> int:
 
 @law
 def check_trading(state: State, instrument: Instrument, opens: bool) -> int:
-    """Return INSTRUMENT_STATUS or PRICE_STALE if the market may not trade so now.
+    """Return INSTRUMENT_STATUS, PRICE_STALE or OPERATION_OPEN if the market may not trade so now.
 
     `opens`: a side grows. After expiry nothing trades, whether or not it settles yet.
     """
@@ -158,6 +158,8 @@ def check_trading(state: State, instrument: Instrument, opens: bool) -> int:
     doubts = price_doubts(state, instrument)
     if doubts != 0 and not allows(doubts, Use.OPEN if opens else Use.REDUCE):
         return Code.PRICE_STALE
+    if instrument.operation != Operation.NONE:
+        return Code.OPERATION_OPEN
     return Code.APPLIED
 
 
@@ -166,7 +168,8 @@ def check_liquidating(state: State, instrument: Instrument) -> int:
     """Return why nobody may be liquidated in this market now, or APPLIED.
 
     INSTRUMENT_STATUS if it settles or is closed; PRICE_STALE without a price that counts for
-    margin; GATED while a gap is auctioned, and until people had time to answer after an outage.
+    margin; GATED while a gap is auctioned, and until people had time to answer after an outage;
+    OPERATION_OPEN while a sweep goes over it.
     """
     if instrument.status > InstrumentStatus.AUCTION:
         return Code.INSTRUMENT_STATUS
@@ -175,6 +178,8 @@ def check_liquidating(state: State, instrument: Instrument) -> int:
         return Code.PRICE_STALE
     if not allows(doubts, Use.LIQUIDATE) or state.globals[0].clock < instrument.grace_until:
         return Code.GATED
+    if instrument.operation != Operation.NONE:
+        return Code.OPERATION_OPEN
     return Code.APPLIED
 
 

@@ -266,6 +266,7 @@ class Instrument:
     confidence_ppm: int
     grace_until: int  # no liquidation before, after an outage
     settled_lots: int  # lots that settlement has closed so far: longs less shorts
+    debt: int  # micro-quote that accounts left flat here owe, and nobody has paid yet
     operation: int  # Operation of the open sweep
     phase: int
     deadline: int
@@ -275,9 +276,9 @@ class Instrument:
     running: int  # sum of weights, applied
     cursor: int  # last account id seen
     side: int  # sign of the lots that the sweep goes over
-    price: int
+    price: int  # mark when the sweep began
     counted: int  # lots seen by the tally
-    spare: int  # micro-quote or lots not yet handed out
+    spare: int  # deleverage: micro-quote that winners pay; socialise: bits left out of weights
     chunks: Word  # hash stack of the accounts tallied
     rows: Annotated[Rows[RiskRow], 2]
 

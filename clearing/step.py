@@ -9,6 +9,8 @@ from typing import Any, cast
 
 from clearing.accumulators import extend_sequence
 from clearing.actions.activate import activate
+from clearing.actions.auction_bid import auction_bid
+from clearing.actions.auction_start import auction_start
 from clearing.actions.cancel import cancel
 from clearing.actions.expire import expire
 from clearing.actions.funding import funding
@@ -31,6 +33,10 @@ from clearing.actions.set_market import set_market
 from clearing.actions.set_mode import set_mode
 from clearing.actions.set_scenarios import set_scenarios
 from clearing.actions.settle import settle
+from clearing.actions.sweep_apply import sweep_apply
+from clearing.actions.sweep_close import sweep_close
+from clearing.actions.sweep_open import sweep_open
+from clearing.actions.sweep_tally import sweep_tally
 from clearing.actions.trade import trade
 from clearing.actions.transfer import transfer
 from clearing.actions.uncross import uncross
@@ -259,7 +265,29 @@ def dispatch(
         return set_mode(state, action, signers)
     if Kind.POOL_DEPOSIT <= kind <= Kind.POOL_TAKEOVER:
         return clear_pools(state, action, signers)
+    if (
+        Kind.AUCTION_START <= kind <= Kind.AUCTION_BID
+        or Kind.SWEEP_OPEN <= kind <= Kind.SWEEP_CLOSE
+    ):
+        return unwind(state, action, payload, signers)
     return govern(state, action, payload, signers)
+
+
+@law
+def unwind(state: State, action: Action, payload: Rows[int], signers: Grid) -> int:
+    """Call the rule of the action's kind, of the waterfall."""
+    kind = action.kind
+    if kind == Kind.AUCTION_START:
+        return auction_start(state, action)
+    if kind == Kind.AUCTION_BID:
+        return auction_bid(state, action, signers)
+    if kind == Kind.SWEEP_OPEN:
+        return sweep_open(state, action)
+    if kind == Kind.SWEEP_TALLY:
+        return sweep_tally(state, action, payload)
+    if kind == Kind.SWEEP_APPLY:
+        return sweep_apply(state, action, payload)
+    return sweep_close(state, action)
 
 
 @law

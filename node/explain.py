@@ -13,7 +13,13 @@ from clearing.codes import Code, Kind, OrderFlag
 from clearing.messages import MalformedAction, decode_action
 from clearing.records import State
 from clearing.units import ACTION_BYTES_MAX, PAGE_SLOTS
-from node import explain_governance, explain_margin, explain_markets, explain_pools
+from node import (
+    explain_failure,
+    explain_governance,
+    explain_margin,
+    explain_markets,
+    explain_pools,
+)
 from node.explain_governance import address
 from node.margins import margin_of
 
@@ -58,7 +64,7 @@ def _accounts_named(action: Any) -> list[int]:
     if action["kind"] == int(Kind.TRADE):
         return [int(action["maker"]["account"]), int(action["taker"]["account"])]
     named = [int(action["account"])]
-    if action["kind"] in (int(Kind.TRANSFER), int(Kind.LIQUIDATE)):
+    if action["kind"] in (int(Kind.TRANSFER), int(Kind.LIQUIDATE), int(Kind.AUCTION_BID)):
         named.append(int(action["counterparty"]))
     return named
 
@@ -286,24 +292,6 @@ def _funding_early(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     )
 
 
-def _liquidation(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
-    failing = "counterparty" if action["kind"] == int(Kind.LIQUIDATE) else "account"
-    id = int(action[failing])
-    if _account(state, id) is None:
-        return f"account {id} does not exist", {"account": id}
-    margin = margin_of(state, id)
-    return (
-        f"account {id} has equity {margin.equity} against maintenance margin {margin.maintenance}, "
-        f"or holds no position in instrument {int(action['instrument'])}",
-        {
-            "account": id,
-            "equity_micro": margin.equity,
-            "maintenance_micro": margin.maintenance,
-            "instrument": int(action["instrument"]),
-        },
-    )
-
-
 _GENERAL = {
     **explain_markets.GENERAL,
     Code.STEP_FULL: (
@@ -343,6 +331,5 @@ _RULES: dict[Code, _Rule] = {
     Code.MARGIN: _margin,
     Code.TRANSFER_MARGIN: _margin,
     Code.FUNDING_EARLY: _funding_early,
-    Code.NO_POSITION: _liquidation,
-    Code.HEALTHY: _liquidation,
+    **explain_failure.RULES,
 }

@@ -170,10 +170,10 @@ def write_action(
     stop = state.scratch[0].touched_accounts
     if stop == touched:
         return
-    price = price_of(state, action, memory)
+    deal = price_of(state, action, memory)
     for place in range(touched, stop):
         row = state.touched_accounts[place]
-        write_account(state, action, memory, passage, row, price)
+        write_account(state, action, memory, passage, row, deal)
         memory.before[row] = state.accounts[row]
         memory.dirty[row] = 1
 
@@ -188,30 +188,32 @@ def note_tables(state: State, memory: Memory) -> None:
 
 
 @law
-def price_of(state: State, action: Action, memory: Memory) -> int:
-    """Return the price at which the action moved lots of its instrument, 0 if it names none.
+def price_of(state: State, action: Action, memory: Memory) -> tuple[int, int]:
+    """Return (price at which the action moved lots of its instrument, cash that moved with them).
 
-    A liquidation's is what its keeper paid a lot: nothing else changes a keeper's cash.
+    Both 0 if it moved none. A liquidation's cash is what its keeper paid (negative: got), penalty
+    and all: nothing else changes a keeper's cash. Its price is that a lot, rounded down.
     """
     if action.kind == Kind.TRADE:
-        return action.price
+        return action.price, 0
     if action.kind != Kind.LIQUIDATE:
-        return 0
+        return 0, 0
     old = memory.before[action.account]
     new = state.accounts[action.account]
     moved = lots_of(new, action.instrument) - lots_of(old, action.instrument)
     if moved == 0:
-        return 0
+        return 0, 0
     owed = 0
     place = find_position(old, action.instrument)
     if place >= 0:
         owed, _ = pending_funding(old.positions[place], state.instruments[action.instrument])
-    return (old.cash - new.cash - owed) // moved
+    paid = old.cash - new.cash - owed
+    return paid // moved, paid
 
 
 @law
 def write_account(
-    state: State, action: Action, memory: Memory, passage: Passage, row: int, price: int
+    state: State, action: Action, memory: Memory, passage: Passage, row: int, deal: tuple[int, int]
 ) -> None:
     """Write the lines of one account: funding, lots, and what is left of the change of cash."""
     old = memory.before[row]
@@ -232,12 +234,12 @@ def write_account(
     for i in range(old.position_count):
         id = old.positions[i].instrument
         moved = lots_of(new, id) - old.positions[i].lots
-        cash = write_move(state, action, memory, passage, row, id, moved, price, cash)
+        cash = write_move(state, action, memory, passage, row, id, moved, deal, cash)
     for i in range(new.position_count):
         id = new.positions[i].instrument
         if find_position(old, id) < 0:
             moved = new.positions[i].lots
-            cash = write_move(state, action, memory, passage, row, id, moved, price, cash)
+            cash = write_move(state, action, memory, passage, row, id, moved, deal, cash)
     if cash != new.cash:
         line = new_line(state, action, memory, passage, row)
         line.kind = kind_of_rest(action, new.cash - cash)
@@ -266,7 +268,7 @@ def write_move(
     row: int,
     instrument: int,
     moved: int,
-    price: int,
+    deal: tuple[int, int],
     cash: int,
 ) -> int:
     """Write the line of moved lots, if any, and return cash after it."""
@@ -276,10 +278,13 @@ def write_move(
     line.kind = LineKind.SETTLEMENT
     line.instrument = instrument
     line.lots = moved
+    price, paid = deal
     if price != 0 and instrument == action.instrument:
         line.kind = LineKind.FILL if action.kind == Kind.TRADE else LineKind.LIQUIDATION
         line.price = price
         line.amount = -moved * price
+        if action.kind == Kind.LIQUIDATE:
+            line.amount = -paid if row == action.account else paid
     cash += line.amount
     line.cash = cash
     return cash

@@ -5,7 +5,7 @@ index since the last funding, clamped, for the law time that has passed; in a po
 for the use of the pool comes on top. Accounts settle when they are next touched.
 """
 
-from clearing.codes import Code, InstrumentKind, InstrumentStatus
+from clearing.codes import Code, InstrumentKind, InstrumentStatus, Operation
 from clearing.compiler import law
 from clearing.drafts import draft_instrument, store_instrument
 from clearing.lookup import ABSENT, find_instrument
@@ -35,6 +35,8 @@ def funding(state: State, action: Action) -> int:
         or instrument.status >= InstrumentStatus.SETTLING
     ):
         return Code.INSTRUMENT_STATUS
+    if instrument.operation != Operation.NONE:
+        return Code.OPERATION_OPEN
     elapsed = clock - instrument.funding_time
     if elapsed < params.funding_interval_ms or instrument.premium_samples == 0:
         return Code.FUNDING_EARLY

@@ -13,7 +13,7 @@ so that nobody can keep another's profit from ripening. Options have no variatio
 paid when they were opened. A market with an open sweep is left as it is.
 """
 
-from clearing.codes import Code, InstrumentStatus
+from clearing.codes import Code, InstrumentStatus, Operation
 from clearing.compiler import law
 from clearing.drafts import begin_drafts, commit_drafts, open_account, open_instrument
 from clearing.lookup import ABSENT, find_account, find_instrument
@@ -69,11 +69,14 @@ def mark_to_market(state: State, action: Action) -> int:
 
 @law
 def check_marked(state: State, account: Account) -> int:
-    """Return PRICE_STALE if a mark of the account's does not count for margin."""
+    """Return PRICE_STALE if a mark of the account's does not count for margin, OPERATION_OPEN if a
+    sweep over one of its markets weighs entry costs."""
     for i in range(account.position_count):
         row = find_instrument(state, account.positions[i].instrument)
         if row < 0:
             return Code.INVARIANT
+        if state.instruments[row].operation != Operation.NONE:
+            return Code.OPERATION_OPEN
         if price_doubts(state, state.instruments[row]) & (STALE_MARGIN | NON_POSITIVE) != 0:
             return Code.PRICE_STALE
     return Code.APPLIED

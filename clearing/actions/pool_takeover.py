@@ -17,9 +17,10 @@ pool.
 """
 
 from clearing.caps import most_price, open_interest_after
-from clearing.codes import Code, Fund
+from clearing.codes import Code
 from clearing.compiler import law
-from clearing.drafts import begin_drafts, commit_drafts, open_account, open_instrument
+from clearing.drafts import begin_drafts, open_account, open_instrument
+from clearing.failure import commit_failure, draw_insurance, has_collateral
 from clearing.lookup import ABSENT, find_account, find_instrument, lots_of
 from clearing.margin import NO_DRAFT, check_transition, measure
 from clearing.marks import mark_price
@@ -28,8 +29,7 @@ from clearing.positions import move_lots
 from clearing.price_gates import check_liquidating
 from clearing.records import Account, Action, Instrument, Pool, State
 from clearing.shares import portion
-from clearing.units import LOTS_MAX, POSITIONS_MAX, PPM, SHARES_BASE, VALUE_MAX
-from clearing.waterfall import tranche_payment, window_after
+from clearing.units import LOTS_MAX, POSITIONS_MAX, PPM, VALUE_MAX
 from clearing.wide import mul_div_floor
 
 
@@ -57,8 +57,6 @@ def pool_takeover(state: State, action: Action) -> int:
     code = check_liquidating(state, instrument)
     if code != Code.APPLIED:
         return code
-    if instrument.operation != 0:
-        return Code.OPERATION_OPEN
     account = state.accounts[row]
     held = lots_of(account, instrument.id)
     if held == 0:
@@ -81,11 +79,12 @@ def pool_takeover(state: State, action: Action) -> int:
 
 @law
 def is_due(state: State, account: Account) -> bool:
-    """Tell whether the auction of the account has passed its fast part, and collateral is gone."""
+    """Tell whether the auction of the account has passed its fast part, and no collateral is left
+    that can be sold."""
     fast = account.auction_time + state.params[0].auction_fast_ms
     if account.auction_time == 0 or state.globals[0].clock < fast:
         return False
-    return account.collateral_count == 0 or account.collaterals[0].asset >= SHARES_BASE
+    return not has_collateral(state, account)
 
 
 @law
@@ -156,7 +155,7 @@ def take_over(
     if not valid:
         return Code.INVARIANT
     share = bankrupt_share(account, left, equity, maintenance, kept)
-    insured = insure(state, instrument, -share)
+    insured = draw_insurance(state, instrument, -share)
     account.cash -= share
     holder.cash += share + insured
     if left - share >= kept:
@@ -169,7 +168,7 @@ def take_over(
     # The limit of one owner does not bind a pool.
     if code != Code.APPLIED and code != Code.OWNER_LIMIT:
         return code
-    return commit_drafts(state, 0)
+    return commit_failure(state)
 
 
 @law
@@ -184,25 +183,6 @@ def bankrupt_share(
     if account.position_count == 0:
         return left
     return portion(equity, max(0, maintenance - maintenance_left), maintenance)
-
-
-@law
-def insure(state: State, instrument: Instrument, loss: int) -> int:
-    """Pay of a loss what the market's tranche of insurance still allows; return how much."""
-    if loss <= 0:
-        return 0
-    clock = state.globals[0].clock
-    params = state.params[0]
-    used, opened = window_after(
-        instrument.insurance_used, instrument.insurance_time, clock, params.insurance_window_ms
-    )
-    fund = state.fund_drafts[Fund.INSURANCE]
-    cap = params.tiers[instrument.tier].insurance_cap
-    paid = tranche_payment(loss, fund.balance, used, cap)
-    fund.balance -= paid
-    instrument.insurance_used = used + paid
-    instrument.insurance_time = opened
-    return paid
 
 
 @law

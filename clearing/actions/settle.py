@@ -3,13 +3,16 @@
 Anyone may send it, for any account that holds the market, once the market settles and no sweep goes
 over it. The account is paid lots * settlement price (a short pays it), which is what the position
 was worth already, so no margin is judged. The market's pot stands between the two sides until both
-are closed; the last one closes the market, and what roundings left in the pot goes to dust.
+are closed; the last one closes the market, and what roundings left in the pot goes to dust. What an
+account is then left flat with and owes is paid by insurance on the market's tranche.
 """
 
-from clearing.codes import Code, Fund, InstrumentStatus
+from clearing.codes import Code, Fund, InstrumentStatus, Operation
 from clearing.compiler import law
-from clearing.drafts import begin_drafts, commit_drafts, open_account, open_instrument
+from clearing.drafts import begin_drafts, open_account, open_instrument
+from clearing.failure import commit_failure, cover_debt
 from clearing.lookup import ABSENT, find_account, find_instrument, lots_of
+from clearing.margin import measure
 from clearing.positions import move_lots
 from clearing.records import Action, Instrument, State
 from clearing.units import AMOUNT_MAX
@@ -30,7 +33,7 @@ def settle(state: State, action: Action) -> int:
     instrument = state.instruments[instrument_row]
     if instrument.status != InstrumentStatus.SETTLING:
         return Code.INSTRUMENT_STATUS
-    if instrument.operation != 0:
+    if instrument.operation != Operation.NONE:
         return Code.OPERATION_OPEN
     held = lots_of(state.accounts[account_row], instrument.id)
     if held == 0:
@@ -49,9 +52,15 @@ def settle(state: State, action: Action) -> int:
     draft.pot -= paid
     draft.settled_lots += held
     draft.open_interest -= max(held, 0)
+    if account.position_count == 0:
+        equity, _, _, _, valid = measure(state, account, 1)
+        if not valid:
+            return Code.INVARIANT
+        if equity < 0:
+            cover_debt(state, account, -equity)
     if draft.open_interest == 0 and draft.settled_lots == 0:
         close_market(state, draft)
-    return commit_drafts(state, 0)
+    return commit_failure(state)
 
 
 @law

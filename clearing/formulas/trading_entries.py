@@ -147,8 +147,9 @@ def liquidation_size(
 
 @law_entry
 def liquidation_price(mark_price: int, penalty_ppm: int, held_lots: int) -> int:
-    """Return ``liquidate.liquidation_price``."""
-    return liquidate.liquidation_price(mark_price, penalty_ppm, held_lots)
+    """Return what one lot goes for by ``liquidate.penalty_and_fee``: at least 1 for a long."""
+    penalty, _ = liquidate.penalty_and_fee(LIMB - 1, mark_price, penalty_ppm, 0)
+    return max(1, mark_price - penalty) if held_lots > 0 else mark_price + penalty
 
 
 @law_entry

@@ -48,5 +48,13 @@ def test_they_agree_about_prices_rows_and_expiry_too(seed):
     assert len(set(compiled["statuses"])) > 1
 
 
+def test_they_agree_about_failing_accounts_too():
+    compiled = replay(31, script="replay_failures")
+    assert compiled == replay(31, "2", "1", "replay_failures")
+    assert len(compiled["counts"]) > 9
+    assert compiled["counts"][str(Code.APPLIED.value)] > 20
+    assert str(Code.INVARIANT.value) not in compiled["counts"]
+
+
 def test_another_script_comes_to_something_else():
     assert replay(11)["state"] != replay(12)["state"]

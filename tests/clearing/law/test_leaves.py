@@ -194,7 +194,7 @@ def test_the_instrument_leaf_is_as_the_protocol_spells_it():
         symbol=b"BTC-PERP".ljust(32, b"\0"),
     )
     names = instrument.dtype.names
-    for i, name in enumerate(names[names.index("series") : names.index("operation")], start=30):
+    for i, name in enumerate(names[names.index("series") : names.index("debt")], start=30):
         instrument[name] = i
     whole = index.to_bytes(16, "big", signed=True)
     expected = (
@@ -216,6 +216,13 @@ def test_the_instrument_leaf_is_as_the_protocol_spells_it():
         pack(">QQ", 2 << 16 | 1 << 8 | 1, 50) + pack(">8q", *range(51, 59)) + bytes(16) + WORDS[0]
     )
     assert encoded(leaves.encode_instrument, instrument) == expected + sweep
+
+
+def test_a_debt_stands_in_the_words_of_a_sweep_and_without_one_brings_them():
+    instrument = new_rows(Instrument, 1)[0]
+    instrument.kind, instrument.debt = 1, 59
+    found = encoded(leaves.encode_instrument, instrument)
+    assert found[9 * 32 :] == bytes(80) + pack(">q", 59) + bytes(40)
 
 
 def test_an_options_leaf_carries_both_sets_of_its_risk_rows():

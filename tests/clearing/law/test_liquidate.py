@@ -1,5 +1,6 @@
 """Liquidate: who fails, how much moves, at what price, and who pays for what is missing."""
 
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.codes import Code, InstrumentStatus, Side
+from clearing.codes import Code, InstrumentStatus, Operation, Side
 from clearing.codes import Fund as FundId
 from clearing.units import LOTS_MAX
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
@@ -17,9 +18,11 @@ MAINTENANCE = TIERS[0].maintenance_ppm
 BUFFER, PENALTY, INSURANCE = 150_000, 10_000, 5_000
 
 
-def failing_world(deposit=3 * MARK, lots=50, mark=MARK * 96 // 100, side=Side.BUY, keeper=None):
+def failing_world(
+    deposit=3 * MARK, lots=50, mark=MARK * 96 // 100, side=Side.BUY, keeper=None, **genesis
+):
     """Alice opened `lots` at MARK against Bob, then the mark moved; Kate keeps."""
-    world = World()
+    world = World(**genesis)
     alice, bob = world.trader("alice", deposit), world.trader("bob", 10 * DEPOSIT)
     kate = world.trader("kate", 10 * DEPOSIT if keeper is None else keeper)
     assert world.apply(world.trade(alice, bob, lots, side=side)) == Code.APPLIED
@@ -262,22 +265,24 @@ def test_the_lots_moved_restore_the_buffer_and_one_fewer_would_not(lots, spare, 
         )
 
 
-def test_a_bankrupt_account_loses_everything_and_pays_no_insurance_fee():
+def test_a_bankrupt_account_loses_everything_at_the_mark_and_pays_nobody():
     world, alice, _, kate = failing_world(mark=45_000_000)
-    # It lost 250 of 150, and the penalty is 1 % of 50 lots at 45.
+    # It lost 250 of 150: neither penalty nor fee may deepen the debt.
     assert world.apply(world.liquidate(kate, alice)) == Code.APPLIED
     assert world.account(alice).position_count == 0
-    assert world.account(alice).cash == 150_000_000 - 250_000_000 - 22_500_000
+    assert world.account(alice).cash == 150_000_000 - 250_000_000
+    assert world.account(kate).cash == 10 * DEPOSIT - 50 * 45_000_000
     assert world.fund(FundId.INSURANCE) == 0
+    assert world.instrument().debt == 100_000_000
 
 
 @pytest.mark.parametrize(
     ("insurance", "cash", "left"),
     [
-        (200_000_000, 0, 77_500_000),
-        (122_500_000, 0, 0),
-        (122_499_999, -1, 0),
-        (50_000_000, -72_500_000, 0),
+        (200_000_000, 0, 100_000_000),
+        (100_000_000, 0, 0),
+        (99_999_999, -1, 0),
+        (50_000_000, -50_000_000, 0),
     ],
 )
 def test_insurance_pays_what_a_bankrupt_account_owes_as_far_as_it_goes(insurance, cash, left):
@@ -286,6 +291,8 @@ def test_insurance_pays_what_a_bankrupt_account_owes_as_far_as_it_goes(insurance
     assert world.apply(world.liquidate(kate, alice)) == Code.APPLIED
     assert world.account(alice).cash == cash
     assert world.fund(FundId.INSURANCE) == left
+    assert world.instrument().debt == -cash
+    assert world.instrument().insurance_used == min(insurance, 100_000_000)
 
 
 def test_insurance_pays_nothing_while_a_position_is_left():
@@ -296,7 +303,7 @@ def test_insurance_pays_nothing_while_a_position_is_left():
     assert world.fund(FundId.INSURANCE) == DEPOSIT
     assert world.apply(world.liquidate(kate, alice)) == Code.APPLIED
     assert world.account(alice).cash == 0
-    assert world.fund(FundId.INSURANCE) == DEPOSIT - 122_500_000
+    assert world.fund(FundId.INSURANCE) == DEPOSIT - 100_000_000
 
 
 def test_the_insurance_fee_takes_no_more_than_the_equity_above_zero():
@@ -340,3 +347,95 @@ def test_a_keeper_that_reaches_the_position_cap_may_fill_it():
     world.instrument().position_cap = 35
     assert world.apply(world.liquidate(kate, alice)) == Code.POSITION_CAP
     assert world.apply(world.liquidate(kate, alice, lots=35)) == Code.APPLIED
+
+
+def test_a_penalty_takes_no_more_than_the_equity():
+    # Fifty lots at 47.05 with an equity of 2.5; one per cent of them would be 23.5.
+    world, alice, _, kate = failing_world(mark=47_050_000)
+    assert world.apply(world.liquidate(kate, alice)) == Code.APPLIED
+    assert world.account(alice).cash == 0
+    assert world.account(kate).cash == 10 * DEPOSIT - 50 * 47_050_000 + 2_500_000
+    assert world.fund(FundId.INSURANCE) == 0
+    assert world.instrument().debt == 0
+
+
+@pytest.mark.parametrize("insurance", [0, 40_000_000, DEPOSIT])
+@pytest.mark.parametrize("mark", [48_000_000, 47_050_000, 45_000_000])
+def test_two_accounts_of_one_person_gain_nothing_by_liquidating_each_other(mark, insurance):
+    equity = 150_000_000 - 50 * (MARK - mark)
+    funds = []
+    for stranger in (False, True):
+        world, alice, _, kate = failing_world(mark=mark)
+        second = world.trader("alice", 10 * DEPOSIT, subaccount=1)
+        world.endow(FundId.INSURANCE, insurance)
+        assert world.apply(world.liquidate(kate if stranger else second, alice)) == Code.APPLIED
+        funds.append(world.fund(FundId.INSURANCE))
+        kept = sum(
+            max(0, int(world.account(trader).cash) + world.lots(trader) * mark)
+            for trader in (alice, second)
+        )
+        # The two keep no more than was theirs, whatever the fund holds.
+        assert kept <= max(0, equity) + 10 * DEPOSIT
+    # And the fund pays as much whoever keeps: the debt at the mark.
+    assert funds[0] == funds[1] >= insurance - max(0, -equity)
+
+
+def test_cheap_lots_are_not_overcharged():
+    world = World(prices=(50, 50, 50))
+    alice, bob, kate = world.trader("a", 2_500_000), world.trader("b"), world.trader("k")
+    assert world.apply(world.trade(alice, bob, 10**6, 50)) == Code.APPLIED
+    world.move_price(48)
+    assert world.apply(world.liquidate(kate, alice, lots=100_000)) == Code.APPLIED
+    # One per cent of 48 is half a micro-quote a lot, which would double if it rounded by the lot.
+    assert world.account(kate).cash == 10**9 - 100_000 * 48 + 48_000
+
+
+def test_the_penalty_grows_with_the_position_against_the_depth_of_the_market():
+    tiers = (replace(TIERS[0], depth=9_600_000_000, penalty_max_ppm=20_000), *TIERS[1:])
+    world, alice, _, kate = failing_world(tiers=tiers)
+    # 2,400 of 9,600 of depth: 1 % and a quarter of another. A lot frees 3.45 % - 1.75 %: 41 lots.
+    assert world.apply(world.liquidate(kate, alice)) == Code.APPLIED
+    assert world.lots(kate) == 41
+    assert world.account(kate).cash == 10 * DEPOSIT - 41 * 48_000_000 + 41 * 600_000
+
+
+def test_a_penalty_beyond_the_maintenance_margin_is_cut_so_that_closing_heals():
+    tiers = (replace(TIERS[0], depth=1, penalty_max_ppm=900_000), *TIERS[1:])
+    world, alice, _, kate = failing_world(tiers=tiers)
+    assert world.apply(world.liquidate(kate, alice)) == Code.APPLIED
+    # Maintenance is 3 %, the fee 0.5 %: the penalty is 24,999 ppm of all lots, at most equity.
+    assert world.lots(kate) == 50
+    assert world.account(alice).cash == 0
+
+
+def test_a_sweep_over_the_market_stops_liquidations_clr_swp_001():
+    world, alice, _, kate = failing_world()
+    world.instrument().operation = Operation.DELEVERAGE
+    assert world.apply(world.liquidate(kate, alice)) == Code.OPERATION_OPEN
+
+
+def test_nobody_is_liquidated_before_people_could_answer_an_outage_clr_gat_001():
+    world, alice, _, kate = failing_world()
+    world.instrument().grace_until = world.time + 1
+    assert world.apply(world.liquidate(kate, alice)) == Code.GATED
+    world.wait(1)
+    assert world.apply(world.liquidate(kate, alice)) == Code.APPLIED
+
+
+@pytest.mark.parametrize(("cap", "paid"), [(0, 0), (30_000_000, 30_000_000)])
+def test_insurance_pays_no_more_than_the_tranche_of_the_market_in_a_window(cap, paid):
+    tiers = (replace(TIERS[0], insurance_cap=cap), *TIERS[1:])
+    world, alice, _, kate = failing_world(mark=45_000_000, tiers=tiers)
+    world.endow(FundId.INSURANCE, DEPOSIT)
+    assert world.apply(world.liquidate(kate, alice)) == Code.APPLIED
+    assert world.fund(FundId.INSURANCE) == DEPOSIT - paid
+    assert world.instrument().debt == 100_000_000 - paid
+
+
+@pytest.mark.parametrize(("tolerated", "frozen"), [(99_999_999, True), (100_000_000, False)])
+def test_a_deficit_beyond_the_tolerated_freezes_withdrawals_once_a_day(tolerated, frozen):
+    world, alice, _, kate = failing_world(mark=45_000_000, deficit_tranche=tolerated)
+    assert world.apply(world.liquidate(kate, alice)) == Code.APPLIED
+    until = int(world.totals.freeze_until)
+    assert until == (world.time + 3_600_000 if frozen else 0)
+    assert (world.totals.freeze_last == world.time) == frozen
