@@ -1,4 +1,4 @@
-"""Kernels against what one would use without them: Keccak, tree updates, margin sweeps."""
+"""Kernels against what one would use without them: Keccak, trees, margin sweeps; portfolios."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 import sha3
 
 from bench.load import INSTRUMENTS, populated
+from bench.portfolios import portfolio_rows
 from bench.table import Row, at_least, at_most, plain, progress, seconds_of
 from clearing.keccak import hash_rows
 from clearing.sweep import margin_sweep
@@ -124,6 +125,6 @@ def numpy_sweep(state: Any, accounts: int, positions: int) -> tuple[Any, Any, An
 def rows() -> list[Row]:
     """Measure all kernels."""
     begun = time.perf_counter()
-    result = [*keccak_rows(), *tree_rows(), *sweep_rows()]
+    result = [*keccak_rows(), *tree_rows(), *sweep_rows(), *portfolio_rows()]
     progress(f"kernels took {time.perf_counter() - begun:.0f} s")
     return result
