@@ -56,5 +56,14 @@ def test_they_agree_about_failing_accounts_too():
     assert str(Code.INVARIANT.value) not in compiled["counts"]
 
 
+@pytest.mark.parametrize("seed", [31, 32])
+def test_they_agree_about_portfolios_modes_and_sensitivities_too(seed):
+    compiled = replay(seed, script="replay_portfolios")
+    assert compiled == replay(seed, "2", "1", "replay_portfolios")
+    assert len(compiled["counts"]) > 5
+    assert Code.INVARIANT.name not in compiled["counts"]
+    assert len(compiled["modes"]) > 1
+
+
 def test_another_script_comes_to_something_else():
     assert replay(11)["state"] != replay(12)["state"]
