@@ -38,6 +38,7 @@ OPTIONS: Final = tuple(
     for kind in (InstrumentKind.CALL, InstrumentKind.PUT)
 )
 EXPIRY_DAYS: Final = 30
+HEDGE_LOTS: Final = 300
 VOLATILITY: Final = 0.6
 
 
@@ -225,7 +226,7 @@ def play_offline(world: World, course: Sequence[Tick]) -> Verdict:
         for id, _, strike in OPTIONS
         if strike != STRIKES[1]
     ]
-    seen: dict[str, Any] = {}
+    world.trade(fund, buyer, HEDGE_LOTS)
     margin = [world.now.initial[fund.account]]
     refused: dict[str, str] = {}
     start = world.mark()
@@ -243,7 +244,8 @@ def play_offline(world: World, course: Sequence[Tick]) -> Verdict:
             refused[f"liquidate_after_{minutes}_min"] = _liquidate(
                 world, buyer, fund, OPTIONS[-2][0]
             ).name
-    seen |= {"margin_fresh_micro": margin[0], "margin_highest_micro": max(margin)}
+    # Old rows raise maintenance margin too, which spares the options but not what hedges them.
+    hedge = _liquidate(world, buyer, fund)
     back = publish_rows(world)
     again = _sell(world, fund, buyer, {id: _row_centre(world, id) for id in marks})
     met = (
@@ -260,8 +262,10 @@ def play_offline(world: World, course: Sequence[Tick]) -> Verdict:
             "rows_published": published.name,
             "portfolio_mode": mode.name,
             "options_sold": [code.name for code in sold],
-            **seen,
+            "margin_fresh_micro": margin[0],
+            "margin_highest_micro": max(margin),
             **refused,
+            "liquidate_hedge_at_the_end": hedge.name,
             "rows_back": back.name,
             "open_when_back": again.name,
         },
