@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from clearing import eip712
 from clearing._load import load_integer, load_piece
-from clearing.codes import Code, Kind
+from clearing.codes import Code, InboxKind, Kind
 from clearing.compiler import kernel
 from clearing.forms import ADDRESS_BYTES, FORMS, ID_MAX, NOBODY, QUORUM, Form
 from clearing.keccak import NO_TAG, hash_pieces, pieces
@@ -305,6 +305,11 @@ def _parse_inbox(blob: Bytes, start: int, k: int, columns: Columns, work: Worksp
     action.subaccount = load_integer(blob, start + 38, 4)
     action.asset = load_integer(blob, start + 42, 4)
     action.amount = amount
+    if action.kind_of_message == InboxKind.LIQUIDATE:
+        # The failing account stands where a depositor's sub-account does, the lots as amount.
+        action.counterparty = action.subaccount
+        action.instrument = action.asset
+        action.lots = min(amount, LOTS_MAX)
     message = work.used[MESSAGES]
     work.used[MESSAGES] = message + 1
     work.message_owners[message] = k

@@ -42,6 +42,9 @@ LOW_MASK = (1 << 62) - 1
 HALF_MASK = (1 << 32) - 1
 HALF_SIGN = 1 << 31
 KEY_MASK = (1 << 24) - 1
+CLOSE_BITS = 50  # of the lots of a forced close, signed; the instrument stands above them
+CLOSE_MASK = (1 << CLOSE_BITS) - 1
+CLOSE_SIGN = 1 << (CLOSE_BITS - 1)
 
 GLOBALS_PIECES = 40
 ACCOUNT_HEADER_PIECES = 12
@@ -210,8 +213,8 @@ def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
     encode_word(row, 4, account.owner)
     row[8] = account.order_floor
     row[9] = account.request_sequence
-    row[10] = 0
-    row[11] = 0
+    row[10] = (account.close_instrument << CLOSE_BITS) | (account.close_lots & CLOSE_MASK)
+    row[11] = account.close_time
     place = ACCOUNT_HEADER_PIECES
     if risk:
         row[place] = account.auction_time
@@ -289,6 +292,9 @@ def load_account(
     load_word(row, 4, account.owner)
     account.order_floor = row[8]
     account.request_sequence = row[9]
+    account.close_instrument = row[10] >> CLOSE_BITS
+    account.close_lots = ((row[10] & CLOSE_MASK) ^ CLOSE_SIGN) - CLOSE_SIGN
+    account.close_time = row[11]
     place = ACCOUNT_HEADER_PIECES
     if risk:
         account.auction_time = row[place]

@@ -194,6 +194,9 @@ class Account:
     recent_profit: int  # profit that mark to market paid within the cycle
     recent_time: int
     not_before: int  # when a gated forced withdrawal may go
+    close_instrument: int  # of the forced close that is on offer
+    close_lots: int  # lots of it that anyone may take, signed as the position is; 0 none
+    close_time: int  # when the offer began
     collaterals: Annotated[Rows[Collateral], COLLATERALS_MAX]
     keys: Annotated[Rows[Key], KEYS_MAX]
     positions: Annotated[Rows[Position], POSITIONS_MAX]

@@ -12,6 +12,7 @@ from clearing.actions.activate import activate
 from clearing.actions.auction_bid import auction_bid
 from clearing.actions.auction_start import auction_start
 from clearing.actions.cancel import cancel
+from clearing.actions.convert import convert
 from clearing.actions.expire import expire
 from clearing.actions.funding import funding
 from clearing.actions.halt import halt_by_hand, resume
@@ -103,7 +104,7 @@ def cost(state: State, action: Action) -> tuple[int, int]:
     kind = action.kind
     if action.code != Code.APPLIED and action.code != Code.QUORUM:
         return 0, 0
-    names = NAMES[kind]
+    names = names_of_action(action)
     words = INSTRUMENT_WORDS + OPTION_WORDS
     cells = 0
     if kind == Kind.TRADE:
@@ -135,14 +136,20 @@ def cost(state: State, action: Action) -> tuple[int, int]:
 
 
 @law
+def names_of_action(action: Action) -> int:
+    """Return the NAMES bits of an action: its kind's, and of a forced liquidation its keeper's."""
+    if action.kind == Kind.INBOX and action.kind_of_message == InboxKind.LIQUIDATE:
+        return int(NAMES[Kind.INBOX] | NAMES[Kind.LIQUIDATE])
+    return int(NAMES[action.kind])
+
+
+@law
 def brings_underlying(action: Action) -> bool:
     """Tell whether the action reads its market's underlying whatever that is.
 
-    All that name a market do, but for the hot kinds and forced messages other than prices.
+    All that name a market do, but for the hot kinds and forced messages.
     """
     kind = action.kind
-    if kind == Kind.INBOX:
-        return bool(action.kind_of_message == InboxKind.PRICE)
     if NAMES[kind] & NAMES_UNDERLYING != 0:
         return True
     return (
@@ -237,6 +244,8 @@ def dispatch(
         return withdraw(state, action, signers)
     if kind == Kind.TRANSFER:
         return transfer(state, action, signers)
+    if kind == Kind.CONVERT:
+        return convert(state, action, signers)
     if kind == Kind.CANCEL:
         return cancel(state, action, signers)
     if kind == Kind.PRICE:

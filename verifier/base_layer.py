@@ -78,8 +78,8 @@ class BaseLayer(Protocol):
     def changes(self, after: int, limit: int) -> list[HeadChange]:
         """Return how the head moved after change number `after`."""
 
-    def account(self, address: bytes, at: bytes | None = None) -> AccountView:
-        """Return balances and nonce of an address."""
+    def account(self, address: bytes, at: bytes | None = None, asset: int = 0) -> AccountView:
+        """Return balances and nonce of an address, the token being that of an asset."""
 
     def heads(self, at: bytes | None = None) -> Heads:
         """Return tip, last finalised batch and generation of the court."""
@@ -108,8 +108,8 @@ class BaseLayer(Protocol):
     def bonds(self, at: bytes | None = None) -> BondTotals:
         """Return the sums of the court's own money."""
 
-    def solvency(self, at: bytes | None = None) -> Solvency:
-        """Compare the escrow with what the last opened state owes."""
+    def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:
+        """Compare the escrow of an asset with what the last opened state owes."""
 
     def reverts(
         self, first_generation: int, limit: int, at: bytes | None = None
@@ -157,10 +157,10 @@ class InProcessBaseLayer:
         """Return how the head moved after change number `after`."""
         return self.chain.changes(after, min(limit, LIST_MAX))
 
-    def account(self, address: bytes, at: bytes | None = None) -> AccountView:
-        """Return balances and nonce of an address."""
+    def account(self, address: bytes, at: bytes | None = None, asset: int = 0) -> AccountView:
+        """Return balances and nonce of an address, the token being that of an asset."""
         with self.chain.at(at):
-            return self.chain.ledger.account(address)
+            return self.chain.ledger.account(address, asset)
 
     def heads(self, at: bytes | None = None) -> Heads:
         """Return tip, last finalised batch and generation of the court."""
@@ -207,10 +207,10 @@ class InProcessBaseLayer:
         with self.chain.at(at):
             return self.chain.court.bonds.totals
 
-    def solvency(self, at: bytes | None = None) -> Solvency:
-        """Compare the escrow with what the last opened state owes."""
+    def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:
+        """Compare the escrow of an asset with what the last opened state owes."""
         with self.chain.at(at):
-            return self.chain.court.solvency()
+            return self.chain.court.solvency(asset)
 
     def reverts(
         self, first_generation: int, limit: int, at: bytes | None = None

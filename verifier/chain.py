@@ -466,9 +466,11 @@ class SimulatedChain:
     def _call(self, body: transactions.Body, call: Call) -> tuple[Event, ...]:
         court = self.court
         match body:
-            case transactions.Faucet(recipient, native, token):
-                self.ledger.mint(recipient, native, token)
+            case transactions.Faucet(recipient, native, token, asset):
+                self.ledger.mint(recipient, native, token, asset)
                 return ()
+            case transactions.Force(request):
+                return (court.force(call, request),)
             case transactions.Deposit(owner, subaccount, asset, amount):
                 return (court.deposit(call, owner, subaccount, asset, amount),)
             case transactions.PostBatch(bond, header, opening, data):

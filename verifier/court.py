@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from clearing.units import SETTLEMENT_ASSET
 from verifier import gas
 from verifier.batch import BatchData, OpenedGlobals, Opening, action_count
 from verifier.bonds import Bonds
@@ -25,12 +26,13 @@ from verifier.events import (
     BatchReverted,
     CreditClaimed,
     Deposited,
+    Forced,
     WithdrawalClaimed,
 )
 from verifier.evidence import EvidenceError, check_bad_step
 from verifier.exits import Exits, Solvency
 from verifier.header import HEADER_BYTES, Header, genesis_batch_id
-from verifier.inbox import EMPTY_ACCUMULATOR, Inbox
+from verifier.inbox import EMPTY_ACCUMULATOR, ForcedRequest, Inbox
 from verifier.ledger import Ledger
 from verifier.posting import BlockContext, Parent, Posting, check_data, check_rules
 from verifier.undo import Cell, Table, UndoLog
@@ -137,13 +139,28 @@ class Court:
     def deposit(
         self, call: Call, owner: bytes, subaccount: int, asset: int, amount: int
     ) -> Deposited:
-        """Take `amount` micro-quote from the sender into escrow for (owner, sub-account)."""
+        """Take an amount of an asset from the sender into escrow for (owner, sub-account)."""
         call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS + gas.hashing(256, 2))
         block = call.block
         message = self.inbox.deposit(owner, subaccount, asset, amount, block.number, block.time_ms)
-        self._ledger.take_token(call.sender, amount)
-        self.exits.receive(amount)
+        self._ledger.take_token(call.sender, amount, asset)
+        self.exits.receive(asset, amount)
         return Deposited(message.index, message.account, owner, subaccount, asset, amount)
+
+    def force(self, call: Call, request: ForcedRequest) -> Forced:
+        """Force what the sender asks for into the inbox: the law does it within the forced delay."""
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS + gas.hashing(256, 2))
+        block = call.block
+        message = self.inbox.force(call.sender, request, block.number, block.time_ms)
+        return Forced(
+            message.index,
+            message.kind,
+            call.sender,
+            message.account,
+            request.number,
+            request.other,
+            message.amount,
+        )
 
     def post_batch(
         self, call: Call, bond: int, header: bytes, opening: bytes, data: bytes
@@ -252,8 +269,8 @@ class Court:
         paid = self.exits.claim(
             record.withdrawals_root, record.withdrawal_count, index, leaf, siblings
         )
-        self._ledger.add_token(paid.recipient, paid.amount)
-        return WithdrawalClaimed(batch_id, index, paid.recipient, paid.amount)
+        self._ledger.add_token(paid.recipient, paid.amount, paid.asset)
+        return WithdrawalClaimed(batch_id, index, paid.recipient, paid.amount, paid.asset)
 
     def claim_credit(self, call: Call) -> CreditClaimed:
         """Pay out what the sender has earned."""
@@ -306,13 +323,16 @@ class Court:
         last = min(self._generation.value, first + max(limit, 0))
         return [self._reverts[generation] for generation in range(first, last)]
 
-    def solvency(self) -> Solvency:
-        """Compare the escrow with what the last opened state owes."""
+    def solvency(self, asset: int = SETTLEMENT_ASSET) -> Solvency:
+        """Compare the escrow of an asset with what the last opened state owes."""
         tip = self._tip_record()
-        consumed = self._genesis_custody + self.inbox.deposited_at(tip.inbox_count)
-        unconsumed = self.inbox.deposited_at(self.inbox.count) + self._genesis_custody - consumed
-        unclaimed = consumed - tip.custody - self.exits.paid
-        return Solvency(self.exits.escrow, tip.custody, unclaimed, unconsumed)
+        inbox, paid = self.inbox, self.exits.paid(asset)
+        consumed = inbox.deposited_at(tip.inbox_count, asset)
+        unconsumed = inbox.deposited_at(inbox.count, asset) - consumed
+        if asset != SETTLEMENT_ASSET:
+            return Solvency(self.exits.escrow(asset), consumed - paid, 0, unconsumed)
+        unclaimed = self._genesis_custody + consumed - tip.custody - paid
+        return Solvency(self.exits.escrow(), tip.custody, unclaimed, unconsumed)
 
     # Parts
 

@@ -89,6 +89,8 @@ class CourtError(IntEnum):
     INVALID_WITHDRAWAL_PROOF = 216
     ESCROW_SHORT = 217
     NO_CREDIT = 218
+    UNKNOWN_REQUEST = 219
+    NO_SUCH_ACCOUNT = 220
 
 
 Refusal: TypeAlias = TransactionError | PostError | CourtError

@@ -15,7 +15,24 @@ class Deposited:
     owner: bytes
     subaccount: int
     asset: int
-    amount: int  # micro-quote
+    amount: int  # units of the asset
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """What an owner asks of the law took place `index` of the inbox.
+
+    Kinds are those of inbox messages; `number` is an asset or an instrument, `other` the account
+    that a liquidation is of, `amount` units, lots or a sequence.
+    """
+
+    index: int
+    kind: int
+    sender: bytes
+    account: int
+    number: int
+    other: int
+    amount: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,8 @@ class WithdrawalClaimed:
     batch_id: bytes
     index: int
     recipient: bytes
-    amount: int  # micro-quote
+    amount: int  # units of the asset
+    asset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +93,11 @@ class CreditClaimed:
 
 
 Event: TypeAlias = (
-    Deposited | BatchPosted | BatchReverted | BatchFinalised | WithdrawalClaimed | CreditClaimed
+    Deposited
+    | Forced
+    | BatchPosted
+    | BatchReverted
+    | BatchFinalised
+    | WithdrawalClaimed
+    | CreditClaimed
 )

@@ -1,4 +1,4 @@
-"""The way out: withdrawals are paid from the escrow against finalised batches, each once."""
+"""The way out: withdrawals are paid from an asset's escrow against finalised batches, each once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from clearing.codes import Tag
 from clearing.keccak import tagged_hash
 from clearing.units import SETTLEMENT_ASSET, WITHDRAWALS_DEPTH
 from verifier.errors import CourtError, Refused
+from verifier.ledger import check_asset
 from verifier.multiproof import ProofError, root_from
-from verifier.undo import Cell, Table, UndoLog
+from verifier.undo import Table, UndoLog
 
 _LEAF = struct.Struct(">qqqq12s20s")
 LEAF_BYTES = _LEAF.size
@@ -25,7 +26,7 @@ class WithdrawalLeaf:
 
     index: int
     asset: int
-    amount: int  # micro-quote
+    amount: int  # units of the asset
     account: int
     recipient: bytes
 
@@ -52,8 +53,10 @@ class WithdrawalLeaf:
 
 
 class Solvency(NamedTuple):
-    """What the escrow owes by the last opened state, in micro-quote.
+    """What the escrow of one asset owes by the last opened state, in units of the asset.
 
+    Of a collateral asset the opened globals do not tell the custody: withdrawals that are not yet
+    paid count as custody there.
     `escrow = custody + unclaimed + unconsumed` holds by the law's conservation. A state for which
     it could not be true shows as a negative part: it claims more custody than was deposited, or has
     fewer withdrawals than were paid.
@@ -72,30 +75,32 @@ class Solvency(NamedTuple):
 
 
 class Exits:
-    """The escrow in micro-quote, and which withdrawals were paid out of it."""
+    """The escrow of each asset, and which withdrawals were paid out of it.
+
+    `escrow` is what of the settlement asset is there from the beginning.
+    """
 
     def __init__(self, log: UndoLog, escrow: int) -> None:
-        self._escrow: Cell[int] = Cell(log, escrow)
-        self._paid: Cell[int] = Cell(log, 0)
+        self._escrow: Table[int, int] = Table(log)
+        self._paid: Table[int, int] = Table(log)
         self._claimed: Table[int, bool] = Table(log)
+        self._escrow[SETTLEMENT_ASSET] = escrow
 
-    @property
-    def escrow(self) -> int:
-        """Micro-quote in the court's hands."""
-        return self._escrow.value
+    def escrow(self, asset: int = SETTLEMENT_ASSET) -> int:
+        """Units of an asset in the court's hands."""
+        return self._escrow.get(asset) or 0
 
-    @property
-    def paid(self) -> int:
-        """Micro-quote of all withdrawals paid."""
-        return self._paid.value
+    def paid(self, asset: int = SETTLEMENT_ASSET) -> int:
+        """Units of an asset in all withdrawals paid."""
+        return self._paid.get(asset) or 0
 
     def is_claimed(self, index: int) -> bool:
         """Say whether withdrawal `index` was paid."""
         return index in self._claimed
 
-    def receive(self, amount: int) -> None:
+    def receive(self, asset: int, amount: int) -> None:
         """Take a deposit into the escrow."""
-        self._escrow.value += amount
+        self._escrow[asset] = self.escrow(asset) + amount
 
     def claim(
         self, root: bytes, count: int, index: int, encoded: bytes, siblings: Sequence[bytes]
@@ -117,20 +122,17 @@ class Exits:
             )
         leaf = WithdrawalLeaf.decode(encoded)
         _check_proof(root, count, index, leaf, siblings)
-        if leaf.asset != SETTLEMENT_ASSET:
-            raise Refused(
-                CourtError.UNKNOWN_ASSET,
-                f"expected asset {SETTLEMENT_ASSET}, was {leaf.asset}; the escrow has no other",
-            )
-        if not 0 <= leaf.amount <= self.escrow:
+        check_asset(leaf.asset)
+        escrow = self.escrow(leaf.asset)
+        if not 0 <= leaf.amount <= escrow:
             raise Refused(
                 CourtError.ESCROW_SHORT,
-                f"expected an amount of 0 to {self.escrow} in escrow, was {leaf.amount}; "
-                "stop: a wrong state was finalised",
+                f"expected an amount of 0 to {escrow} of asset {leaf.asset} in escrow, "
+                f"was {leaf.amount}; stop: a wrong state was finalised",
             )
         self._claimed[index] = True
-        self._escrow.value -= leaf.amount
-        self._paid.value += leaf.amount
+        self._escrow[leaf.asset] = escrow - leaf.amount
+        self._paid[leaf.asset] = self.paid(leaf.asset) + leaf.amount
         return leaf
 
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from clearing.codes import InboxKind
 from clearing.messages import InboxMessage, inbox_accumulator
-from clearing.units import ACCOUNTS_DEPTH, AMOUNT_MAX, SETTLEMENT_ASSET
+from clearing.units import ACCOUNTS_DEPTH, AMOUNT_MAX, ASSETS_MAX, SETTLEMENT_ASSET
 from verifier.errors import CourtError, Refused
+from verifier.ledger import check_asset
 from verifier.undo import Cell, Table, UndoLog
 
 ACCOUNTS_MAX = 4**ACCOUNTS_DEPTH
@@ -15,13 +16,36 @@ EMPTY_ACCUMULATOR = bytes(32)
 
 
 class InboxEntry(NamedTuple):
-    """A message, the accumulator and the sum of deposits (micro-quote) after it, and its block."""
+    """A message, the accumulator and the sums of deposits by asset after it, and its block."""
 
     message: InboxMessage
     accumulator: bytes
-    deposited: int
+    deposited: tuple[int, ...]
     block: int
     time_ms: int
+
+
+class ForcedRequest(NamedTuple):
+    """What an owner asks of the law past the operator; the meaning of the numbers is the kind's.
+
+    Withdraw: `number` an asset, `amount` its units. Cancel all: `amount` the last sequence that
+    dies. Close position: `number` an instrument, `amount` lots. Liquidate: `account` is the
+    keeper's, `other` the failing one, `number` the instrument, `amount` the most lots.
+    """
+
+    kind: int
+    account: int
+    number: int
+    other: int
+    amount: int
+
+
+FORCED_KINDS = (
+    InboxKind.WITHDRAW,
+    InboxKind.CANCEL_ALL,
+    InboxKind.CLOSE_POSITION,
+    InboxKind.LIQUIDATE,
+)
 
 
 class Inbox:
@@ -55,9 +79,9 @@ class Inbox:
         """Return the accumulator after the first `count` messages, 0 <= count <= self.count."""
         return self._entries[count - 1].accumulator if count else EMPTY_ACCUMULATOR
 
-    def deposited_at(self, count: int) -> int:
-        """Return the sum of the first `count` deposits in micro-quote."""
-        return self._entries[count - 1].deposited if count else 0
+    def deposited_at(self, count: int, asset: int = SETTLEMENT_ASSET) -> int:
+        """Return the sum of the deposits of an asset among the first `count` messages."""
+        return self._entries[count - 1].deposited[asset] if count else 0
 
     def deposit(
         self, owner: bytes, subaccount: int, asset: int, amount: int, block: int, time_ms: int
@@ -66,26 +90,58 @@ class Inbox:
 
         Raises Refused(UNKNOWN_ASSET, AMOUNT_OUT_OF_BOUNDS or ACCOUNTS_FULL).
         """
-        if asset != SETTLEMENT_ASSET:
-            raise Refused(
-                CourtError.UNKNOWN_ASSET,
-                f"expected asset {SETTLEMENT_ASSET}, was {asset}; deposit the settlement asset",
-            )
-        if not 1 <= amount <= AMOUNT_MAX:
-            raise Refused(
-                CourtError.AMOUNT_OUT_OF_BOUNDS,
-                f"expected an amount of 1 to {AMOUNT_MAX} micro-quote, was {amount}; split it",
-            )
+        check_asset(asset)
+        _check_amount(amount)
         account = self._account_for(owner, subaccount)
         kind, index = InboxKind.DEPOSIT, self.count
         message = InboxMessage(kind, index, account, owner, subaccount, asset, amount)
-        self._entries[index] = InboxEntry(
-            message,
-            inbox_accumulator(self.accumulator_at(index), message.message_hash()),
-            self.deposited_at(index) + amount,
-            block,
-            time_ms,
+        return self._append(message, block, time_ms)
+
+    def force(
+        self, sender: bytes, request: ForcedRequest, block: int, time_ms: int
+    ) -> InboxMessage:
+        """Append what `sender` forces on an account, and return the message.
+
+        Whether the account is the sender's only the law can tell: its owner may have passed it on
+        to another key. Raises Refused(UNKNOWN_REQUEST, NO_SUCH_ACCOUNT, UNKNOWN_ASSET or
+        AMOUNT_OUT_OF_BOUNDS).
+        """
+        if request.kind not in FORCED_KINDS:
+            raise Refused(
+                CourtError.UNKNOWN_REQUEST,
+                f"expected a message of kind {', '.join(map(str, map(int, FORCED_KINDS)))}, "
+                f"was {request.kind}; the base layer forces nothing else in",
+            )
+        for account in (request.account, request.other):
+            if not 0 <= account < self._next_account.value:
+                raise Refused(
+                    CourtError.NO_SUCH_ACCOUNT,
+                    f"expected an account below {self._next_account.value}, was {account}; "
+                    "name one that exists",
+                )
+        if request.kind == InboxKind.WITHDRAW:
+            check_asset(request.number)
+        _check_amount(request.amount)
+        message = InboxMessage(
+            request.kind,
+            self.count,
+            request.account,
+            sender,
+            request.other,
+            request.number,
+            request.amount,
         )
+        return self._append(message, block, time_ms)
+
+    def _append(self, message: InboxMessage, block: int, time_ms: int) -> InboxMessage:
+        index = self.count
+        deposited = self._entries[index - 1].deposited if index else (0,) * ASSETS_MAX
+        if message.kind == InboxKind.DEPOSIT:
+            sums = list(deposited)
+            sums[message.asset] += message.amount
+            deposited = tuple(sums)
+        accumulator = inbox_accumulator(self.accumulator_at(index), message.message_hash())
+        self._entries[index] = InboxEntry(message, accumulator, deposited, block, time_ms)
         self._count.value = index + 1
         return message
 
@@ -103,3 +159,11 @@ class Inbox:
         self._accounts[owner, subaccount] = account
         self._next_account.value = account + 1
         return account
+
+
+def _check_amount(amount: int) -> None:
+    if not 1 <= amount <= AMOUNT_MAX:
+        raise Refused(
+            CourtError.AMOUNT_OUT_OF_BOUNDS,
+            f"expected an amount of 1 to {AMOUNT_MAX}, was {amount}; split it",
+        )

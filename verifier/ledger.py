@@ -1,6 +1,7 @@
-"""Who owns what on the base layer: its own currency, the settlement token, and nonces.
+"""Who owns what on the base layer: its own currency, a token of each asset, and nonces.
 
-The base layer's currency (gwei) pays bonds and gas; the token (micro-quote) is what is deposited.
+The base layer's currency (gwei) pays bonds and gas; tokens are what is deposited: asset 0's units
+are micro-quote, another asset's 1e-6 of one.
 Nothing appears or vanishes but by a faucet and by burning, and both are counted.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from clearing.units import ASSETS_MAX, SETTLEMENT_ASSET
 from verifier.errors import CourtError, Refused, TransactionError
 from verifier.undo import Cell, Table, UndoLog
 
@@ -15,7 +17,7 @@ MINTED_MAX = 1 << 62
 
 
 class AccountView(NamedTuple):
-    """One address: gwei, micro-quote of the token, and the next nonce."""
+    """One address: gwei, units of the token that was asked for, and the next nonce."""
 
     native: int
     token: int
@@ -27,26 +29,32 @@ class Ledger:
 
     def __init__(self, log: UndoLog) -> None:
         self._native: Table[bytes, int] = Table(log)
-        self._token: Table[bytes, int] = Table(log)
+        self._tokens: Table[tuple[bytes, int], int] = Table(log)
         self._nonces: Table[bytes, int] = Table(log)
         self.native_minted: Cell[int] = Cell(log, 0)
-        self.token_minted: Cell[int] = Cell(log, 0)
+        self._minted: Table[int, int] = Table(log)
         self.fees_burned: Cell[int] = Cell(log, 0)
 
-    def account(self, address: bytes) -> AccountView:
-        """Return what `address` has; zeros if it was never seen."""
+    def token_minted(self, asset: int = SETTLEMENT_ASSET) -> int:
+        """Return how many units of an asset's token were ever made."""
+        return self._minted.get(asset) or 0
+
+    def account(self, address: bytes, asset: int = SETTLEMENT_ASSET) -> AccountView:
+        """Return what `address` has, its token being that of `asset`; zeros if never seen."""
         return AccountView(
             self._native.get(address) or 0,
-            self._token.get(address) or 0,
+            self._tokens.get((address, asset)) or 0,
             self._nonces.get(address) or 0,
         )
 
-    def mint(self, address: bytes, native: int, token: int) -> None:
-        """Create money for `address`: the faucet, and nothing else.
+    def mint(self, address: bytes, native: int, token: int, asset: int = SETTLEMENT_ASSET) -> None:
+        """Create money for `address`, `token` of it in an asset's: the faucet, and nothing else.
 
-        Raises Refused(NO_FAUCET) once so much was made that sums could leave 64 bits.
+        Raises Refused(UNKNOWN_ASSET), or Refused(NO_FAUCET) once so much was made that sums could
+        leave 64 bits.
         """
-        minted = max(self.native_minted.value + native, self.token_minted.value + token)
+        check_asset(asset)
+        minted = max(self.native_minted.value + native, self.token_minted(asset) + token)
         if minted > MINTED_MAX:
             raise Refused(
                 TransactionError.NO_FAUCET,
@@ -54,9 +62,9 @@ class Ledger:
                 "ask for less",
             )
         self.native_minted.value += native
-        self.token_minted.value += token
+        self._minted[asset] = self.token_minted(asset) + token
         self.add_native(address, native)
-        self.add_token(address, token)
+        self.add_token(address, token, asset)
 
     def add_native(self, address: bytes, amount: int) -> None:
         """Give `amount` gwei >= 0 to `address`."""
@@ -82,19 +90,20 @@ class Ledger:
         self.add_native(address, amount)
         self.fees_burned.value -= amount
 
-    def add_token(self, address: bytes, amount: int) -> None:
-        """Give `amount` micro-quote >= 0 to `address`."""
-        self._token[address] = (self._token.get(address) or 0) + amount
+    def add_token(self, address: bytes, amount: int, asset: int = SETTLEMENT_ASSET) -> None:
+        """Give `amount` units >= 0 of an asset's token to `address`."""
+        self._tokens[address, asset] = (self._tokens.get((address, asset)) or 0) + amount
 
-    def take_token(self, address: bytes, amount: int) -> None:
-        """Take `amount` micro-quote. Raises Refused(INSUFFICIENT_TOKENS)."""
-        balance = self._token.get(address) or 0
+    def take_token(self, address: bytes, amount: int, asset: int = SETTLEMENT_ASSET) -> None:
+        """Take `amount` units of an asset's token. Raises Refused(INSUFFICIENT_TOKENS)."""
+        balance = self._tokens.get((address, asset)) or 0
         if balance < amount:
             raise Refused(
                 CourtError.INSUFFICIENT_TOKENS,
-                f"expected {amount} micro-quote at {address.hex()}, was {balance}; deposit less",
+                f"expected {amount} of asset {asset} at {address.hex()}, was {balance}; "
+                "deposit less",
             )
-        self._token[address] = balance - amount
+        self._tokens[address, asset] = balance - amount
 
     def use_nonce(self, address: bytes) -> None:
         """Count one transaction of `address`."""
@@ -104,6 +113,15 @@ class Ledger:
         """Return the sum of all balances in gwei."""
         return sum(self._native.values())
 
-    def token_total(self) -> int:
-        """Return the sum of all balances in micro-quote."""
-        return sum(self._token.values())
+    def token_total(self, asset: int = SETTLEMENT_ASSET) -> int:
+        """Return the sum of all balances of an asset's token."""
+        return sum(amount for (_, held), amount in self._tokens.items() if held == asset)
+
+
+def check_asset(asset: int) -> None:
+    """Raise Refused(UNKNOWN_ASSET) for an asset that no law can list."""
+    if not SETTLEMENT_ASSET <= asset < ASSETS_MAX:
+        raise Refused(
+            CourtError.UNKNOWN_ASSET,
+            f"expected an asset of 0 to {ASSETS_MAX - 1}, was {asset}; name one that is listed",
+        )

@@ -14,7 +14,6 @@ from clearing.codes import Code, InstrumentKind, Kind, Mode
 from clearing.decode import Columns
 from clearing.forms import (
     CONTEXT,
-    NAMES,
     NAMES_ACCOUNT,
     NAMES_COUNTERPARTY,
     NAMES_INSTRUMENT,
@@ -23,7 +22,7 @@ from clearing.forms import (
     NAMES_UNDERLYING,
     ROW_STRIDE,
 )
-from clearing.step import brings_underlying
+from clearing.step import brings_underlying, names_of_action
 from clearing.units import ALL_SLOTS, PAGE_SLOTS, SWEEP_ACCOUNTS_MAX
 
 _SETS = (
@@ -86,7 +85,7 @@ def names_of(columns: Columns, first: int, stop: int) -> Names:
 
 def _add_names(found: dict[str, set[Any]], action: Any, payload: Any) -> None:
     kind = int(action.kind)
-    names = int(NAMES[kind])
+    names = int(names_of_action(action))
     if names & NAMES_ACCOUNT:
         found["accounts"].add(int(action.account))
     if names & NAMES_COUNTERPARTY:

@@ -105,9 +105,9 @@ class RemoteBaseLayer:
             lambda answer: [wire.change_from(change) for change in answer.changes],
         )
 
-    def account(self, address: bytes, at: bytes | None = None) -> AccountView:
-        """Return balances and nonce of an address."""
-        request = pb.GetAccountRequest(address=address, at_block=at or b"")
+    def account(self, address: bytes, at: bytes | None = None, asset: int = 0) -> AccountView:
+        """Return balances and nonce of an address, the token being that of an asset."""
+        request = pb.GetAccountRequest(address=address, at_block=at or b"", asset=asset)
         return self._call(
             self._stub.GetAccount,
             request,
@@ -183,9 +183,9 @@ class RemoteBaseLayer:
             lambda answer: wire.from_message(BondTotals, answer.totals),
         )
 
-    def solvency(self, at: bytes | None = None) -> Solvency:
-        """Compare the escrow with what the last opened state owes."""
-        request = pb.GetSolvencyRequest(at_block=at or b"")
+    def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:
+        """Compare the escrow of an asset with what the last opened state owes."""
+        request = pb.GetSolvencyRequest(at_block=at or b"", asset=asset)
         return self._call(
             self._stub.GetSolvency,
             request,

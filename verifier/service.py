@@ -126,7 +126,9 @@ class _BaseLayerServicer(verifier_pb2_grpc.BaseLayerServiceServicer):
 
     def GetAccount(self, request: Any, context: Any) -> Any:
         """Return balances."""
-        account = self._read(context, request, lambda at: self._base.account(request.address, at))
+        account = self._read(
+            context, request, lambda at: self._base.account(request.address, at, request.asset)
+        )
         return pb.GetAccountResponse(account=wire.to_message(pb.Account, account))
 
     def GetHeads(self, request: Any, context: Any) -> Any:
@@ -186,7 +188,7 @@ class _BaseLayerServicer(verifier_pb2_grpc.BaseLayerServiceServicer):
 
     def GetSolvency(self, request: Any, context: Any) -> Any:
         """Compare escrow and debts."""
-        solvency = self._read(context, request, self._base.solvency)
+        solvency = self._read(context, request, lambda at: self._base.solvency(at, request.asset))
         return pb.GetSolvencyResponse(solvency=wire.solvency_to(solvency))
 
     def ListReverts(self, request: Any, context: Any) -> Any:

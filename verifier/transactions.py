@@ -17,12 +17,13 @@ from typing import ClassVar, TypeAlias
 
 from clearing.keccak import keccak256
 from clearing.recovery import NULL_ADDRESS, recover, sign
-from clearing.units import SIGNATURE_BYTES, WITHDRAWALS_DEPTH
+from clearing.units import SETTLEMENT_ASSET, SIGNATURE_BYTES, WITHDRAWALS_DEPTH
 from verifier.batch import OPENING_BYTES
 from verifier.errors import Refused, TransactionError
 from verifier.exits import LEAF_BYTES
 from verifier.gas import SIBLINGS_PER_LEVEL
 from verifier.header import HEADER_BYTES
+from verifier.inbox import ForcedRequest
 
 MAGIC = b"NVTX"
 HASH_BYTES = 32
@@ -30,8 +31,9 @@ ADDRESS_BYTES = 20
 SIBLINGS_MAX = SIBLINGS_PER_LEVEL * WITHDRAWALS_DEPTH
 
 _HEAD = struct.Struct(">4sBQ20sQQQ")
-_FAUCET = struct.Struct(">20sQQ")
+_FAUCET = struct.Struct(">20sQQI")
 _DEPOSIT = struct.Struct(">20sIIQ")
+_FORCE = struct.Struct(">BQIIQ")
 _BOND = struct.Struct(">Q")
 _CLAIM = struct.Struct(f">32sQ{LEAF_BYTES}sB")
 
@@ -46,20 +48,26 @@ class TransactionKind(IntEnum):
     FINALISE = 5
     CLAIM_WITHDRAWAL = 6
     CLAIM_CREDIT = 7
+    FORCE = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Faucet:
-    """Make `native` gwei and `token` micro-quote for `recipient`; free of gas, development only."""
+    """Make `native` gwei and `token` units of an asset for `recipient`; free of gas.
+
+    For development only.
+    """
 
     kind: ClassVar = TransactionKind.FAUCET
     recipient: bytes
     native: int
     token: int
+    asset: int = SETTLEMENT_ASSET
 
     def encode(self) -> bytes:
         """Return the body's bytes."""
-        return _FAUCET.pack(_exact(self.recipient, ADDRESS_BYTES), self.native, self.token)
+        recipient = _exact(self.recipient, ADDRESS_BYTES)
+        return _FAUCET.pack(recipient, self.native, self.token, self.asset)
 
     @classmethod
     def decode(cls, body: bytes) -> Faucet:
@@ -69,7 +77,7 @@ class Faucet:
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """Move `amount` micro-quote of the sender into escrow for (owner, sub-account)."""
+    """Move an amount of an asset of the sender into escrow for (owner, sub-account)."""
 
     kind: ClassVar = TransactionKind.DEPOSIT
     owner: bytes
@@ -87,6 +95,23 @@ class Deposit:
     def decode(cls, body: bytes) -> Deposit:
         """Inverse of `encode`."""
         return cls(*_DEPOSIT.unpack(body))
+
+
+@dataclass(frozen=True, slots=True)
+class Force:
+    """Force a message of the sender on an account into the inbox: see `ForcedRequest`."""
+
+    kind: ClassVar = TransactionKind.FORCE
+    request: ForcedRequest
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        return _FORCE.pack(*self.request)
+
+    @classmethod
+    def decode(cls, body: bytes) -> Force:
+        """Inverse of `encode`."""
+        return cls(ForcedRequest(*_FORCE.unpack(body)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +221,21 @@ class ClaimCredit:
 
 
 Body: TypeAlias = (
-    Faucet | Deposit | PostBatch | ProveFraud | Finalise | ClaimWithdrawal | ClaimCredit
+    Faucet | Deposit | PostBatch | ProveFraud | Finalise | ClaimWithdrawal | ClaimCredit | Force
 )
 
 _BODIES: dict[int, type[Body]] = {
     body.kind: body
-    for body in (Faucet, Deposit, PostBatch, ProveFraud, Finalise, ClaimWithdrawal, ClaimCredit)
+    for body in (
+        Faucet,
+        Deposit,
+        PostBatch,
+        ProveFraud,
+        Finalise,
+        ClaimWithdrawal,
+        ClaimCredit,
+        Force,
+    )
 }
 
 

@@ -32,6 +32,7 @@ SIGNED_MAX = (1 << 63) - 1
 
 _EVENTS: dict[str, type[Any]] = {
     "deposited": events.Deposited,
+    "forced": events.Forced,
     "batch_posted": events.BatchPosted,
     "batch_reverted": events.BatchReverted,
     "batch_finalised": events.BatchFinalised,
@@ -88,7 +89,9 @@ def inbox_to(entry: InboxEntry) -> pb.InboxEntry:
 def inbox_from(message: pb.InboxEntry) -> InboxEntry:
     """Return the inbox entry. Raises MalformedBytes for bytes that are no inbox message."""
     entry = from_message(InboxEntry, message)
-    return entry._replace(message=InboxMessage.decode(message.message))
+    return entry._replace(
+        message=InboxMessage.decode(message.message), deposited=tuple(message.deposited)
+    )
 
 
 def solvency_to(solvency: Solvency) -> pb.Solvency:

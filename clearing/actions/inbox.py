@@ -1,16 +1,33 @@
 """Inbox: messages that the base layer forces in, in the order it received them.
 
 Whatever a message says it is consumed, so that an impossible one can neither block the queue nor
-be skipped. A deposit that cannot be credited appends a refund withdrawal to its owner.
+be skipped. A deposit that cannot be credited appends a refund withdrawal to its owner. Any other
+message acts for the account that it names, if its sender is the account's owner (or the key that
+took the owner's place), with the account's own risk as for anybody's signed request:
+- withdraw: pays the requested amount or what of it may leave (clearing.actions.withdraw);
+- cancel all: kills every order up to a sequence, and a forced close's offer;
+- close position: offers lots of a position to keepers (clearing.actions.close_position);
+- liquidate: takes lots of a failing account as a keeper does, so that no operator can spare it.
+What the law rejects of it, or while the law is halted all but withdrawals, is consumed without
+effect. Prices do not come this way: their signatures do not fit a message.
 """
 
 from clearing.accumulators import extend_inbox
-from clearing.actions.withdraw import WITHDRAWALS_MAX, append_withdrawal
-from clearing.authority import clear_keys
-from clearing.codes import Code, InboxKind
+from clearing.actions.close_position import offer_position, withdraw_offer
+from clearing.actions.liquidate import take_failing
+from clearing.actions.withdraw import (
+    WITHDRAWALS_MAX,
+    append_withdrawal,
+    change_custody,
+    force_withdrawal,
+)
+from clearing.authority import clear_keys, is_rotated
+from clearing.codes import Code, InboxKind, Status
 from clearing.compiler import law
-from clearing.drafts import FIRST, commit_account, draft_account, touch_account
-from clearing.lookup import MISSING, find_account, same_word
+from clearing.drafts import FIRST, commit_account, draft_account, store_account, touch_account
+from clearing.gates import count_inflow, value_of
+from clearing.holdings import add_units, check_credit, is_collateral
+from clearing.lookup import MISSING, find_account, find_instrument, same_word
 from clearing.records import Account, Action, State
 from clearing.units import (
     ACCOUNTS_DEPTH,
@@ -23,6 +40,7 @@ from clearing.units import (
 )
 
 ACCOUNTS_MAX = 4**ACCOUNTS_DEPTH
+ASSET_ACTIVE = 0
 
 
 @law
@@ -34,20 +52,15 @@ def inbox(state: State, action: Action) -> int:
     row = find_account(state, action.account)
     if row == MISSING:
         return Code.INVARIANT
-    # The base layer has spent this id. Whatever becomes of the money the account must exist, or
-    # every later id would be a foreign one.
-    if (
-        action.kind_of_message == InboxKind.DEPOSIT
-        and action.account == totals.account_count
-        and action.account < ACCOUNTS_MAX
-    ):
-        open_account(state, action)
-        row = find_account(state, action.account)
-    if row >= 0 and is_creditable(totals.custody, state.accounts[row], action):
-        code = credit(state, action, row)
+    if action.kind_of_message == InboxKind.DEPOSIT:
+        code = deposit(state, action, row)
+    elif row >= 0 and is_sender(state.accounts[row], action):
+        code = force(state, action, row)
     else:
-        code = refund(state, action)
-    if code != Code.APPLIED:
+        code = Code.NO_ACCOUNT
+    if code == Code.INVARIANT and (
+        state.scratch[0].missing_kind != 0 or totals.status == Status.ACTIVE
+    ):
         return code
     totals.inbox_count += 1
     extend_inbox(state, action.digest)
@@ -55,16 +68,87 @@ def inbox(state: State, action: Action) -> int:
 
 
 @law
-def is_creditable(custody: int, account: Account, action: Action) -> bool:
-    """The account is the depositor's, and neither its cash nor custody outgrows its bound."""
+def is_sender(account: Account, action: Action) -> bool:
+    """Tell whether the message's sender may act for the account as its owner may."""
+    if is_rotated(account):
+        return same_word(account.keys[0].address, action.address)
+    return same_word(account.owner, action.address)
+
+
+@law
+def force(state: State, action: Action, row: int) -> int:
+    """Do what the account's owner asks for; any rejection has changed nothing."""
+    kind = action.kind_of_message
+    if kind == InboxKind.WITHDRAW:
+        return force_withdrawal(state, action, row)
+    if state.globals[0].status != Status.ACTIVE:
+        return Code.HALTED
+    if kind == InboxKind.CANCEL_ALL:
+        return cancel_all(state, action, row)
+    if kind == InboxKind.CLOSE_POSITION:
+        return offer_position(state, action, row)
+    if kind == InboxKind.LIQUIDATE:
+        return force_liquidation(state, action, row)
+    return Code.UNKNOWN_KIND
+
+
+@law
+def cancel_all(state: State, action: Action, row: int) -> int:
+    """Kill every order up to the sequence that stands as amount, and the offer of a position."""
+    draft_account(state, FIRST, row)
+    account = state.account_drafts[FIRST]
+    account.order_floor = max(account.order_floor, action.amount)
+    withdraw_offer(account)
+    store_account(state, FIRST, row)
+    return Code.APPLIED
+
+
+@law
+def force_liquidation(state: State, action: Action, row: int) -> int:
+    """Take lots of the failing account as `take_failing` does, for the sender's account."""
+    failing_row = find_account(state, action.counterparty)
+    instrument_row = find_instrument(state, action.instrument)
+    if failing_row == MISSING or instrument_row == MISSING:
+        return Code.INVARIANT
+    if failing_row < 0:
+        return Code.NO_ACCOUNT
+    if instrument_row < 0:
+        return Code.NO_INSTRUMENT
+    return take_failing(state, action, row, failing_row, instrument_row)
+
+
+@law
+def deposit(state: State, action: Action, known_row: int) -> int:
+    """Credit a deposit, opening its account if it is the first; refund what cannot be credited."""
+    totals = state.globals[0]
+    row = known_row
+    # The base layer has spent this id. Whatever becomes of the money the account must exist, or
+    # every later id would be a foreign one.
+    if action.account == totals.account_count and action.account < ACCOUNTS_MAX:
+        open_account(state, action)
+        row = find_account(state, action.account)
+    if row >= 0 and is_creditable(state, state.accounts[row], action):
+        return credit(state, action, row)
+    return refund(state, action)
+
+
+@law
+def is_creditable(state: State, account: Account, action: Action) -> bool:
+    """The account is the depositor's, and no bound or cap of cash, custody or asset is exceeded."""
+    if not same_word(account.owner, action.address) or account.subaccount != action.subaccount:
+        return False
+    if action.asset == SETTLEMENT_ASSET:
+        return (
+            account.cash + action.amount <= AMOUNT_MAX
+            and state.globals[0].custody + action.amount <= CUSTODY_MAX
+        )
+    if not is_collateral(state, action.asset):
+        return False
+    asset = state.assets[action.asset]
     return (
-        action.kind_of_message == InboxKind.DEPOSIT
-        and action.asset == SETTLEMENT_ASSET
-        and same_word(account.owner, action.address)
-        and account.subaccount == action.subaccount
-        and 0 < action.amount <= AMOUNT_MAX
-        and account.cash + action.amount <= AMOUNT_MAX
-        and custody + action.amount <= CUSTODY_MAX
+        asset.status == ASSET_ACTIVE
+        and asset.held + action.amount <= asset.cap
+        and check_credit(account, asset, action.amount) == Code.APPLIED
     )
 
 
@@ -100,6 +184,7 @@ def clear_account(account: Account) -> None:
     account.recent_profit = 0
     account.recent_time = 0
     account.not_before = 0
+    withdraw_offer(account)
     clear_collaterals(account)
     clear_keys(account)
     for i in range(PAGES_MAX):
@@ -125,10 +210,17 @@ def clear_collaterals(account: Account) -> None:
 
 @law
 def credit(state: State, action: Action, row: int) -> int:
-    """Add the deposit to the account's cash and to custody."""
+    """Add the deposit to the account and to custody."""
     draft_account(state, FIRST, row)
-    state.account_drafts[FIRST].cash += action.amount
-    return commit_account(state, row, action.amount)
+    account = state.account_drafts[FIRST]
+    count_inflow(state, value_of(state, action.asset, action.amount))
+    if action.asset == SETTLEMENT_ASSET:
+        account.cash += action.amount
+        return commit_account(state, row, action.amount)
+    add_units(account, action.asset, action.amount)
+    store_account(state, FIRST, row)
+    change_custody(state, action.asset, action.amount)
+    return Code.APPLIED
 
 
 @law

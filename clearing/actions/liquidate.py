@@ -14,6 +14,7 @@ into a reward from the fund. An account left without positions and with a debt i
 on the market's tranche.
 """
 
+from clearing.actions.close_position import fill_offer
 from clearing.authority import check_request
 from clearing.codes import Code, Fund, Mode, Scope
 from clearing.compiler import law
@@ -55,7 +56,10 @@ def liquidate(state: State, action: Action, signers: Grid) -> int:
 def take_failing(
     state: State, action: Action, keeper_row: int, failing_row: int, instrument_row: int
 ) -> int:
-    """Judge a liquidation whose keeper may act, signed or forced in by the base layer; apply it."""
+    """Judge a liquidation whose keeper may act, signed or forced in by the base layer; apply it.
+
+    Of a healthy account it may fill a forced close.
+    """
     if keeper_row == failing_row:
         return Code.SELF_TRADE
     instrument = state.instruments[instrument_row]
@@ -70,7 +74,7 @@ def take_failing(
     if not valid:
         return Code.INVARIANT
     if equity >= maintenance:
-        return Code.HEALTHY
+        return fill_offer(state, action, keeper_row, failing_row, instrument_row)
     penalty_ppm = penalty_rate_ppm(state, instrument, held)
     cost_ppm = penalty_ppm + state.params[0].insurance_fee_ppm
     most = lots_to_move(state, failing, instrument, (equity, maintenance, gross), cost_ppm)

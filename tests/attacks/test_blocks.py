@@ -91,4 +91,4 @@ def test_no_mangled_transaction_breaks_a_block(world, seed):
         ledger.native_total() + ledger.fees_burned.value + totals.held + totals.burned
         == ledger.native_minted.value
     )
-    assert ledger.token_total() + world.base.solvency().escrow == ledger.token_minted.value
+    assert ledger.token_total() + world.base.solvency().escrow == ledger.token_minted()

@@ -287,6 +287,22 @@ class World:
         )
         return Inbox(replace(message, **changes))
 
+    def forced(self, kind, trader, amount=1, asset=0, other=0, **changes):
+        """A message that the base layer forces in for a trader; `other` is the failing account."""
+        return self.deposit(trader, amount, other, kind=kind, asset=asset, **changes)
+
+    def price_asset(self, asset, price):
+        """Let a collateral asset have a price now, stable too, as if it had always been so."""
+        row = self.state.assets[asset]
+        row.price = row.stable_price = price
+        row.price_time = self.time
+
+    def units(self, trader, asset):
+        """Units of a collateral asset that a trader holds."""
+        row = self.account(trader)
+        held = {int(c.asset): int(c.amount) for c in row.collaterals[: row.collateral_count]}
+        return held.get(asset, 0)
+
     def order(self, trader, **changes):
         """An order that agrees to anything, once."""
         order = Order(trader.account, LOTS_MAX, MARK, 0, self.next_sequence(), NEVER_MS, 1_000, 0)

@@ -295,7 +295,7 @@ def everything(world):
         court.reverts(0, 100),
         court.bonds.totals,
         court.solvency(),
-        court.exits.paid,
+        court.exits.paid(),
         [court.exits.is_claimed(i) for i in range(3)],
         [(ledger.account(address_of(key)), court.bonds.credit(address_of(key))) for key in keys],
     )

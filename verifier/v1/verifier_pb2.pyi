@@ -96,12 +96,14 @@ class GetReceiptResponse(_message.Message):
     def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
 
 class GetAccountRequest(_message.Message):
-    __slots__ = ("address", "at_block")
+    __slots__ = ("address", "at_block", "asset")
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
     address: bytes
     at_block: bytes
-    def __init__(self, address: _Optional[bytes] = ..., at_block: _Optional[bytes] = ...) -> None: ...
+    asset: int
+    def __init__(self, address: _Optional[bytes] = ..., at_block: _Optional[bytes] = ..., asset: _Optional[int] = ...) -> None: ...
 
 class GetAccountResponse(_message.Message):
     __slots__ = ("account",)
@@ -238,10 +240,12 @@ class GetBondTotalsResponse(_message.Message):
     def __init__(self, totals: _Optional[_Union[BondTotals, _Mapping]] = ...) -> None: ...
 
 class GetSolvencyRequest(_message.Message):
-    __slots__ = ("at_block",)
+    __slots__ = ("at_block", "asset")
     AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
     at_block: bytes
-    def __init__(self, at_block: _Optional[bytes] = ...) -> None: ...
+    asset: int
+    def __init__(self, at_block: _Optional[bytes] = ..., asset: _Optional[int] = ...) -> None: ...
 
 class GetSolvencyResponse(_message.Message):
     __slots__ = ("solvency",)
@@ -476,10 +480,10 @@ class InboxEntry(_message.Message):
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     message: bytes
     accumulator: bytes
-    deposited: int
+    deposited: _containers.RepeatedScalarFieldContainer[int]
     block: int
     time_ms: int
-    def __init__(self, message: _Optional[bytes] = ..., accumulator: _Optional[bytes] = ..., deposited: _Optional[int] = ..., block: _Optional[int] = ..., time_ms: _Optional[int] = ...) -> None: ...
+    def __init__(self, message: _Optional[bytes] = ..., accumulator: _Optional[bytes] = ..., deposited: _Optional[_Iterable[int]] = ..., block: _Optional[int] = ..., time_ms: _Optional[int] = ...) -> None: ...
 
 class BondTotals(_message.Message):
     __slots__ = ("deposited", "paid", "burned", "held")
@@ -548,20 +552,22 @@ class Receipt(_message.Message):
     def __init__(self, transaction_hash: _Optional[bytes] = ..., sender: _Optional[bytes] = ..., kind: _Optional[int] = ..., block_number: _Optional[int] = ..., block_hash: _Optional[bytes] = ..., index: _Optional[int] = ..., error: _Optional[int] = ..., text: _Optional[str] = ..., gas_used: _Optional[int] = ..., fee: _Optional[int] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("deposited", "batch_posted", "batch_reverted", "batch_finalised", "withdrawal_claimed", "credit_claimed")
+    __slots__ = ("deposited", "batch_posted", "batch_reverted", "batch_finalised", "withdrawal_claimed", "credit_claimed", "forced")
     DEPOSITED_FIELD_NUMBER: _ClassVar[int]
     BATCH_POSTED_FIELD_NUMBER: _ClassVar[int]
     BATCH_REVERTED_FIELD_NUMBER: _ClassVar[int]
     BATCH_FINALISED_FIELD_NUMBER: _ClassVar[int]
     WITHDRAWAL_CLAIMED_FIELD_NUMBER: _ClassVar[int]
     CREDIT_CLAIMED_FIELD_NUMBER: _ClassVar[int]
+    FORCED_FIELD_NUMBER: _ClassVar[int]
     deposited: Deposited
     batch_posted: BatchPosted
     batch_reverted: BatchReverted
     batch_finalised: BatchFinalised
     withdrawal_claimed: WithdrawalClaimed
     credit_claimed: CreditClaimed
-    def __init__(self, deposited: _Optional[_Union[Deposited, _Mapping]] = ..., batch_posted: _Optional[_Union[BatchPosted, _Mapping]] = ..., batch_reverted: _Optional[_Union[BatchReverted, _Mapping]] = ..., batch_finalised: _Optional[_Union[BatchFinalised, _Mapping]] = ..., withdrawal_claimed: _Optional[_Union[WithdrawalClaimed, _Mapping]] = ..., credit_claimed: _Optional[_Union[CreditClaimed, _Mapping]] = ...) -> None: ...
+    forced: Forced
+    def __init__(self, deposited: _Optional[_Union[Deposited, _Mapping]] = ..., batch_posted: _Optional[_Union[BatchPosted, _Mapping]] = ..., batch_reverted: _Optional[_Union[BatchReverted, _Mapping]] = ..., batch_finalised: _Optional[_Union[BatchFinalised, _Mapping]] = ..., withdrawal_claimed: _Optional[_Union[WithdrawalClaimed, _Mapping]] = ..., credit_claimed: _Optional[_Union[CreditClaimed, _Mapping]] = ..., forced: _Optional[_Union[Forced, _Mapping]] = ...) -> None: ...
 
 class Deposited(_message.Message):
     __slots__ = ("index", "account", "owner", "subaccount", "asset", "amount")
@@ -578,6 +584,24 @@ class Deposited(_message.Message):
     asset: int
     amount: int
     def __init__(self, index: _Optional[int] = ..., account: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., asset: _Optional[int] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class Forced(_message.Message):
+    __slots__ = ("index", "kind", "sender", "account", "number", "other", "amount")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    kind: int
+    sender: bytes
+    account: int
+    number: int
+    other: int
+    amount: int
+    def __init__(self, index: _Optional[int] = ..., kind: _Optional[int] = ..., sender: _Optional[bytes] = ..., account: _Optional[int] = ..., number: _Optional[int] = ..., other: _Optional[int] = ..., amount: _Optional[int] = ...) -> None: ...
 
 class BatchPosted(_message.Message):
     __slots__ = ("batch_id", "number", "generation", "proposer")
@@ -626,16 +650,18 @@ class BatchFinalised(_message.Message):
     def __init__(self, batch_id: _Optional[bytes] = ..., number: _Optional[int] = ..., proposer: _Optional[bytes] = ..., bond: _Optional[int] = ...) -> None: ...
 
 class WithdrawalClaimed(_message.Message):
-    __slots__ = ("batch_id", "index", "recipient", "amount")
+    __slots__ = ("batch_id", "index", "recipient", "amount", "asset")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     RECIPIENT_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
     batch_id: bytes
     index: int
     recipient: bytes
     amount: int
-    def __init__(self, batch_id: _Optional[bytes] = ..., index: _Optional[int] = ..., recipient: _Optional[bytes] = ..., amount: _Optional[int] = ...) -> None: ...
+    asset: int
+    def __init__(self, batch_id: _Optional[bytes] = ..., index: _Optional[int] = ..., recipient: _Optional[bytes] = ..., amount: _Optional[int] = ..., asset: _Optional[int] = ...) -> None: ...
 
 class CreditClaimed(_message.Message):
     __slots__ = ("address", "amount")
