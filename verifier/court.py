@@ -148,7 +148,7 @@ class Court:
         return Deposited(message.index, message.account, owner, subaccount, asset, amount)
 
     def force(self, call: Call, request: ForcedRequest) -> Forced:
-        """Force what the sender asks for into the inbox: the law does it within the forced delay."""
+        """Force what the sender asks for into the inbox: the law does it in time."""
         call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS + gas.hashing(256, 2))
         block = call.block
         message = self.inbox.force(call.sender, request, block.number, block.time_ms)

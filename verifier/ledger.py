@@ -29,7 +29,7 @@ class Ledger:
 
     def __init__(self, log: UndoLog) -> None:
         self._native: Table[bytes, int] = Table(log)
-        self._tokens: Table[tuple[bytes, int], int] = Table(log)
+        self._tokens: tuple[Table[bytes, int], ...] = tuple(Table(log) for _ in range(ASSETS_MAX))
         self._nonces: Table[bytes, int] = Table(log)
         self.native_minted: Cell[int] = Cell(log, 0)
         self._minted: Table[int, int] = Table(log)
@@ -43,7 +43,7 @@ class Ledger:
         """Return what `address` has, its token being that of `asset`; zeros if never seen."""
         return AccountView(
             self._native.get(address) or 0,
-            self._tokens.get((address, asset)) or 0,
+            (self._tokens[asset].get(address) or 0) if asset < ASSETS_MAX else 0,
             self._nonces.get(address) or 0,
         )
 
@@ -92,18 +92,18 @@ class Ledger:
 
     def add_token(self, address: bytes, amount: int, asset: int = SETTLEMENT_ASSET) -> None:
         """Give `amount` units >= 0 of an asset's token to `address`."""
-        self._tokens[address, asset] = (self._tokens.get((address, asset)) or 0) + amount
+        self._tokens[asset][address] = (self._tokens[asset].get(address) or 0) + amount
 
     def take_token(self, address: bytes, amount: int, asset: int = SETTLEMENT_ASSET) -> None:
         """Take `amount` units of an asset's token. Raises Refused(INSUFFICIENT_TOKENS)."""
-        balance = self._tokens.get((address, asset)) or 0
+        balance = self._tokens[asset].get(address) or 0
         if balance < amount:
             raise Refused(
                 CourtError.INSUFFICIENT_TOKENS,
                 f"expected {amount} of asset {asset} at {address.hex()}, was {balance}; "
                 "deposit less",
             )
-        self._tokens[address, asset] = balance - amount
+        self._tokens[asset][address] = balance - amount
 
     def use_nonce(self, address: bytes) -> None:
         """Count one transaction of `address`."""
@@ -115,7 +115,7 @@ class Ledger:
 
     def token_total(self, asset: int = SETTLEMENT_ASSET) -> int:
         """Return the sum of all balances of an asset's token."""
-        return sum(amount for (_, held), amount in self._tokens.items() if held == asset)
+        return sum(self._tokens[asset].values())
 
 
 def check_asset(asset: int) -> None:

@@ -1,18 +1,17 @@
 """Forced close: the base layer offers an account's position to keepers, at a rising penalty.
 
 The inbox message of the account's owner opens the offer; a liquidation of the account, which is
-otherwise healthy, then fills it. A fill is legal if
-1. the offer is open: it ends with its lots, with the position, or after the slow part of an auction;
-2. the market is not in an auction of its own;
-3. the keeper's position fits its caps, and his account makes a legal transition;
-4. the closing account still covers its maintenance margin.
+otherwise healthy, then fills it, in any market that liquidations are open in. It is legal if
+1. the offer is open: it ends with its lots, its position, or the slow part of an auction;
+2. the keeper's position fits its caps, and his account makes a legal transition;
+3. the closing account still covers its maintenance margin.
 The penalty rises from nothing to the tier's maintenance fraction within the fast part of an
 auction: what a lot costs at most is the margin that it frees, so a fill never makes the account
 fail. An operator who ignores an owner's orders can thus hold nobody in a position.
 """
 
 from clearing.caps import open_interest_after, position_fits
-from clearing.codes import Code, InstrumentStatus
+from clearing.codes import Code
 from clearing.compiler import law
 from clearing.drafts import (
     FIRST,
@@ -95,8 +94,6 @@ def fill_offer(
     offered = lots_offered(state, state.accounts[closing_row], action.instrument)
     if offered == 0:
         return Code.HEALTHY
-    if state.instruments[instrument_row].status >= InstrumentStatus.AUCTION:
-        return Code.INSTRUMENT_STATUS
     draft_account(state, KEEPER, keeper_row)
     draft_account(state, CLOSING, closing_row)
     draft_instrument(state, instrument_row)

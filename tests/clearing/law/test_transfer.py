@@ -3,7 +3,8 @@
 import pytest
 
 from clearing.codes import Code, Status
-from clearing.units import AMOUNT_MAX
+from clearing.genesis import GenesisAsset
+from clearing.units import AMOUNT_MAX, SHARES_BASE, VALUE_MAX
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
 from tests.support.world import DEPOSIT, MARK, START_MS, Trader, World
 
@@ -172,3 +173,54 @@ def test_a_transfer_may_rescue_a_failing_account():
     world.move_price(MARK * 96 // 100)
     assert world.apply(world.transfer(bob, alice, 3 * MARK)) == Code.APPLIED
     assert world.apply(world.liquidate(bob, alice)) == Code.HEALTHY
+
+
+# Collateral
+
+ASSET = GenesisAsset(haircut_ppm=100_000, initial_haircut_ppm=0, cap=1 << 60, scale=1 << 60)
+
+
+def rich_world():
+    """Alice and Bob have cash; Alice has a thousand units of asset 1, a quote each."""
+    world = World(assets=(ASSET, ASSET))
+    world.price_asset(1, 10**12)
+    alice, bob = world.trader("alice"), world.trader("bob")
+    assert world.apply(world.deposit(alice, 1_000, asset=1)) == Code.APPLIED
+    return world, alice, bob
+
+
+def test_collateral_moves_as_cash_does():
+    world, alice, bob = rich_world()
+    assert world.apply(world.transfer(alice, bob, 400, asset=1)) == Code.APPLIED
+    assert (world.units(alice, 1), world.units(bob, 1)) == (600, 400)
+    assert world.apply(world.transfer(alice, bob, 600, asset=1)) == Code.APPLIED
+    assert (world.account(alice).collateral_count, world.units(bob, 1)) == (0, 1_000)
+    assert world.state.assets[1].held == 1_000
+
+
+def test_nobody_transfers_collateral_that_he_does_not_have_clr_mrg_002():
+    world, alice, bob = rich_world()
+    assert world.apply(world.transfer(alice, bob, 1_001, asset=1)) == Code.TRANSFER_MARGIN
+    assert world.apply(world.transfer(alice, bob, 1, asset=2)) == Code.TRANSFER_MARGIN
+
+
+def test_collateral_that_margin_rests_on_stays_clr_mrg_002():
+    world, alice, bob = rich_world()
+    assert world.apply(world.transfer(alice, bob, DEPOSIT - MARK)) == Code.APPLIED
+    # Alice: cash 50, collateral 900 of the thousand. 20 lots need 100.
+    assert world.apply(world.trade(alice, bob, 20)) == Code.APPLIED
+    assert world.apply(world.transfer(alice, bob, 945, asset=1)) == Code.TRANSFER_MARGIN
+    assert world.apply(world.transfer(alice, bob, 944, asset=1)) == Code.APPLIED
+
+
+@pytest.mark.parametrize("asset", [3, SHARES_BASE])
+def test_what_is_not_listed_is_not_transferred_clr_act_008(asset):
+    world, alice, bob = rich_world()
+    assert world.apply(world.transfer(alice, bob, 1, asset=asset)) == Code.NO_ASSET
+
+
+def test_a_recipient_holds_no_more_of_an_asset_than_a_position_may_be_worth_clr_col_001():
+    world, alice, bob = rich_world()
+    world.price_asset(1, VALUE_MAX * 10**6 // 500)
+    assert world.apply(world.transfer(alice, bob, 501, asset=1)) == Code.COLLATERAL_CAP
+    assert world.apply(world.transfer(alice, bob, 500, asset=1)) == Code.APPLIED

@@ -3,6 +3,7 @@
 import pytest
 
 from clearing.codes import Code, Side, Status
+from clearing.genesis import GenesisAsset
 from clearing.keccak import to_bytes
 from clearing.units import AMOUNT_MAX
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
@@ -199,3 +200,29 @@ def test_an_account_without_positions_leaves_whatever_the_marks_are():
     alice = world.trader("alice")
     world.wait(100 * world.params.price_stale_margin_ms)
     assert world.apply(world.withdraw(alice, DEPOSIT)) == Code.APPLIED
+
+
+def test_collateral_leaves_as_a_claim_on_that_asset():
+    asset = GenesisAsset(haircut_ppm=100_000, initial_haircut_ppm=0, cap=1 << 60, scale=1 << 60)
+    world = World(assets=(asset, asset))
+    world.price_asset(1, 10**6)
+    alice = world.trader("alice", 500)
+    assert world.apply(world.deposit(alice, 70, asset=1)) == Code.APPLIED
+    assert world.apply(world.withdraw(alice, 71, asset=1)) == Code.TRANSFER_MARGIN
+    assert world.apply(world.withdraw(alice, 1, asset=2)) == Code.TRANSFER_MARGIN
+    assert world.apply(world.withdraw(alice, 1, asset=3)) == Code.NO_ASSET
+    assert world.apply(world.withdraw(alice, 30, asset=1)) == Code.APPLIED
+    assert (world.units(alice, 1), world.account(alice).cash) == (40, 500)
+    claim = world.state.withdrawals[0]
+    assert (claim.index, claim.asset, claim.amount, claim.account) == (0, 1, 30, 0)
+    assert (world.state.assets[1].held, world.state.assets[1].custody) == (40, 40)
+
+
+def test_cash_does_not_leave_on_the_credit_of_collateral_clr_mrg_002():
+    asset = GenesisAsset(haircut_ppm=100_000, initial_haircut_ppm=0, cap=1 << 60, scale=1 << 60)
+    world = World(assets=(asset,))
+    world.price_asset(1, 10**6)
+    alice, _ = world.trader("alice", 500), world.trader("bob", 500)
+    assert world.apply(world.deposit(alice, 10**9, asset=1)) == Code.APPLIED
+    assert world.apply(world.withdraw(alice, 501)) == Code.TRANSFER_MARGIN
+    assert world.apply(world.withdraw(alice, 500)) == Code.APPLIED
