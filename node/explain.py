@@ -90,8 +90,12 @@ def _no_instrument(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
 def _no_asset(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     if action["kind"] == int(Kind.SET_ASSET):
         return explain_governance.not_an_asset(state, action)
-    was = int(action["asset"])
-    return f"asset {was} is no settlement asset, only 0 is", {"asset": was}
+    was, count = int(action["asset"]), int(state.globals[0].asset_count)
+    first = 1 if action["kind"] == int(Kind.CONVERT) else 0
+    return (
+        f"expected an asset of {first} to {count - 1}, was {was}; `novatio inspect` lists them",
+        {"asset": was, "asset_count": count},
+    )
 
 
 def _expired(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
