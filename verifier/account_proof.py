@@ -14,7 +14,10 @@ from verifier.batch import HASH_BYTES, OPENING_BYTES, Opening
 from verifier.multiproof import ProofError, root_from
 
 _HEADER = struct.Struct(">BBBBBHBqqq12s20sqqqq")
+_RISK = struct.Struct(">qqqq")
 _POSITION = struct.Struct(">IiQqq")
+_COLLATERAL = struct.Struct(">qqqq")
+_KEY = struct.Struct(">q4x20sqq16x")
 _LEAF_VERSION = 1
 _WORDS = Field("words", 1, 3, ACCOUNT_PIECES_MAX // 4)
 _SIBLINGS = Field("siblings", 1, 0, 3 * ACCOUNTS_DEPTH)
@@ -31,8 +34,20 @@ class ProvenPosition:
 
 
 @dataclass(frozen=True)
+class ProvenCollateral:
+    """Units of an asset that a proven account holds, or shares of pool ``asset - 64``."""
+
+    asset: int
+    amount: int
+    unlock_time: int
+
+
+@dataclass(frozen=True)
 class ProvenAccount:
-    """An account as its leaf says. Cash in micro-quote; ``pages`` maps page number to page hash."""
+    """An account as its leaf says. Cash in micro-quote; ``pages`` maps page number to page hash.
+
+    ``keys`` are the addresses of its session keys, and first of the key in the owner's place.
+    """
 
     id: int
     owner: bytes
@@ -43,6 +58,8 @@ class ProvenAccount:
     request_sequence: int
     positions: tuple[ProvenPosition, ...]
     pages: dict[int, bytes]
+    collaterals: tuple[ProvenCollateral, ...] = ()
+    keys: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,17 +119,19 @@ def decode_account_leaf(leaf: bytes) -> ProvenAccount:
     """Return the fields of an account leaf (docs/protocol.md, section 3). Raises ProofError."""
     if len(leaf) < _HEADER.size:
         raise ProofError(f"expected at least {_HEADER.size} bytes of leaf, was {len(leaf)}")
-    (version, mode, positions, collaterals, keys, mask, zero, id, subaccount, cash, left, owner,
-     floor, sequence, *rest) = _HEADER.unpack_from(leaf)  # fmt: skip
+    (version, mode, positions, collaterals, keys, mask, risk, id, subaccount, cash, left, owner,
+     floor, sequence, *_) = _HEADER.unpack_from(leaf)  # fmt: skip
     numbers = [number for number in range(16) if mask >> number & 1]
-    size = _HEADER.size + HASH_BYTES * (positions + len(numbers))
-    reserved = (collaterals, keys, zero, left, *rest)
-    if version != _LEAF_VERSION or len(leaf) != size or any(map(_any_bit, reserved)):
+    positions_at = _HEADER.size + (risk & 1) * _RISK.size
+    pages_at = positions_at + _POSITION.size * positions
+    collaterals_at = pages_at + HASH_BYTES * len(numbers)
+    keys_at = collaterals_at + _COLLATERAL.size * collaterals
+    size = keys_at + _KEY.size * keys
+    if version != _LEAF_VERSION or len(leaf) != size or risk > 1 or any(left):
         raise ProofError(
             f"expected an account leaf of version {_LEAF_VERSION} and {size} bytes with reserved "
             f"fields zero, was version {version}, {len(leaf)} bytes: {leaf.hex()}"
         )
-    pages_at = _HEADER.size + HASH_BYTES * positions
     return ProvenAccount(
         id=id,
         owner=owner,
@@ -122,17 +141,20 @@ def decode_account_leaf(leaf: bytes) -> ProvenAccount:
         order_floor=floor,
         request_sequence=sequence,
         positions=tuple(
-            _position(leaf, start) for start in range(_HEADER.size, pages_at, HASH_BYTES)
+            _position(leaf, start) for start in range(positions_at, pages_at, _POSITION.size)
         ),
         pages={
             number: leaf[start : start + HASH_BYTES]
-            for number, start in zip(numbers, range(pages_at, size, HASH_BYTES), strict=True)
+            for number, start in zip(
+                numbers, range(pages_at, collaterals_at, HASH_BYTES), strict=True
+            )
         },
+        collaterals=tuple(
+            ProvenCollateral(*_COLLATERAL.unpack_from(leaf, start)[:3])
+            for start in range(collaterals_at, keys_at, _COLLATERAL.size)
+        ),
+        keys=tuple(_KEY.unpack_from(leaf, start)[1] for start in range(keys_at, size, _KEY.size)),
     )
-
-
-def _any_bit(value: int | bytes) -> bool:
-    return any(value) if isinstance(value, bytes) else value != 0
 
 
 def _position(leaf: bytes, start: int) -> ProvenPosition:
