@@ -5,6 +5,7 @@ and the court; nothing in it is edited by hand.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class CourtWorld(World):
     """A world whose every step goes to the court too, with the same forgery each time."""
 
     def __init__(self, **changes):
-        self.engines = None
+        self.engines: Any = None
         super().__init__(**changes)
 
     def judge(self, actions):

@@ -4,6 +4,7 @@ The acts take plain integers, so that a property test may choose them as well as
 """
 
 from dataclasses import replace
+from typing import Any
 
 from clearing.codes import Code, Kind, Operation, Phase, Side
 from clearing.codes import Fund as FundId
@@ -28,7 +29,7 @@ class Crisis:
         self.everyone = [*self.traders, self.flat, self.keeper]
         self.world.endow(FundId.INSURANCE, 2 * CAP)
         self.mark = MARK
-        self.driver = None
+        self.driver: Any = None
         self.codes = []
 
     # What the promises are about

@@ -1,6 +1,7 @@
 """Whoever drives a sweep over a market: names its holders in order, keeps the hash stack."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from clearing.codes import Code, Kind, Operation, Phase, Tag
 from clearing.keccak import pieces, tagged_hash
@@ -32,7 +33,7 @@ def stacked(previous, chunk):
 class Driver:
     """Drives one sweep through a world."""
 
-    world: object
+    world: Any
     account: int
     instrument: int = 0
     size: int = SWEEP_ACCOUNTS_MAX
