@@ -31,7 +31,7 @@ from verifier.batch import Pair
 from verifier.evidence import check_bad_step
 
 PLACE = Place(0, 1, b"\x01" * 32, 9, b"\x02" * 32, PROPOSER)
-ALICE, BOB, KEEPER, LONER = range(4)
+ALICE, BOB, KEEPER, HERMIT = range(4)
 ASSET = 1
 ASSET_PRICE = 10**6
 ASSET_PRICES = 1 << 31  # instruments from here on are the prices of assets
@@ -162,7 +162,7 @@ def test_collateral_comes_moves_and_leaves():
 
 def test_conversions_and_their_rejections():
     court = failing_court()
-    assert court.step(court.convert(KEEPER, LONER), court.convert(KEEPER, BOB)) == [
+    assert court.step(court.convert(KEEPER, HERMIT), court.convert(KEEPER, BOB)) == [
         Code.NOT_NEEDED,
         Code.HEALTHY,
     ]
@@ -209,7 +209,7 @@ def test_gates_hold_up_whoever_has_positions_and_a_forced_withdrawal_once():
     assert court.paid()[1:] == [(0, DEPOSIT // 2, ALICE)]
     for engine in court.engines:
         engine.edit(lambda state: setattr(state.globals[0], "freeze_until", court.time + 1))
-    assert court.step(court.take_out(BOB, 0, 1), court.take_out(LONER, 0, 1)) == [
+    assert court.step(court.take_out(BOB, 0, 1), court.take_out(HERMIT, 0, 1)) == [
         Code.GATED,
         Code.APPLIED,
     ]
@@ -234,7 +234,7 @@ def test_a_forced_close_is_offered_and_filled():
     assert court.step(court.market.liquidate(KEEPER, ALICE, lots=9)) == [Code.APPLIED]
     assert (court.lots(ALICE), court.lots(KEEPER)) == (2, 8)
     assert court.step(court.market.liquidate(KEEPER, ALICE, lots=9)) == [Code.HEALTHY]
-    nothing = court.forced(InboxKind.CLOSE_POSITION, LONER, 8)
+    nothing = court.forced(InboxKind.CLOSE_POSITION, HERMIT, 8)
     assert court.step(nothing) == [Code.APPLIED]
 
 

@@ -77,8 +77,8 @@ def test_without_a_price_in_the_window_or_in_disorder_there_is_no_mean(samples):
 def test_the_mean_over_time_is_exact(samples):
     samples = sorted(samples, key=lambda sample: sample[1])
     end = samples[-1][1] + 1
-    untils = [time for _, time in samples[1:]] + [end]
-    weighed = sum(p * (until - t) for (p, t), until in zip(samples, untils, strict=True))
+    until_times = [time for _, time in samples[1:]] + [end]
+    weighed = sum(p * (until - t) for (p, t), until in zip(samples, until_times, strict=True))
     assert twap(samples, 0, end) == (weighed // (end - samples[0][1]), True)
 
 
