@@ -13,6 +13,7 @@ import numpy as np
 from clearing.codes import Code, Status
 from clearing.units import LOTS_MAX, PRICE_MAX
 from node.account_risk import risk_message
+from node.assets import asset_message
 from node.batcher import batch_data, frames_of
 from node.config import LimitsSection
 from node.events import Publish
@@ -82,6 +83,16 @@ class Reads:
             return node_pb2.GetInstrumentResponse(
                 instrument=instrument_message(engine.state, request.id), point=self.point()
             )
+
+        return self._look(context, look)
+
+    def list_assets(self, request: Any, context: Any) -> Any:
+        """Serve ListAssets."""
+
+        def look(engine: Engine) -> Any:
+            count = int(engine.totals.asset_count)
+            assets = [asset_message(engine.state, id) for id in range(1, count)]
+            return node_pb2.ListAssetsResponse(assets=assets, point=self.point())
 
         return self._look(context, look)
 

@@ -73,6 +73,10 @@ class NodeServicer(node_pb2_grpc.NodeServiceServicer):
         """Return one pool."""
         return self._reads.get_pool(request, context)
 
+    def ListAssets(self, request: Any, context: Any) -> Any:
+        """Return the collateral assets."""
+        return self._reads.list_assets(request, context)
+
     def GetAccount(self, request: Any, context: Any) -> Any:
         """Return one account."""
         return self._reads.get_account(request, context)

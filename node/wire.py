@@ -35,6 +35,7 @@ def account_message(state: State, id: int) -> Any:
         cash_micro=int(row.cash),
         order_floor=int(row.order_floor),
         request_sequence=int(row.request_sequence),
+        not_before_ms=int(row.not_before),
         margin=margin_message(margin_of(state, id)),
     )
     for place in range(count):
@@ -54,6 +55,12 @@ def account_message(state: State, id: int) -> Any:
             last_instrument=int(key.last_instrument),
             limit_micro=int(key.limit),
             expiry_ms=int(key.expiry),
+        )
+    for entry in row["collaterals"][: int(row.collateral_count)]:
+        account.collaterals.add(
+            asset=int(entry.asset),
+            amount=int(entry.amount),
+            unlock_time_ms=int(entry.unlock_time),
         )
     return account
 

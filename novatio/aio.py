@@ -167,6 +167,11 @@ class AsyncClient:
         )
         return found.instrument
 
+    async def assets(self) -> list[pb.Asset]:
+        """Return the collateral assets by number."""
+        found = await self._ask("ListAssets", pb.ListAssetsRequest(), pb.ListAssetsResponse)
+        return list(found.assets)
+
     async def pool(self, pool: int) -> pb.Pool:
         """Return a pool of liquidity providers with its value. Raises NotFound."""
         found = await self._ask("GetPool", pb.GetPoolRequest(id=pool), pb.GetPoolResponse)
@@ -456,14 +461,15 @@ class AsyncClient:
         account: int,
         amount: Number,
         *,
+        asset: int = SETTLEMENT_ASSET,
         sequence: int | None = None,
         expiry_ms: int | None = None,
         signer: Signer | None = None,
     ) -> Withdraw:
-        """Return a signed withdrawal of an amount of the settlement asset to the owner."""
+        """Return a signed withdrawal of an amount of an asset to the owner."""
         value = micro(amount)
         return await self._request(
-            lambda number, expiry: Withdraw(account, SETTLEMENT_ASSET, value, number, expiry),
+            lambda number, expiry: Withdraw(account, asset, value, number, expiry),
             RequestTerms(sequence, expiry_ms, signer),
         )
 
@@ -473,16 +479,15 @@ class AsyncClient:
         recipient: int,
         amount: Number,
         *,
+        asset: int = SETTLEMENT_ASSET,
         sequence: int | None = None,
         expiry_ms: int | None = None,
         signer: Signer | None = None,
     ) -> Transfer:
-        """Return a signed transfer of an amount of the settlement asset between accounts."""
+        """Return a signed transfer of an amount of an asset between accounts."""
         value = micro(amount)
         return await self._request(
-            lambda number, expiry: Transfer(
-                sender, recipient, SETTLEMENT_ASSET, value, number, expiry
-            ),
+            lambda number, expiry: Transfer(sender, recipient, asset, value, number, expiry),
             RequestTerms(sequence, expiry_ms, signer),
         )
 

@@ -179,6 +179,11 @@ class Client:
         )
         return found.instrument
 
+    def assets(self) -> list[pb.Asset]:
+        """Return the collateral assets by number."""
+        found = self._ask("ListAssets", pb.ListAssetsRequest(), pb.ListAssetsResponse)
+        return list(found.assets)
+
     def pool(self, pool: int) -> pb.Pool:
         """Return a pool of liquidity providers with its value. Raises NotFound."""
         found = self._ask("GetPool", pb.GetPoolRequest(id=pool), pb.GetPoolResponse)
@@ -462,14 +467,15 @@ class Client:
         account: int,
         amount: Number,
         *,
+        asset: int = SETTLEMENT_ASSET,
         sequence: int | None = None,
         expiry_ms: int | None = None,
         signer: Signer | None = None,
     ) -> Withdraw:
-        """Return a signed withdrawal of an amount of the settlement asset to the owner."""
+        """Return a signed withdrawal of an amount of an asset to the owner."""
         value = micro(amount)
         return self._request(
-            lambda number, expiry: Withdraw(account, SETTLEMENT_ASSET, value, number, expiry),
+            lambda number, expiry: Withdraw(account, asset, value, number, expiry),
             RequestTerms(sequence, expiry_ms, signer),
         )
 
@@ -479,16 +485,15 @@ class Client:
         recipient: int,
         amount: Number,
         *,
+        asset: int = SETTLEMENT_ASSET,
         sequence: int | None = None,
         expiry_ms: int | None = None,
         signer: Signer | None = None,
     ) -> Transfer:
-        """Return a signed transfer of an amount of the settlement asset between accounts."""
+        """Return a signed transfer of an amount of an asset between accounts."""
         value = micro(amount)
         return self._request(
-            lambda number, expiry: Transfer(
-                sender, recipient, SETTLEMENT_ASSET, value, number, expiry
-            ),
+            lambda number, expiry: Transfer(sender, recipient, asset, value, number, expiry),
             RequestTerms(sequence, expiry_ms, signer),
         )
 

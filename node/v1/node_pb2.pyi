@@ -449,6 +449,42 @@ class GetInstrumentResponse(_message.Message):
     point: Point
     def __init__(self, instrument: _Optional[_Union[Instrument, _Mapping]] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
 
+class Asset(_message.Message):
+    __slots__ = ("id", "withdraw_only", "price_micro", "stable_price_micro", "price_time_ms", "haircut_ppm", "initial_haircut_ppm", "scale", "cap", "held")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAW_ONLY_FIELD_NUMBER: _ClassVar[int]
+    PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    STABLE_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    PRICE_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    HAIRCUT_PPM_FIELD_NUMBER: _ClassVar[int]
+    INITIAL_HAIRCUT_PPM_FIELD_NUMBER: _ClassVar[int]
+    SCALE_FIELD_NUMBER: _ClassVar[int]
+    CAP_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    withdraw_only: bool
+    price_micro: int
+    stable_price_micro: int
+    price_time_ms: int
+    haircut_ppm: int
+    initial_haircut_ppm: int
+    scale: int
+    cap: int
+    held: int
+    def __init__(self, id: _Optional[int] = ..., withdraw_only: _Optional[bool] = ..., price_micro: _Optional[int] = ..., stable_price_micro: _Optional[int] = ..., price_time_ms: _Optional[int] = ..., haircut_ppm: _Optional[int] = ..., initial_haircut_ppm: _Optional[int] = ..., scale: _Optional[int] = ..., cap: _Optional[int] = ..., held: _Optional[int] = ...) -> None: ...
+
+class ListAssetsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListAssetsResponse(_message.Message):
+    __slots__ = ("assets", "point")
+    ASSETS_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
+    assets: _containers.RepeatedCompositeFieldContainer[Asset]
+    point: Point
+    def __init__(self, assets: _Optional[_Iterable[_Union[Asset, _Mapping]]] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
+
 class Pool(_message.Message):
     __slots__ = ("id", "account", "sleeve", "shares", "value_micro", "share_price_micro", "equity_micro", "sleeve_equity_micro", "notional_micro", "impact_pot_micro", "lock_ms", "deposit_cap_micro", "sleeve_cap_micro", "reserve_ppm", "impact_ppm", "profit_cap_ppm")
     ID_FIELD_NUMBER: _ClassVar[int]
@@ -614,7 +650,7 @@ class Margin(_message.Message):
     def __init__(self, equity_micro: _Optional[int] = ..., initial_micro: _Optional[int] = ..., maintenance_micro: _Optional[int] = ..., notional_micro: _Optional[int] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin", "keys")
+    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin", "keys", "collaterals", "not_before_ms")
     ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     SUBACCOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -624,6 +660,8 @@ class Account(_message.Message):
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     MARGIN_FIELD_NUMBER: _ClassVar[int]
     KEYS_FIELD_NUMBER: _ClassVar[int]
+    COLLATERALS_FIELD_NUMBER: _ClassVar[int]
+    NOT_BEFORE_MS_FIELD_NUMBER: _ClassVar[int]
     id: int
     owner: bytes
     subaccount: int
@@ -633,7 +671,19 @@ class Account(_message.Message):
     positions: _containers.RepeatedCompositeFieldContainer[Position]
     margin: Margin
     keys: _containers.RepeatedCompositeFieldContainer[SessionKey]
-    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[SessionKey, _Mapping]]] = ...) -> None: ...
+    collaterals: _containers.RepeatedCompositeFieldContainer[Collateral]
+    not_before_ms: int
+    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[SessionKey, _Mapping]]] = ..., collaterals: _Optional[_Iterable[_Union[Collateral, _Mapping]]] = ..., not_before_ms: _Optional[int] = ...) -> None: ...
+
+class Collateral(_message.Message):
+    __slots__ = ("asset", "amount", "unlock_time_ms")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    UNLOCK_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    asset: int
+    amount: int
+    unlock_time_ms: int
+    def __init__(self, asset: _Optional[int] = ..., amount: _Optional[int] = ..., unlock_time_ms: _Optional[int] = ...) -> None: ...
 
 class SessionKey(_message.Message):
     __slots__ = ("address", "scope", "first_instrument", "last_instrument", "limit_micro", "expiry_ms")

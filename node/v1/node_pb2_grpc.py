@@ -85,6 +85,11 @@ class NodeServiceStub:
                 request_serializer=node_dot_v1_dot_node__pb2.GetPoolRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_node__pb2.GetPoolResponse.FromString,
                 _registered_method=True)
+        self.ListAssets = channel.unary_unary(
+                '/node.v1.NodeService/ListAssets',
+                request_serializer=node_dot_v1_dot_node__pb2.ListAssetsRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_node__pb2.ListAssetsResponse.FromString,
+                _registered_method=True)
         self.GetAccount = channel.unary_unary(
                 '/node.v1.NodeService/GetAccount',
                 request_serializer=node_dot_v1_dot_node__pb2.GetAccountRequest.SerializeToString,
@@ -218,6 +223,13 @@ class NodeServiceServicer:
 
     def GetPool(self, request, context):
         """Returns one pool of liquidity providers with its value.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAssets(self, request, context):
+        """Returns the collateral assets.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -359,6 +371,11 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.GetPool,
                     request_deserializer=node_dot_v1_dot_node__pb2.GetPoolRequest.FromString,
                     response_serializer=node_dot_v1_dot_node__pb2.GetPoolResponse.SerializeToString,
+            ),
+            'ListAssets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAssets,
+                    request_deserializer=node_dot_v1_dot_node__pb2.ListAssetsRequest.FromString,
+                    response_serializer=node_dot_v1_dot_node__pb2.ListAssetsResponse.SerializeToString,
             ),
             'GetAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAccount,
@@ -692,6 +709,33 @@ class NodeService:
             '/node.v1.NodeService/GetPool',
             node_dot_v1_dot_node__pb2.GetPoolRequest.SerializeToString,
             node_dot_v1_dot_node__pb2.GetPoolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAssets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/node.v1.NodeService/ListAssets',
+            node_dot_v1_dot_node__pb2.ListAssetsRequest.SerializeToString,
+            node_dot_v1_dot_node__pb2.ListAssetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ outcome of a submission is unknown), 6 verification failed, 7 corrupt data.
 
 from novatio.cli import (
     account,
+    asset,
     batch,
     config,
     dispute,
@@ -35,7 +36,7 @@ main = Main(
     "5 no answer (outcome unknown), 6 verification failed, 7 corrupt data.",
 )
 for module in (
-    account, batch, config, dispute, feed, governance, heads, inspect, instrument, key, law,
+    account, asset, batch, config, dispute, feed, governance, heads, inspect, instrument, key, law,
     pool, process, root, statement, stress, trade, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:

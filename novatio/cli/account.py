@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ROOTS_SEARCHED = 1_024
 _FILL = re.compile(r"(?P<symbol>[^:]+):(?P<size>[+-]?[0-9.]+)(?:@(?P<price>[0-9.]+))?")
+_COST = re.compile(r"(?P<asset>\d{1,3})=(?P<ppm>\d{1,7})")
 
 account = Noun("account", help="Accounts, their margin, and proofs of them.")
 COMMANDS = [account]
@@ -102,6 +103,73 @@ def show_margin(app: App, account: int, fills: tuple[str, ...]) -> None:
     if fills:
         record |= {"after": margin_of(found.after), "legal": found.legal}
     app.show(record | {"sequence": found.point.sequence, "state_root": found.point.state_root})
+
+
+@account.command("collateral")
+@click.argument("account", type=click.IntRange(0))
+@pass_app
+def show_collateral(app: App, account: int) -> None:
+    """Show what ACCOUNT holds, cash first, what it is worth and what margin takes off it."""
+    from novatio.collateral import holdings_of
+
+    client = app.client()
+    found = client.account(account)
+    columns = ("asset", "units", "value_micro", "haircut_ppm", "initial_haircut_ppm")
+    rows = [
+        {
+            "asset": one.asset,
+            "units": one.units,
+            "value_micro": one.value,
+            "haircut_ppm": one.haircut_ppm,
+            "initial_haircut_ppm": one.initial_haircut_ppm,
+        }
+        for one in holdings_of(found, client.assets())
+    ]
+    app.show_rows("collateral", rows, columns)
+
+
+@account.command("optimise")
+@click.argument("account", type=click.IntRange(0))
+@click.option("--required", help="What to cover, in the settlement asset; else initial margin.")
+@click.option(
+    "--cost",
+    "costs",
+    multiple=True,
+    metavar="ASSET=PPM",
+    help="What pledging an asset costs, of its value; an asset that is not named costs nothing.",
+)
+@pass_app
+def optimise_collateral(
+    app: App, account: int, required: str | None, costs: tuple[str, ...]
+) -> None:
+    """Show the cheapest part of what ACCOUNT holds that covers a requirement."""
+    from novatio.collateral import holdings_of, optimise
+    from novatio.orders import micro
+
+    client = app.client()
+    found = client.account(account)
+    wanted = found.margin.initial_micro if required is None else micro(required)
+    best = optimise(wanted, holdings_of(found, client.assets()), dict(map(_cost, costs)))
+    app.show(
+        {
+            "account": account,
+            "required_micro": wanted,
+            "covered_micro": best.covered,
+            "cost_micro": best.cost,
+            "sufficient": best.sufficient,
+            "pledges": [
+                {"asset": one.asset, "units": one.units, "value_micro": one.value}
+                for one in best.pledges
+            ],
+        }
+    )
+
+
+def _cost(text: str) -> tuple[int, int]:
+    found = _COST.fullmatch(text)
+    if found is None:
+        raise click.UsageError(f"--cost: expected ASSET=PPM, was {text!r}")
+    return int(found["asset"]), int(found["ppm"])
 
 
 @account.command("proof")

@@ -15,23 +15,25 @@ withdraw = Noun("withdraw", help="Take money out: request, prove, claim.")
 
 
 @pass_app
-def _deposit(app: App, amount: str, subaccount: int, faucet: bool, wait_seconds: float) -> None:
-    from clearing.units import SETTLEMENT_ASSET
+def _deposit(
+    app: App, amount: str, asset: int, subaccount: int, faucet: bool, wait_seconds: float
+) -> None:
     from novatio.base import send, wait_for
     from novatio.orders import micro
     from verifier.transactions import Deposit, Faucet
 
     base, signer, value = app.base(), app.signer(), micro(amount)
     if faucet:
-        gift = Faucet(signer.address, 10**9, value)
+        gift = Faucet(signer.address, 10**9, value, asset)
         wait_for(base, send(base, signer, gift), wait_seconds)
-    body = Deposit(signer.address, subaccount, SETTLEMENT_ASSET, value)
+    body = Deposit(signer.address, subaccount, asset, value)
     receipt = wait_for(base, send(base, signer, body), wait_seconds)
     app.show(
         {
             "account": base.account_id(signer.address, subaccount),
             "owner": signer.address,
             "subaccount": subaccount,
+            "asset": asset,
             "amount_micro": value,
             "transaction_hash": receipt.transaction_hash,
             "block": receipt.block_number,
@@ -40,7 +42,10 @@ def _deposit(app: App, amount: str, subaccount: int, faucet: bool, wait_seconds:
     app.note("the node credits it once the block is final: novatio heads shows the inbox")
 
 
-_WAIT = click.Option(
+_ASSET = click.Option(
+    ["--asset"], type=click.IntRange(0), default=0, help="Of this asset; 0, the default, is cash."
+)
+WAIT = click.Option(
     ["--wait-seconds"], type=click.FloatRange(0), default=30.0, show_default=True,
     help="Longest wait for a block.",
 )  # fmt: skip
@@ -49,25 +54,27 @@ deposit = Command(
     callback=_deposit,
     params=[
         click.Argument(["amount"]),
+        _ASSET,
         click.Option(["--subaccount"], type=click.IntRange(0, 2**32 - 1), default=0,
                      help="Which of the owner's accounts."),
         click.Option(["--faucet"], is_flag=True,
                      help="On a development chain: have money made for it first."),
-        _WAIT,
+        WAIT,
     ],
-    help="Deposit AMOUNT of the settlement asset for the key's owner, on the base layer.",
+    help="Deposit AMOUNT for the key's owner, on the base layer.",
 )  # fmt: skip
 COMMANDS = [withdraw, deposit]
 
 
-@withdraw.command("request")
+@withdraw.command("request", params=[_ASSET])
 @click.argument("account", type=click.IntRange(0))
 @click.argument("amount")
 @pass_app
-def request_withdrawal(app: App, account: int, amount: str) -> None:
-    """Ask to take AMOUNT of the settlement asset out of ACCOUNT; signed with the key in use."""
+def request_withdrawal(app: App, account: int, amount: str, asset: int) -> None:
+    """Ask to take AMOUNT out of ACCOUNT; signed with the key in use."""
     client, signer = app.client(), app.signer()
-    show_outcomes(app, client.submit([client.withdraw(account, amount, signer=signer)]))
+    request = client.withdraw(account, amount, asset=asset, signer=signer)
+    show_outcomes(app, client.submit([request]))
     app.note(f"next: novatio withdraw list --account {account}")
 
 
@@ -77,6 +84,8 @@ def request_withdrawal(app: App, account: int, amount: str) -> None:
 @pass_app
 def list_withdrawals(app: App, account: int | None, limit: int) -> None:
     """List the newest withdrawals that the base layer knows of, and whether they were paid."""
+    from verifier.exits import WithdrawalLeaf
+
     base, client = app.base(), app.client()
     heads = base.heads()
     # The node looks at the base layer now and then; what it has not seen yet, it cannot prove.
@@ -90,6 +99,7 @@ def list_withdrawals(app: App, account: int | None, limit: int) -> None:
                 {
                     "index": index,
                     "account": found.account,
+                    "asset": WithdrawalLeaf.decode(found.leaf).asset,
                     "amount_micro": found.amount_micro,
                     "recipient": found.recipient,
                     "claimable": index < final.withdrawal_count,
@@ -97,7 +107,9 @@ def list_withdrawals(app: App, account: int | None, limit: int) -> None:
                 }
             )
     app.show_rows(
-        "withdrawals", rows, ("index", "account", "amount_micro", "recipient", "claimable", "paid")
+        "withdrawals",
+        rows,
+        ("index", "account", "asset", "amount_micro", "recipient", "claimable", "paid"),
     )
 
 
@@ -124,12 +136,13 @@ def prove_withdrawal(app: App, index: int, batch: int | None) -> None:
     )
 
 
-@withdraw.command("claim", params=[_WAIT])
+@withdraw.command("claim", params=[WAIT])
 @click.argument("index", type=click.IntRange(0))
 @pass_app
 def claim_withdrawal(app: App, index: int, wait_seconds: float) -> None:
     """Have withdrawal INDEX paid on the base layer; the key in use pays the gas, nothing more."""
     from novatio.base import send, wait_for
+    from verifier.exits import WithdrawalLeaf
     from verifier.transactions import ClaimWithdrawal
 
     found, view = _proof(app, index, None)
@@ -141,6 +154,7 @@ def claim_withdrawal(app: App, index: int, wait_seconds: float) -> None:
         {
             "index": index,
             "paid": True,
+            "asset": WithdrawalLeaf.decode(found.leaf).asset,
             "amount_micro": found.amount_micro,
             "recipient": found.recipient,
             "transaction_hash": receipt.transaction_hash,

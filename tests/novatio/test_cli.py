@@ -69,6 +69,8 @@ def test_the_nouns_and_verbs_are_those_of_the_handbook():
         "governance enact", "governance halt", "governance resume", "governance list-market",
         "key list", "key grant", "key revoke", "key rotate", "account statement", "account fills",
         "account fees", "account funding", "account margin-calls", "trade explain",
+        "asset list", "account collateral", "account optimise", "force withdraw", "force cancel",
+        "force close", "force liquidate",
         "pool show", "pool deposit", "pool withdraw", "pool trade",
     }  # fmt: skip
 
