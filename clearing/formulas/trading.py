@@ -33,6 +33,7 @@ from clearing.formulas.trading_entries import (
     improvement,
     jump,
     legal_transition,
+    liquidation_charges,
     liquidation_price,
     liquidation_size,
     lower_median,
@@ -245,6 +246,13 @@ FORMULAS = (
         (_MARK, ppm("penalty_ppm"), lots("held_lots")),
         (Quantity("price", PRICE),),
         liquidation_price,
+    ),
+    Formula(
+        "liquidation_charges",
+        "What closing this value at mark pays the keeper and insurance, out of equity above zero.",
+        (micro("equity"), micro("value", 0), ppm("penalty_ppm"), ppm("insurance_fee_ppm")),
+        (micro("penalty", 0), micro("insurance_fee", 0)),
+        liquidation_charges,
     ),
     Formula(
         "median",

@@ -153,6 +153,12 @@ def liquidation_price(mark_price: int, penalty_ppm: int, held_lots: int) -> int:
 
 
 @law_entry
+def liquidation_charges(equity: int, value: int, penalty_ppm: int, fee_ppm: int) -> tuple[int, int]:
+    """Return ``liquidate.penalty_and_fee``."""
+    return liquidate.penalty_and_fee(equity, value, penalty_ppm, fee_ppm)
+
+
+@law_entry
 def _median(observations: Rows[Observation], count: int) -> int:
     return price.median(observations, 0, count, price.MARK)
 

@@ -368,3 +368,15 @@ def test_at_the_corners_of_its_bounds_a_formula_answers_or_says_that_it_cannot(n
 def test_every_formula_says_what_it_is_and_in_which_units(formula):
     assert formula.summary.endswith(".") and len(formula.summary) < 100
     assert all(quantity.unit for quantity in (*formula.arguments, *formula.results))
+
+
+def test_what_a_liquidation_pays_comes_out_of_equity_the_keeper_first():
+    given = {"value": 2_400_000_001, "penalty_ppm": 10_000, "insurance_fee_ppm": 5_000}
+    for equity, penalty, fee in [
+        (10**9, 24_000_001, 12_000_000),
+        (30_000_000, 24_000_001, 5_999_999),
+        (20_000_000, 20_000_000, 0),
+        (-1, 0, 0),
+    ]:
+        found = evaluate("liquidation_charges", {"equity": equity, **given})
+        assert found == {"penalty": penalty, "insurance_fee": fee}
