@@ -18,12 +18,8 @@ from clearing.rate_limit import (
     capacity_withdrawn,
 )
 from clearing.records import Account, State
-from clearing.units import SETTLEMENT_ASSET
+from clearing.units import GATE_PASS_MS, SETTLEMENT_ASSET
 from clearing.wide import mul_div_ceil, mul_div_floor
-
-# How long a forced withdrawal may be late for its time: longer than the base layer lets an
-# operator hold up a message, and then the pass is void, or it could be kept for the next freeze.
-PASS_MS = 2 * 86_400_000
 
 
 @law
@@ -58,13 +54,9 @@ def capacity_now(state: State) -> int:
 @law
 def has_pass(clock: int, account: Account) -> bool:
     """Tell whether a forced withdrawal of the account has waited for as long as a gate may ask."""
-    return account.not_before > 0 and account.not_before <= clock <= account.not_before + PASS_MS
-
-
-@law
-def waits(clock: int, account: Account) -> bool:
-    """Tell whether the account has a pass, or will have the one that it waits for."""
-    return account.not_before > 0 and clock <= account.not_before + PASS_MS
+    return (
+        account.not_before > 0 and account.not_before <= clock <= account.not_before + GATE_PASS_MS
+    )
 
 
 @law

@@ -20,6 +20,10 @@ FEE_PPM_MAX = PPM  # magnitude of a fee rate
 INDEX_SCALE = 10**12  # funding index units in one micro-quote per lot
 FUNDING_PERIOD_MS = 28_800_000  # eight hours: the period that a funding rate is quoted for
 FUNDING_ELAPSED_MS_MAX = FUNDING_PERIOD_MS
+# How long a forced withdrawal may be late for the time that a gate set it: longer than the base
+# layer lets an operator hold up a message, and then the pass is void, or it could be kept for the
+# next freeze.
+GATE_PASS_MS = 2 * 86_400_000
 
 SETTLEMENT_ASSET = 0
 ALL_SLOTS = 0xFFFF  # the slot that means "every order of the account" in a cancel

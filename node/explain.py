@@ -14,6 +14,7 @@ from clearing.messages import MalformedAction, decode_action
 from clearing.records import State
 from clearing.units import ACTION_BYTES_MAX, PAGE_SLOTS
 from node import (
+    explain_collateral,
     explain_failure,
     explain_governance,
     explain_margin,
@@ -93,7 +94,7 @@ def _no_asset(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     was, count = int(action["asset"]), int(state.globals[0].asset_count)
     first = 1 if action["kind"] == int(Kind.CONVERT) else 0
     return (
-        f"expected an asset of {first} to {count - 1}, was {was}; `novatio inspect` lists them",
+        f"expected an asset of {first} to {count - 1}, was {was}; novatio asset list shows them",
         {"asset": was, "asset_count": count},
     )
 
@@ -315,6 +316,7 @@ _RULES: dict[Code, _Rule] = {
     **explain_governance.RULES,
     **explain_margin.RULES,
     **explain_pools.RULES,
+    **explain_collateral.RULES,
     Code.NO_ACCOUNT: _no_account,
     Code.NO_INSTRUMENT: _no_instrument,
     Code.NO_ASSET: _no_asset,

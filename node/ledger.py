@@ -196,7 +196,7 @@ def price_of(state: State, action: Action, memory: Memory) -> tuple[int, int]:
     """
     if action.kind == Kind.TRADE:
         return action.price, 0
-    if action.kind != Kind.LIQUIDATE:
+    if not is_liquidation(action):
         return 0, 0
     old = memory.before[action.account]
     new = state.accounts[action.account]
@@ -209,6 +209,13 @@ def price_of(state: State, action: Action, memory: Memory) -> tuple[int, int]:
         owed, _ = pending_funding(old.positions[place], state.instruments[action.instrument])
     paid = old.cash - new.cash - owed
     return paid // moved, paid
+
+
+@law
+def is_liquidation(action: Action) -> bool:
+    """Tell whether a keeper takes lots over, by his signature or past the operator."""
+    forced = action.kind == Kind.INBOX and action.kind_of_message == InboxKind.LIQUIDATE
+    return bool(forced or action.kind == Kind.LIQUIDATE)
 
 
 @law
@@ -243,7 +250,7 @@ def write_account(
     if cash != new.cash:
         line = new_line(state, action, memory, passage, row)
         line.kind = kind_of_rest(action, new.cash - cash)
-        if action.kind == Kind.TRADE or action.kind == Kind.LIQUIDATE:
+        if action.kind == Kind.TRADE or is_liquidation(action):
             line.instrument = action.instrument
         line.amount = new.cash - cash
         line.cash = new.cash
@@ -283,7 +290,7 @@ def write_move(
         line.kind = LineKind.FILL if action.kind == Kind.TRADE else LineKind.LIQUIDATION
         line.price = price
         line.amount = -moved * price
-        if action.kind == Kind.LIQUIDATE:
+        if is_liquidation(action):
             line.amount = -paid if row == action.account else paid
     cash += line.amount
     line.cash = cash
@@ -295,7 +302,7 @@ def kind_of_rest(action: Action, amount: int) -> int:
     """Return what a change of cash is that is neither funding nor the price of lots."""
     if action.kind == Kind.TRADE:
         return LineKind.FEE
-    if action.kind == Kind.LIQUIDATE:
+    if is_liquidation(action):
         # An account that pays the fee out of its equity is not left with a debt.
         return LineKind.INSURANCE_FEE if amount < 0 else LineKind.INSURANCE_COVER
     if action.kind == Kind.INBOX and action.kind_of_message == InboxKind.DEPOSIT:
@@ -346,12 +353,12 @@ def new_line(  # type: ignore[no-untyped-def]
             line.role = Role.TAKER
             line.slot = action.taker.slot
             line.reference = action.taker.sequence
-    elif action.kind == Kind.TRANSFER or action.kind == Kind.LIQUIDATE:
+    elif action.kind == Kind.TRANSFER or is_liquidation(action):
         first = row == action.account
         line.counterparty = action.counterparty if first else action.account
-        if action.kind == Kind.LIQUIDATE:
+        if is_liquidation(action):
             line.role = Role.KEEPER if first else Role.LIQUIDATED
-    elif action.kind == Kind.INBOX:
+    if action.kind == Kind.INBOX:
         line.reference = action.inbox_index
     return line
 

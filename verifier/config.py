@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from clearing.units import LAW_VERSION
+from clearing.units import GATE_PASS_MS, LAW_VERSION
 from verifier import gas
 from verifier.errors import ConfigError
 
@@ -175,6 +175,12 @@ def _problems(config: CourtConfig) -> Iterator[str]:
         yield (
             f"expected evidence_bytes_max of at least {EVIDENCE_BYTES_MIN}, the longest evidence, "
             f"was {config.evidence_bytes_max}"
+        )
+    if config.forced_delay_ms >= GATE_PASS_MS:
+        # Otherwise an operator could let the pass of a forced withdrawal lapse.
+        yield (
+            f"expected forced_delay_ms below {GATE_PASS_MS}, how long a pass through the gates is "
+            f"good for, was {config.forced_delay_ms}"
         )
     if config.max_unfinalised * config.batch_gap_blocks < config.challenge_window_blocks:
         yield (

@@ -23,7 +23,6 @@ from clearing.drafts import (
     store_assets,
 )
 from clearing.gates import (
-    PASS_MS,
     check_gates,
     count_outflow,
     released,
@@ -36,7 +35,7 @@ from clearing.lookup import ABSENT, find_account
 from clearing.margin import NO_DRAFT, check_marks, check_outflow, measure, outflow_margin
 from clearing.products import triple_floor
 from clearing.records import Account, Action, State
-from clearing.units import PPM, SETTLEMENT_ASSET, WITHDRAWALS_DEPTH
+from clearing.units import GATE_PASS_MS, PPM, SETTLEMENT_ASSET, WITHDRAWALS_DEPTH
 from clearing.valuation import collateral_value
 
 WITHDRAWALS_MAX = 4**WITHDRAWALS_DEPTH
@@ -161,7 +160,7 @@ def note_gate(state: State, account: Account, held_up: bool) -> None:
     clock = state.globals[0].clock
     if not held_up:
         account.not_before = 0
-    elif account.not_before == 0 or clock > account.not_before + PASS_MS:
+    elif account.not_before == 0 or clock > account.not_before + GATE_PASS_MS:
         account.not_before = clock + state.params[0].freeze_ms
 
 

@@ -41,6 +41,14 @@ REQUESTS = {
         "sequence": "Q",
         "expiry": "Q",
     },
+    Kind.CONVERT: {
+        "keeper": "Q",
+        "account": "Q",
+        "asset": "I",
+        "amount": "Q",
+        "sequence": "Q",
+        "expiry": "Q",
+    },
     Kind.CANCEL: {"account": "Q", "slot": "H", "sequence": "Q"},
     Kind.LIQUIDATE: {
         "keeper": "Q",
@@ -62,7 +70,7 @@ TERMS_FORMAT = ">B" + "".join(TERMS.values())
 
 
 def request(kind, *values):
-    """A withdraw, transfer, cancel or liquidate of these field values, in order."""
+    """A withdraw, transfer, convert, cancel or liquidate of these field values, in order."""
     return pack(REQUEST_FORMATS[kind], kind, *values) + SIGNATURE
 
 

@@ -10,8 +10,9 @@ import pytest
 
 from clearing import step
 from clearing._backend import INTERPRETED
-from clearing.codes import Code, Kind, Side, Status
-from clearing.genesis import GenesisInstrument, GenesisTier
+from clearing.actions.price import ASSET_PRICES
+from clearing.codes import Code, InboxKind, Kind, Side, Status
+from clearing.genesis import GenesisAsset, GenesisInstrument, GenesisTier
 from clearing.units import (
     ALL_SLOTS,
     AMOUNT_MAX,
@@ -68,6 +69,7 @@ SEEN = (MARK, MARK, FAR // 2 + 2_000)
 REQUESTS = {
     Kind.WITHDRAW: (ALICE, 0, 5, 7, FAR),
     Kind.TRANSFER: (ALICE, BOB, 0, 5, 7, FAR),
+    Kind.CONVERT: (ALICE, BOB, 1, 5, 7, FAR),
     Kind.CANCEL: (ALICE, 3, 7),
     Kind.LIQUIDATE: (ALICE, BOB, 0, 5, 7, FAR),
 }
@@ -201,7 +203,7 @@ def test_the_largest_trade_at_the_largest_fees_is_exact(mark):
 
 
 def whale_world(*marks, **changes):
-    """Markets without caps of their own, at any marks, with the widest band and jump."""
+    """Markets and assets without caps of their own, at any marks, with the widest band and jump."""
     market = GenesisInstrument("X", 0, 1, 1, LOTS_MAX, LOTS_MAX)
     return World(
         prices=marks,
@@ -209,6 +211,7 @@ def whale_world(*marks, **changes):
         tiers=(GenesisTier(20_000, 16_000, 1 << 60, 1 << 61),),
         price_band_ppm=PPM,
         price_jump_ppm=PPM,
+        assets=(GenesisAsset(10_000, 0, 1 << 60, 1 << 60), GenesisAsset(100_000, 0, 10**9, 10**6)),
         **changes,
     )
 
@@ -217,6 +220,7 @@ class Fuzz:
     """A seeded stream of actions that keep to the bounds' edges and to what is just legal."""
 
     MARKS = (1, 1 << 20, 1 << 48)
+    ASSET_PRICE = 1 << 20
     NAMES = tuple(f"whale {i}" for i in range(6))
 
     def __init__(self, seed):
@@ -227,7 +231,12 @@ class Fuzz:
             rooms=(8, 512, 100_000),
             price_stale_open_ms=forever,
             price_stale_margin_ms=forever,
+            auction_fast_ms=1_000_000,
+            gate_minimum=1 << 40,
+            gate_ppm=1_000,
         )
+        for asset in (1, 2):
+            self.world.price_asset(asset, self.ASSET_PRICE)
         self.marks = list(self.MARKS)
         self.sequence = 1
         for i, name in enumerate(self.NAMES):
@@ -294,12 +303,26 @@ class Fuzz:
         cash = abs(int(self.world.state.accounts[account].cash))
         return self.some(1, AMOUNT_MAX, cash, cash // 2, cash + 1, low=1, high=AMOUNT_MAX)
 
+    def asset(self):
+        return self.random.choices([0, 1, 2, 3], [8, 4, 4, 1])[0]
+
+    def convert(self):
+        accounts = self.account(), self.account()
+        values = (*accounts, self.asset(), self.amount(), self.next_sequence(), TIME_MAX)
+        return forging.request(Kind.CONVERT, *values)
+
+    def asset_price(self):
+        price = self.random.randint(self.ASSET_PRICE >> 6, self.ASSET_PRICE << 6)
+        asset = ASSET_PRICES + self.random.randrange(1, 4)
+        return forging.price(asset, [(price, price, self.world.time)] * 3)
+
     def withdraw(self):
-        values = (self.account(), 0, self.amount(), self.next_sequence(), TIME_MAX)
+        values = (self.account(), self.asset(), self.amount(), self.next_sequence(), TIME_MAX)
         return forging.request(Kind.WITHDRAW, *values)
 
     def transfer(self):
-        values = (self.account(), self.account(), 0, self.amount(), self.next_sequence(), TIME_MAX)
+        accounts = self.account(), self.account()
+        values = (*accounts, self.asset(), self.amount(), self.next_sequence(), TIME_MAX)
         return forging.request(Kind.TRANSFER, *values)
 
     def cancel(self):
@@ -330,17 +353,28 @@ class Fuzz:
     def deposit(self):
         totals = self.world.totals
         account = self.random.randrange(len(self.NAMES))
-        message = self.random.choice([1, 1, 1, 2])
+        message = self.random.choice([1, 1, 1, 2, 3, 4, 6, 6, 9])
         owner = address_of(self.NAMES[account])
         index = int(totals.inbox_count)
-        return forging.inbox(message, index, account, owner, 0, 0, self.amount())
+        other = self.random.randrange(len(self.NAMES)) if message == InboxKind.LIQUIDATE else 0
+        amount = self.sequence if message == InboxKind.CANCEL_ALL else self.amount()
+        return forging.inbox(message, index, account, owner, other, self.asset(), amount)
 
     def step(self):
         """Judge up to eight random actions; return their codes."""
-        kinds = [self.trade, self.withdraw, self.transfer, self.cancel, self.liquidate]
-        chosen = self.random.choices(kinds, [60, 3, 6, 2, 14], k=7)
+        kinds = [
+            self.trade,
+            self.withdraw,
+            self.transfer,
+            self.cancel,
+            self.liquidate,
+            self.convert,
+        ]
+        chosen = self.random.choices(kinds, [60, 3, 6, 2, 14, 3], k=7)
         actions = [build() for build in chosen]
-        rare = self.random.choice([self.price, self.price, self.funding, self.deposit])
+        rare = self.random.choice(
+            [self.price, self.price, self.funding, self.deposit, self.deposit, self.asset_price]
+        )
         self.world.wait(self.random.choice([1, 1_000, 40_000, 900_000]))
         actions.insert(0, rare())
         codes = judge(self.world, actions)

@@ -8,7 +8,7 @@ from clearing import gates
 from clearing.codes import Code, InboxKind
 from clearing.compiler import checked
 from clearing.genesis import GenesisAsset
-from clearing.units import AMOUNT_MAX, PPM
+from clearing.units import AMOUNT_MAX, GATE_PASS_MS, PPM
 from tests.support.world import DEPOSIT, World
 
 PERIOD_MS = 86_400_000
@@ -157,7 +157,7 @@ def test_a_pass_is_void_when_nobody_came_for_so_long_that_it_would_serve_for_ano
     freeze(world)
     message = (InboxKind.WITHDRAW, alice, DEPOSIT // 2)
     assert world.apply(world.forced(*message)) == Code.APPLIED
-    world.wait(FREEZE_MS + gates.PASS_MS + 1)
+    world.wait(FREEZE_MS + GATE_PASS_MS + 1)
     freeze(world)
     assert world.apply(world.price(0, 50_000_000)) == Code.APPLIED
     assert world.apply(world.forced(*message)) == Code.APPLIED
