@@ -14,7 +14,7 @@ from node.duplicates import CAPACITY_MIN
 from node.events import Publish
 from node.ledger import Ledger
 from node.margin_calls import rehearse_watch
-from node.margins import what_if
+from node.margins import greeks_of, what_if
 from node.markets import instrument_message
 from node.receipts import HASH_PIECES
 from node.records import FrameRecord
@@ -70,4 +70,5 @@ def _rehearse() -> None:
     ledger.take(Publish(_FRAME_TOKEN, frame, outcome))
     rehearse_watch(ledger)
     what_if(engine.state, 0, np.zeros((1, 4), np.int64))
+    greeks_of(engine.state, 0)
     account_proof(engine, 0)
