@@ -190,7 +190,7 @@ def test_a_market_whose_profits_a_sweep_weighs_is_left_as_it_is():
     world, _, short = entered()
     world.move_price(MARK + 1_000)
     world.instrument().operation = 1
-    assert world.apply(mark(world, short)) == Code.NOT_NEEDED
+    assert world.apply(mark(world, short)) == Code.OPERATION_OPEN
     world.instrument().operation = 0
     assert world.apply(mark(world, short)) == Code.APPLIED
 
