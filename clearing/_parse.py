@@ -27,6 +27,7 @@ from clearing.units import (
     BULK_DEPTH_MAX,
     FEE_PPM_MAX,
     LOTS_MAX,
+    OBSERVATION_BYTES,
     OBSERVATIONS_MAX,
     PRICE_MAX,
     SEQUENCE_MAX,
@@ -49,7 +50,7 @@ LONG_PIECES = 48  # an order's struct: its type and eleven words
 SHORT_PIECES = 44  # the longest other struct: its type and ten words
 PAYLOAD_PIECES = 256  # the longest payload, up to whole words
 ACTION_PIECES = 1 + ACTION_BYTES_MAX // 8
-MESSAGE_PIECES = 8
+MESSAGE_PIECES = 186  # the longest message, a price of 16 observations, behind its length
 
 _FORMS = tuple(FORMS.values())
 _TYPES = np.stack(
@@ -94,7 +95,6 @@ ACTION_RECORD_PIECES = ACTION.itemsize // 8
 _INBOX_BYTES = 54
 _CANCEL_BYTES = 19 + SIGNATURE_BYTES
 _PRICE_HEAD_BYTES = 6
-_OBSERVATION_BYTES = 24 + SIGNATURE_BYTES
 _ORDER_BYTES = 47
 _MAKER = 50  # where a trade's maker order stands
 _TAKER = _MAKER + _ORDER_BYTES
@@ -136,6 +136,7 @@ class Workspace(NamedTuple):
     action_rows: Pieces
     action_lengths: Pieces
     message_rows: Pieces
+    message_lengths: Pieces
     message_owners: Pieces  # action of each row
     payload_row: Pieces  # one payload on its way through the hash
     payload_hash: Pieces
@@ -167,6 +168,7 @@ def new_workspace(actions: int, signatures: int) -> Workspace:
         action_rows=rows(chunk, ACTION_PIECES),
         action_lengths=rows(chunk),
         message_rows=rows(chunk, MESSAGE_PIECES),
+        message_lengths=rows(chunk),
         message_owners=rows(chunk),
         payload_row=rows(PAYLOAD_PIECES),
         payload_hash=rows(4),
@@ -193,7 +195,7 @@ def parse_action(
     if FORM_OF[kind] >= 0:
         return _parse_form(blob, start, size, k, FORM_OF[kind], columns, work)
     if kind == Kind.INBOX:
-        valid = size == _INBOX_BYTES and _parse_inbox(blob, start, k, columns, work)
+        valid = size >= _INBOX_BYTES and _parse_inbox(blob, start, size, k, columns, work)
     elif kind == Kind.CANCEL:
         valid = size == _CANCEL_BYTES and _parse_cancel(blob, start, k, columns, work)
     else:
@@ -290,15 +292,24 @@ def _add_struct(work: Workspace, owner: int, number: int, words: int) -> int:
 
 
 @kernel
-def _parse_inbox(blob: Bytes, start: int, k: int, columns: Columns, work: Workspace) -> bool:
+def _parse_inbox(
+    blob: Bytes, start: int, size: int, k: int, columns: Columns, work: Workspace
+) -> bool:
+    kind = load_integer(blob, start + 1, 1)
     index, account = load_piece(blob, start + 2), load_piece(blob, start + 10)
     amount = load_piece(blob, start + 46)
     if not (
         _within(index, 0, ID_MAX) and _within(account, 0, ID_MAX) and _within(amount, 1, AMOUNT_MAX)
     ):
         return False
+    # The amount of a price is how many observations stand behind it; nothing stands behind others.
+    views = amount if kind == InboxKind.PRICE else 0
+    if views > OBSERVATIONS_MAX or size != _INBOX_BYTES + views * OBSERVATION_BYTES:
+        return False
+    if not _observations_valid(blob, start + _INBOX_BYTES, views):
+        return False
     action = columns.actions[k]
-    action.kind_of_message = load_integer(blob, start + 1, 1)
+    action.kind_of_message = kind
     action.inbox_index = index
     action.account = account
     _put_address(action.address, 0, blob, start + 18)
@@ -310,10 +321,15 @@ def _parse_inbox(blob: Bytes, start: int, k: int, columns: Columns, work: Worksp
         action.counterparty = action.subaccount
         action.instrument = action.asset
         action.lots = min(amount, LOTS_MAX)
+    elif kind == InboxKind.PRICE:
+        action.instrument = action.asset
+        _add_observations(blob, start + _INBOX_BYTES, views, action.instrument, columns, work)
     message = work.used[MESSAGES]
     work.used[MESSAGES] = message + 1
     work.message_owners[message] = k
-    load_pieces(blob, start + 1, _INBOX_BYTES - 1, work.message_rows[message])
+    work.message_lengths[message] = load_pieces(
+        blob, start + 1, size - 1, work.message_rows[message]
+    )
     return True
 
 
@@ -452,32 +468,50 @@ def _parse_price(
     if size < _PRICE_HEAD_BYTES:
         return _MALFORMED
     count = load_integer(blob, start + 5, 1)
-    if size != _PRICE_HEAD_BYTES + count * _OBSERVATION_BYTES:
+    if size != _PRICE_HEAD_BYTES + count * OBSERVATION_BYTES:
         return _MALFORMED
+    first = start + _PRICE_HEAD_BYTES
+    if not _observations_valid(blob, first, count):
+        return _MALFORMED
+    instrument = load_integer(blob, start + 1, 4)
+    columns.actions[k].instrument = instrument
+    if count < 1 or count > OBSERVATIONS_MAX:
+        return _QUORUM
+    _add_observations(blob, first, count, instrument, columns, work)
+    return _APPLIED
+
+
+@kernel
+def _observations_valid(blob: Bytes, first: int, count: int) -> bool:
+    """Tell whether the signed observations from ``first`` on are within their bounds."""
     for i in range(count):
-        place = start + _PRICE_HEAD_BYTES + i * _OBSERVATION_BYTES
+        place = first + i * OBSERVATION_BYTES
         if not (
             _within(load_piece(blob, place), 1, PRICE_MAX)
             and _within(load_piece(blob, place + 8), 1, PRICE_MAX)
             and _within(load_piece(blob, place + 16), 0, TIME_MAX)
         ):
-            return _MALFORMED
-    columns.actions[k].instrument = load_integer(blob, start + 1, 4)
-    if count < 1 or count > OBSERVATIONS_MAX:
-        return _QUORUM
+            return False
+    return True
+
+
+@kernel
+def _add_observations(
+    blob: Bytes, first: int, count: int, instrument: int, columns: Columns, work: Workspace
+) -> None:
+    """Write observations beside their signatures, and the structs that are signed."""
     for i in range(count):
-        place = start + _PRICE_HEAD_BYTES + i * _OBSERVATION_BYTES
+        place = first + i * OBSERVATION_BYTES
         owner = _add_signature(blob, place + 24, columns, work)
         observation = columns.observations[work.used[FIRST] + owner]
         observation.index_price = load_piece(blob, place)
         observation.mark_price = load_piece(blob, place + 8)
         observation.time = load_piece(blob, place + 16)
         row = work.short_rows[_add_struct(work, owner, _PRICE, 5)]
-        _put(row, 1, columns.actions[k].instrument)
+        _put(row, 1, instrument)
         _put(row, 2, observation.index_price)
         _put(row, 3, observation.mark_price)
         _put(row, 4, observation.time)
-    return _APPLIED
 
 
 @kernel

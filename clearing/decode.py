@@ -20,7 +20,6 @@ from clearing._parse import (
     FORM_OF,
     LONG,
     LONG_PIECES,
-    MESSAGE_PIECES,
     MESSAGES,
     PAYLOAD,
     SHORT,
@@ -181,7 +180,11 @@ def signatures_bound(blob: Bytes, offsets: Pieces) -> int:
         kind = load_integer(blob, start, 1)
         if kind == Kind.TRADE:
             bound += 3
-        elif kind == Kind.PRICE or (FORM_OF[kind] >= 0 and is_quorum(FORM_OF[kind])):
+        elif (
+            kind == Kind.PRICE
+            or kind == Kind.INBOX
+            or (FORM_OF[kind] >= 0 and is_quorum(FORM_OF[kind]))
+        ):
             bound += min(OBSERVATIONS_MAX, size // SIGNATURE_BYTES)
         else:
             bound += 1
@@ -313,9 +316,7 @@ def _hash_actions(
         for j in range(4):
             columns.actions[first + i].digest[j] = digests[i, j]
     messages = work.used[MESSAGES]
-    for i in range(messages):
-        work.lengths[i] = MESSAGE_PIECES
-    hash_rows(work.message_rows, work.lengths, messages, Tag.INBOX_MESSAGE, work.hashes)
+    hash_rows(work.message_rows, work.message_lengths, messages, Tag.INBOX_MESSAGE, work.hashes)
     for i in range(messages):
         for j in range(4):
             columns.actions[work.message_owners[i]].digest[j] = work.hashes[i, j]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self, TypeAlias, TypeVar, cast
 
 from clearing import eip712
-from clearing.codes import Code, Kind, Side, Tag
+from clearing.codes import Code, InboxKind, Kind, Side, Tag
 from clearing.encoding import Field, MalformedBytes, Reader, integers, raw
 from clearing.forms import ADDRESS_BYTES, FORMS, ID_MAX
 from clearing.keccak import pad, tagged_hash
@@ -25,6 +25,7 @@ from clearing.units import (
     BULK_DEPTH_MAX,
     FEE_PPM_MAX,
     LOTS_MAX,
+    OBSERVATIONS_MAX,
     PRICE_MAX,
     SEQUENCE_MAX,
     SIGNATURE_BYTES,
@@ -35,7 +36,7 @@ from clearing.units import (
 T = TypeVar("T")
 
 NO_ADDRESS = bytes(ADDRESS_BYTES)
-INBOX_MESSAGE_BYTES = 53
+INBOX_MESSAGE_BYTES = 53  # and 89 for each observation of a price
 
 
 class MalformedAction(MalformedBytes):
@@ -91,6 +92,7 @@ _OBSERVATION = (
     Field("mark_price", 8, 1, PRICE_MAX),
     _TIME,
 )
+_OBSERVATIONS = Field("observations", 1, 1, OBSERVATIONS_MAX)
 _INBOX_HEAD = (_KIND, Field("index", 8, 0, ID_MAX), _ACCOUNT)
 _INBOX_TAIL = (Field("subaccount", 4, 0, (1 << 32) - 1), _ASSET, _AMOUNT)
 
@@ -462,9 +464,10 @@ class Liquidate(_Request):
 
 @dataclass(frozen=True)
 class InboxMessage:
-    """What the base layer forces in: 53 bytes. Every kind byte decodes; the law knows deposits.
+    """What the base layer forces in: 53 bytes. Every kind byte decodes, also those of no kind.
 
-    index and account 0 .. 2^62; owner an address; amount 1 .. 2^61 micro-quote.
+    index and account 0 .. 2^62; owner an address; amount 1 .. 2^61 micro-quote. Behind a price
+    (kind 5) stand its 1 .. 16 signed ``observations``, whose number is the amount.
     """
 
     kind: int
@@ -474,11 +477,19 @@ class InboxMessage:
     subaccount: int
     asset: int
     amount: int
+    observations: tuple[PriceObservation, ...] = ()
 
     def encode(self) -> bytes:
-        """Return the 53 bytes of the message. Raises ValueError beyond a bound."""
+        """Return the bytes of the message. Raises ValueError beyond a bound."""
+        wanted = self.amount if self.kind == InboxKind.PRICE else 0
+        if not len(self.observations) == wanted <= OBSERVATIONS_MAX:
+            raise ValueError(
+                f"expected {_OBSERVATIONS.bound()}, the amount of a price, was "
+                f"{len(self.observations)} and {self.amount}"
+            )
         owner = raw("owner", self.owner, ADDRESS_BYTES)
-        return integers(_INBOX_HEAD, self) + owner + integers(_INBOX_TAIL, self)
+        views = b"".join(observation.encode() for observation in self.observations)
+        return integers(_INBOX_HEAD, self) + owner + integers(_INBOX_TAIL, self) + views
 
     @classmethod
     def decode(cls, data: bytes) -> InboxMessage:
@@ -490,7 +501,13 @@ class InboxMessage:
         """Read a message at the cursor. Raises MalformedAction."""
         head = reader.integers(_INBOX_HEAD)
         owner = reader.raw("owner", ADDRESS_BYTES)
-        return cls(**head, owner=owner, **reader.integers(_INBOX_TAIL))
+        start = reader.offset
+        tail = reader.integers(_INBOX_TAIL)
+        count = tail["amount"] if head["kind"] == InboxKind.PRICE else 0
+        if count > OBSERVATIONS_MAX:
+            raise MalformedAction(start, _OBSERVATIONS.bound(), count)
+        views = tuple(PriceObservation.read(reader) for _ in range(count))
+        return cls(**head, owner=owner, **tail, observations=views)
 
     def message_hash(self) -> bytes:
         """Return H(15, pad(message)), the hash that the inbox accumulator takes in."""
@@ -513,8 +530,8 @@ class Inbox:
         return cls(InboxMessage.read(reader))
 
     def signed(self, domain: bytes) -> list[tuple[bytes, bytes]]:
-        """Return nothing: the base layer's accumulator vouches for the message."""
-        return []
+        """Return what the publishers of a price signed; the base layer vouches for the rest."""
+        return Price(self.message.asset, self.message.observations).signed(domain)
 
 
 @dataclass(frozen=True)
@@ -617,7 +634,7 @@ def sequenced_accumulator(accumulator: bytes, root: bytes) -> bytes:
 
 
 def inbox_message_hash(message: bytes) -> bytes:
-    """Return H(15, pad(message)) of the 53 bytes of a message."""
+    """Return H(15, pad(message)) of the bytes of a message."""
     return tagged_hash(Tag.INBOX_MESSAGE, pad(message))
 
 

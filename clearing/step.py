@@ -137,9 +137,14 @@ def cost(state: State, action: Action) -> tuple[int, int]:
 
 @law
 def names_of_action(action: Action) -> int:
-    """Return the NAMES bits of an action: its kind's, and of a forced liquidation its keeper's."""
+    """Return the NAMES bits of an action: its kind's, and of a forced liquidation its keeper's.
+
+    A forced price names its market and no account.
+    """
     if action.kind == Kind.INBOX and action.kind_of_message == InboxKind.LIQUIDATE:
         return int(NAMES[Kind.INBOX] | NAMES[Kind.LIQUIDATE])
+    if action.kind == Kind.INBOX and action.kind_of_message == InboxKind.PRICE:
+        return int(NAMES[Kind.PRICE])
     return int(NAMES[action.kind])
 
 
@@ -147,9 +152,11 @@ def names_of_action(action: Action) -> int:
 def brings_underlying(action: Action) -> bool:
     """Tell whether the action reads its market's underlying whatever that is.
 
-    All that name a market do, but for the hot kinds and forced messages.
+    All that name a market do, but for the hot kinds and forced messages other than prices.
     """
     kind = action.kind
+    if kind == Kind.INBOX and action.kind_of_message == InboxKind.PRICE:
+        return True
     if NAMES[kind] & NAMES_UNDERLYING != 0:
         return True
     return (
@@ -239,7 +246,7 @@ def dispatch(
     if kind == Kind.TRADE:
         return trade(state, action, signers)
     if kind == Kind.INBOX:
-        return inbox(state, action)
+        return inbox(state, action, observations, signers)
     if kind == Kind.WITHDRAW:
         return withdraw(state, action, signers)
     if kind == Kind.TRANSFER:

@@ -57,6 +57,7 @@ STEP_RECOVERIES = 64  # signatures that one step may recover
 
 BULK_DEPTH_MAX = 12
 SIGNATURE_BYTES = 65
+OBSERVATION_BYTES = 24 + SIGNATURE_BYTES  # two prices, a time and their signature
 
 ACCOUNTS_DEPTH = 12  # quaternary levels: 4^12 accounts
 INSTRUMENTS_DEPTH = 5

@@ -46,7 +46,7 @@ class Synced:
 
 @dataclass(frozen=True, slots=True)
 class InboxArrived:
-    """Messages of finalised base-layer blocks, 53 bytes each, from index `first` on."""
+    """Messages of finalised base-layer blocks, their bytes, from index `first` on."""
 
     first: int
     messages: tuple[bytes, ...]

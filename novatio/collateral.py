@@ -19,7 +19,7 @@ from clearing.units import AMOUNT_MAX, MICRO, PPM, SETTLEMENT_ASSET
 from node.v1 import node_pb2 as pb
 from novatio.orders import Market, Number, micro
 from novatio.pool import Owned
-from verifier.inbox import ForcedRequest
+from verifier.inbox import ForcedRequest, forced_price
 
 __all__ = [
     "Holding",
@@ -29,6 +29,7 @@ __all__ = [
     "forced_cancel",
     "forced_close",
     "forced_liquidation",
+    "forced_price",
     "forced_withdrawal",
     "holdings_of",
     "optimise",

@@ -149,7 +149,7 @@ class Court:
 
     def force(self, call: Call, request: ForcedRequest) -> Forced:
         """Force what the sender asks for into the inbox: the law does it in time."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS + gas.hashing(256, 2))
+        call.meter.spend(gas.forcing(len(request.observations)))
         block = call.block
         message = self.inbox.force(call.sender, request, block.number, block.time_ms)
         return Forced(

@@ -7,7 +7,7 @@ out of gas fails without a trace, whatever it was about to prove.
 
 from __future__ import annotations
 
-from clearing.units import ACTIONS_PER_STEP, STEP_RECOVERIES, STEPS_DEPTH
+from clearing.units import ACTIONS_PER_STEP, OBSERVATION_BYTES, STEP_RECOVERIES, STEPS_DEPTH
 from verifier.errors import Refused, TransactionError
 
 TRANSACTION_GAS = 21_000
@@ -70,6 +70,11 @@ def posting(data_length: int, steps: int, actions: int) -> int:
 def posting_max(data_length: int, steps: int) -> int:
     """Return the most that posting this much data can cost, intrinsic gas included."""
     return intrinsic(data_length + 2_048) + posting(data_length, steps, steps * ACTIONS_PER_STEP)
+
+
+def forcing(observations: int) -> int:
+    """Return the gas of `force` beyond the intrinsic gas: a message and the accumulator."""
+    return CALL_SLOTS * STORAGE_GAS + hashing(256 + OBSERVATION_BYTES * observations, 2)
 
 
 def proving(evidence_length: int) -> int:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from clearing.codes import InboxKind
-from clearing.messages import InboxMessage, inbox_accumulator
-from clearing.units import ACCOUNTS_DEPTH, AMOUNT_MAX, ASSETS_MAX, SETTLEMENT_ASSET
+from clearing.messages import InboxMessage, PriceObservation, inbox_accumulator
+from clearing.units import (
+    ACCOUNTS_DEPTH,
+    AMOUNT_MAX,
+    ASSETS_MAX,
+    OBSERVATIONS_MAX,
+    SETTLEMENT_ASSET,
+)
 from verifier.errors import CourtError, Refused
 from verifier.ledger import check_asset
 from verifier.undo import Cell, Table, UndoLog
@@ -30,7 +37,8 @@ class ForcedRequest(NamedTuple):
 
     Withdraw: `number` an asset, `amount` its units. Cancel all: `amount` the last sequence that
     dies. Close position: `number` an instrument, `amount` lots. Liquidate: `account` is the
-    keeper's, `other` the failing one, `number` the instrument, `amount` the most lots.
+    keeper's, `other` the failing one, `number` the instrument, `amount` the most lots. Price: see
+    `forced_price`; no other kind has `observations`.
     """
 
     kind: int
@@ -38,14 +46,26 @@ class ForcedRequest(NamedTuple):
     number: int
     other: int
     amount: int
+    observations: tuple[PriceObservation, ...] = ()
 
 
 FORCED_KINDS = (
     InboxKind.WITHDRAW,
     InboxKind.CANCEL_ALL,
     InboxKind.CLOSE_POSITION,
+    InboxKind.PRICE,
     InboxKind.LIQUIDATE,
 )
+
+
+def forced_price(number: int, observations: Iterable[PriceObservation]) -> ForcedRequest:
+    """Return the request that forces 1 .. 16 signed observations of instrument `number` in.
+
+    It acts for no account, so that anybody may send it: account and other are 0, the amount is how
+    many observations there are.
+    """
+    views = tuple(observations)
+    return ForcedRequest(InboxKind.PRICE, 0, number, 0, len(views), views)
 
 
 class Inbox:
@@ -103,7 +123,8 @@ class Inbox:
         """Append what `sender` forces on an account, and return the message.
 
         Whether the account is the sender's only the law can tell: its owner may have passed it on
-        to another key. Raises Refused(UNKNOWN_REQUEST, NO_SUCH_ACCOUNT, UNKNOWN_ASSET or
+        to another key. Nor can the base layer tell whether the signatures of a price are those of
+        publishers. Raises Refused(UNKNOWN_REQUEST, NO_SUCH_ACCOUNT, UNKNOWN_ASSET or
         AMOUNT_OUT_OF_BOUNDS).
         """
         if request.kind not in FORCED_KINDS:
@@ -112,7 +133,16 @@ class Inbox:
                 f"expected a message of kind {', '.join(map(str, map(int, FORCED_KINDS)))}, "
                 f"was {request.kind}; the base layer forces nothing else in",
             )
-        for account in (request.account, request.other):
+        is_price = request.kind == InboxKind.PRICE
+        if is_price:
+            _check_price(request)
+        elif request.observations:
+            raise Refused(
+                CourtError.UNKNOWN_REQUEST,
+                f"expected observations with a price alone, was {len(request.observations)} of "
+                f"them with kind {request.kind}; leave them out",
+            )
+        for account in () if is_price else (request.account, request.other):
             if not 0 <= account < self._next_account.value:
                 raise Refused(
                     CourtError.NO_SUCH_ACCOUNT,
@@ -130,6 +160,7 @@ class Inbox:
             request.other,
             request.number,
             request.amount,
+            request.observations,
         )
         return self._append(message, block, time_ms)
 
@@ -159,6 +190,22 @@ class Inbox:
         self._accounts[owner, subaccount] = account
         self._next_account.value = account + 1
         return account
+
+
+def _check_price(request: ForcedRequest) -> None:
+    """What the law's parser could not read would block the queue for ever."""
+    if not 1 <= request.amount == len(request.observations) <= OBSERVATIONS_MAX:
+        raise Refused(
+            CourtError.AMOUNT_OUT_OF_BOUNDS,
+            f"expected 1 to {OBSERVATIONS_MAX} observations, as many as the amount says, was "
+            f"{len(request.observations)} and {request.amount}; send a quorum's",
+        )
+    if request.account or request.other:
+        raise Refused(
+            CourtError.UNKNOWN_REQUEST,
+            f"expected a price to act for no account, was {request.account} and "
+            f"{request.other}; leave both 0",
+        )
 
 
 def _check_amount(amount: int) -> None:

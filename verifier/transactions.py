@@ -16,8 +16,14 @@ from enum import IntEnum
 from typing import ClassVar, TypeAlias
 
 from clearing.keccak import keccak256
+from clearing.messages import PriceObservation
 from clearing.recovery import NULL_ADDRESS, recover, sign
-from clearing.units import SETTLEMENT_ASSET, SIGNATURE_BYTES, WITHDRAWALS_DEPTH
+from clearing.units import (
+    OBSERVATION_BYTES,
+    SETTLEMENT_ASSET,
+    SIGNATURE_BYTES,
+    WITHDRAWALS_DEPTH,
+)
 from verifier.batch import OPENING_BYTES
 from verifier.errors import Refused, TransactionError
 from verifier.exits import LEAF_BYTES
@@ -99,19 +105,23 @@ class Deposit:
 
 @dataclass(frozen=True, slots=True)
 class Force:
-    """Force a message of the sender on an account into the inbox: see `ForcedRequest`."""
+    """Force a message of the sender into the inbox: see `ForcedRequest`."""
 
     kind: ClassVar = TransactionKind.FORCE
     request: ForcedRequest
 
     def encode(self) -> bytes:
         """Return the body's bytes."""
-        return _FORCE.pack(*self.request)
+        *numbers, observations = self.request
+        return _FORCE.pack(*numbers) + b"".join(one.encode() for one in observations)
 
     @classmethod
     def decode(cls, body: bytes) -> Force:
         """Inverse of `encode`."""
-        return cls(ForcedRequest(*_FORCE.unpack(body)))
+        kind, account, number, other, amount = _FORCE.unpack_from(body)
+        starts = range(_FORCE.size, len(body), OBSERVATION_BYTES)
+        views = [PriceObservation.decode(body[at : at + OBSERVATION_BYTES]) for at in starts]
+        return cls(ForcedRequest(kind, account, number, other, amount, tuple(views)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,16 @@ took the owner's place), with the account's own risk as for anybody's signed req
 - cancel all: kills every order up to a sequence, and a forced close's offer;
 - close position: offers lots of a position to keepers (clearing.actions.close_position);
 - liquidate: takes lots of a failing account as a keeper does, so that no operator can spare it.
-What the law rejects of it, or while the law is halted all but withdrawals, is consumed without
-effect. Prices do not come this way: their signatures do not fit a message.
+A price acts for nobody: its observations carry the signatures of a quorum, whoever sends them, and
+are judged as those of a price action (clearing.actions.price), so that no operator can let marks go
+stale. What the law rejects of a message, or while the law is halted all but deposits and
+withdrawals, is consumed without effect.
 """
 
 from clearing.accumulators import extend_inbox
 from clearing.actions.close_position import offer_position, withdraw_offer
 from clearing.actions.liquidate import take_failing
+from clearing.actions.price import price
 from clearing.actions.withdraw import (
     WITHDRAWALS_MAX,
     append_withdrawal,
@@ -27,8 +30,9 @@ from clearing.compiler import law
 from clearing.drafts import FIRST, commit_account, draft_account, store_account, touch_account
 from clearing.gates import count_inflow, value_of
 from clearing.holdings import add_units, check_credit, is_collateral
+from clearing.layout import Grid, Rows
 from clearing.lookup import MISSING, find_account, find_instrument, same_word
-from clearing.records import Account, Action, State
+from clearing.records import Account, Action, Observation, State
 from clearing.units import (
     ACCOUNTS_DEPTH,
     AMOUNT_MAX,
@@ -44,20 +48,15 @@ ASSET_ACTIVE = 0
 
 
 @law
-def inbox(state: State, action: Action) -> int:
+def inbox(state: State, action: Action, observations: Rows[Observation], signers: Grid) -> int:
     """Consume the next message. Only a message out of order is rejected."""
     totals = state.globals[0]
     if action.inbox_index != totals.inbox_count:
         return Code.INBOX_ORDER
-    row = find_account(state, action.account)
-    if row == MISSING:
-        return Code.INVARIANT
-    if action.kind_of_message == InboxKind.DEPOSIT:
-        code = deposit(state, action, row)
-    elif row >= 0 and is_sender(state.accounts[row], action):
-        code = force(state, action, row)
+    if action.kind_of_message == InboxKind.PRICE:
+        code = force_price(state, action, observations, signers)
     else:
-        code = Code.NO_ACCOUNT
+        code = act(state, action)
     if code == Code.INVARIANT and (
         state.scratch[0].missing_kind != 0 or totals.status == Status.ACTIVE
     ):
@@ -65,6 +64,29 @@ def inbox(state: State, action: Action) -> int:
     totals.inbox_count += 1
     extend_inbox(state, action.digest)
     return Code.APPLIED
+
+
+@law
+def force_price(
+    state: State, action: Action, observations: Rows[Observation], signers: Grid
+) -> int:
+    """Judge and apply the observations of a message as those of a price action."""
+    if state.globals[0].status != Status.ACTIVE:
+        return Code.HALTED
+    return price(state, action, observations, signers)
+
+
+@law
+def act(state: State, action: Action) -> int:
+    """Do what a message asks of the account that it names."""
+    row = find_account(state, action.account)
+    if row == MISSING:
+        return Code.INVARIANT
+    if action.kind_of_message == InboxKind.DEPOSIT:
+        return deposit(state, action, row)
+    if row >= 0 and is_sender(state.accounts[row], action):
+        return force(state, action, row)
+    return Code.NO_ACCOUNT
 
 
 @law

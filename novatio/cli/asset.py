@@ -31,7 +31,9 @@ def list_assets(app: App) -> None:
     app.show_rows("assets", rows, columns)
 
 
-def _send(app: App, request: Any, wait_seconds: float) -> None:
+def _send(
+    app: App, request: Any, wait_seconds: float, note: str = "for the account's owner"
+) -> None:
     from novatio.base import send, wait_for
     from verifier.transactions import Force
 
@@ -45,7 +47,7 @@ def _send(app: App, request: Any, wait_seconds: float) -> None:
             "block": receipt.block_number,
         }
     )
-    app.note("the law acts once the block is final, for the account's owner: novatio heads")
+    app.note(f"the law acts once the block is final, {note}: novatio heads")
 
 
 @force.command("withdraw", params=[WAIT])
@@ -97,3 +99,22 @@ def force_liquidation(
 
     market = app.client().market(instrument)
     _send(app, forced_liquidation(market, keeper, account, size), wait_seconds)
+
+
+@force.command("price", params=[WAIT])
+@click.argument("action")
+@pass_app
+def force_price(app: App, action: str, wait_seconds: float) -> None:
+    """Bring in the signed price ACTION, in hex: what publishers sent, and the operator left out."""
+    from clearing.encoding import MalformedBytes
+    from clearing.messages import Price, decode_action
+    from novatio.collateral import forced_price
+
+    try:
+        price = decode_action(bytes.fromhex(action.removeprefix("0x")))
+    except (ValueError, MalformedBytes) as error:
+        raise click.BadParameter(f"no action in hex: {error}", param_hint="ACTION") from error
+    if not isinstance(price, Price):
+        raise click.BadParameter(f"expected a price, was kind {price.encode()[0]}")
+    request = forced_price(price.instrument, price.observations)
+    _send(app, request, wait_seconds, "if a quorum signed and the price is newer than the last")

@@ -11,7 +11,7 @@ import pytest
 from clearing.codes import Code, InboxKind, Kind
 from clearing.genesis import GenesisAsset
 from clearing.keys import address_of
-from clearing.messages import Inbox, InboxMessage, Transfer, Withdraw
+from clearing.messages import Inbox, InboxMessage, Price, Transfer, Withdraw, decode_action
 from clearing.requests import Request
 from clearing.units import LOTS_MAX
 from prover.engine import Engine
@@ -95,6 +95,13 @@ class Court:
         owner = address_of(key_of(account if sender is None else sender))
         return Inbox(InboxMessage(kind, index, account, owner, other, number, amount)).encode()
 
+    def forced_price(self, action, sender=HERMIT):
+        """The observations of an encoded price action, forced in."""
+        index, self.market.inbox = self.market.inbox, self.market.inbox + 1
+        price, owner = price_of(action), address_of(key_of(sender))
+        count, views = len(price.observations), price.observations
+        return Inbox(InboxMessage(5, index, 0, owner, 0, price.instrument, count, views)).encode()
+
     def convert(self, keeper, account, asset=ASSET, amount=LOTS_MAX):
         fields = {
             "keeper": keeper,
@@ -131,6 +138,12 @@ class Court:
     def paid(self):
         rows = self.state.withdrawals[: int(self.state.globals[0].withdrawal_count)]
         return [(int(row.asset), int(row.amount), int(row.account)) for row in rows]
+
+
+def price_of(action):
+    price = decode_action(action)
+    assert isinstance(price, Price)
+    return price
 
 
 def failing_court():
@@ -250,10 +263,56 @@ def test_a_forced_liquidation_spares_nobody():
     assert court.lots(KEEPER) == 5
 
 
-@pytest.mark.parametrize("kind", [0, InboxKind.PRICE, 255])
+@pytest.mark.parametrize("kind", [0, 7, 255])
 def test_a_message_of_no_known_kind_changes_nothing_but_the_queue(kind):
     court = Court()
     before = court.state.accounts.tobytes()
     assert court.step(court.forced(kind, ALICE, 5)) == [Code.APPLIED]
     assert court.state.accounts.tobytes() == before
     assert court.paid() == []
+
+
+def test_a_forced_price_moves_marks_and_nobody_can_twist_it():
+    court = Court()
+    court.wait(1_000)
+    fallen = court.forced_price(court.market.price(0, FALLEN))
+    asset = court.forced_price(court.asset_price(ASSET_PRICE - 1))
+    assert court.step(fallen, asset) == [Code.APPLIED] * 2
+    assert int(court.state.instruments[0].index_price) == FALLEN
+    assert int(court.state.assets[ASSET].price) == ASSET_PRICE - 1
+
+
+def test_a_forced_price_that_the_law_rejects_is_consumed():
+    court = Court()
+    before = court.state.instruments.tobytes(), court.state.assets.tobytes()
+    old = price_of(court.market.price(0, FALLEN))
+    court.wait(1_000)
+    new = price_of(court.market.price(0, FALLEN))
+    none_signed = replace(new, observations=(replace(new.observations[0], signature=bytes(65)),))
+    cases = [
+        old,
+        replace(new, observations=new.observations * 2),
+        none_signed,
+        price_of(court.market.price(0, FALLEN, court.time + 10**9)),
+        price_of(court.market.price(0, FIRST_PRICE * 9)),
+        Price(77, new.observations),
+        price_of(court.asset_price(asset=7)),
+    ]
+    messages = [court.forced_price(price.encode()) for price in cases]
+    assert court.step(*messages) == [Code.APPLIED] * 7
+    assert int(court.state.globals[0].inbox_count) == court.market.inbox
+    assert (court.state.instruments.tobytes(), court.state.assets.tobytes()) == before
+
+
+def test_a_forced_price_lets_a_forced_liquidation_through():
+    court = Court()
+    court.run(court.market.trade(ALICE, BOB, lots=LOTS, price=FIRST_PRICE))
+    court.wait(10**9)
+    blocked = court.forced(InboxKind.LIQUIDATE, KEEPER, 5, other=ALICE)
+    assert court.step(blocked) == [Code.APPLIED]
+    assert court.lots(KEEPER) == 0
+    assert court.step(court.forced_price(court.market.price(0, FALLEN))) == [Code.APPLIED]
+    court.wait(60_000)
+    taken = court.forced(InboxKind.LIQUIDATE, KEEPER, 5, other=ALICE)
+    assert court.step(taken) == [Code.APPLIED]
+    assert court.lots(KEEPER) == 5

@@ -18,6 +18,7 @@ from clearing.messages import (
     Authorisation,
     Cancel,
     Funding,
+    Inbox,
     InboxMessage,
     MalformedAction,
     MalformedStep,
@@ -51,6 +52,7 @@ from tests.support.actions import (
     VENUE,
     WITHDRAW,
     actions,
+    assert_decoded_alike,
     authorisations,
     messages,
     observations,
@@ -358,6 +360,40 @@ def test_hashes_of_steps_and_accumulators_are_those_of_the_protocol():
     assert len(message.encode()) == 53
     assert message.message_hash() == inbox_message_hash(message.encode())
     assert message.message_hash() == keccak(padded + b"\x15")
+
+
+def test_a_forced_price_is_a_message_of_its_observations():
+    views = (OBSERVATION_EXAMPLE,) * 16
+    message = InboxMessage(5, 6, 0, VENUE, 0, 9, 16, views)
+    encoded = message.encode()
+    assert encoded[:53] == b"\x05" + (6).to_bytes(8, "big") + bytes(8) + VENUE + bytes(4) + (
+        9
+    ).to_bytes(4, "big") + (16).to_bytes(8, "big")
+    assert encoded[53:] == OBSERVATION_EXAMPLE.encode() * 16
+    assert InboxMessage.decode(encoded) == message
+    padded = len(encoded).to_bytes(8, "big") + encoded + bytes(-len(encoded) % 8)
+    assert message.message_hash() == keccak(padded + b"\x15")
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "count"), [(5, 1, 0), (5, 1, 2), (5, 17, 17), (5, 17, 16), (1, 1, 1)]
+)
+def test_a_message_has_as_many_observations_as_a_prices_amount_says(kind, amount, count):
+    views = (OBSERVATION_EXAMPLE,) * count
+    with pytest.raises(ValueError, match=r"observations 1\.\.16"):
+        InboxMessage(kind, 6, 0, VENUE, 0, 9, amount, views).encode()
+
+
+def test_observations_that_do_not_fit_their_message_are_malformed():
+    raw = Inbox(InboxMessage(5, 6, 0, VENUE, 0, 9, 2, (OBSERVATION_EXAMPLE,) * 2)).encode()
+    more = raw[:46] + (17).to_bytes(8, "big") + OBSERVATION_EXAMPLE.encode() * 17
+    late = OBSERVATION_EXAMPLE.encode()[:16] + (2**62 + 1).to_bytes(8, "big") + bytes(65)
+    forged = raw[: 54 + 89] + late
+    cases = [raw[:-1], raw + b"\0", raw[:54], more, forged, b"\x01\x01" + raw[2:]]
+    for case in cases:
+        with pytest.raises(MalformedAction):
+            decode_action(case)
+    assert_decoded_alike([raw, *cases, raw])
 
 
 @pytest.mark.parametrize(

@@ -90,12 +90,16 @@ def pledged(tmp_path_factory):
 
 
 def price_asset(house, price):
+    [outcome] = house.client.submit([signed_price(house, price)])
+    outcome.raise_for_rejection()
+
+
+def signed_price(house, price):
     seen = PriceObservation(price, price, now_ms())
     instrument = ASSET_PRICES + ASSET
     signed = digest(house.client.info().domain_separator, seen.struct_hash(instrument))
     observation = replace(seen, signature=sign(PUBLISHER, signed))
-    [outcome] = house.client.submit([Price(instrument, (observation,))])
-    outcome.raise_for_rejection()
+    return Price(instrument, (observation,))
 
 
 def consumed(house):
@@ -148,6 +152,19 @@ def test_a_forced_cancel_kills_orders(pledged):
     assert pledged.cli("force", "cancel", 1, 77, key=BUYER).exit_code == 0
     pledged.until(lambda: consumed(pledged) == before + 1)
     assert pledged.client.account(1).order_floor == 77
+
+
+def test_anyone_forces_a_signed_price_in(pledged):
+    before, price = consumed(pledged), signed_price(pledged, 1_600_000).encode().hex()
+    done = pledged.cli("force", "price", "0x" + price, "-o", "json", key=BUYER)
+    assert shown(done)["inbox_index"] == before
+    pledged.until(lambda: consumed(pledged) == before + 1)
+    assert [one.price_micro for one in pledged.client.assets()] == [1_600_000]
+
+
+@pytest.mark.parametrize("action", ["0x", "zz", "06", "0700000000"])
+def test_what_is_no_price_is_not_forced_in(pledged, action):
+    assert pledged.cli("force", "price", action, key=BUYER).exit_code == 2
 
 
 def test_a_conversion_that_is_not_needed_is_explained(pledged):

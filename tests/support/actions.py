@@ -5,9 +5,10 @@ from dataclasses import fields
 import numpy as np
 from hypothesis import strategies as st
 
-from clearing.codes import Code
+from clearing.codes import Code, InboxKind
 from clearing.decode import decode, pack
 from clearing.eip712 import domain_separator
+from clearing.forms import QUORUM
 from clearing.keccak import pieces, to_bytes
 from clearing.layout import pieces_of
 from clearing.messages import (
@@ -29,6 +30,7 @@ from clearing.messages import (
     decode_action,
 )
 from clearing.records import ACTION
+from clearing.requests import Request
 from clearing.units import AMOUNT_MAX, FEE_PPM_MAX, LOTS_MAX, PRICE_MAX, SEQUENCE_MAX, TIME_MAX
 
 DOMAIN = domain_separator(31_337, bytes(range(1, 21)))
@@ -56,6 +58,7 @@ EXAMPLES: tuple[Action, ...] = (
     Funding(9),
     LIQUIDATE,
     Inbox(InboxMessage(1, 6, 4, VENUE, 2, 0, 5_000_000)),
+    Inbox(InboxMessage(5, 6, 0, VENUE, 0, 9, 2, (OBSERVATION_EXAMPLE,) * 2)),
 )
 
 
@@ -107,7 +110,20 @@ def trades(draw):
 
 
 observations = st.builds(PriceObservation, prices, prices, times, signatures)
-messages = st.builds(InboxMessage, within(0, 255), ids, ids, addresses, u32s, u32s, amounts)
+kinds = within(0, 255).filter(lambda kind: kind != InboxKind.PRICE)
+views = st.lists(observations, min_size=1, max_size=16).map(tuple)
+
+
+@st.composite
+def forced_prices(draw):
+    seen = draw(views)
+    index, account, owner, number, asset = draw(st.tuples(ids, ids, addresses, u32s, u32s))
+    return InboxMessage(5, index, account, owner, number, asset, len(seen), seen)
+
+
+messages = forced_prices() | st.builds(
+    InboxMessage, kinds, ids, ids, addresses, u32s, u32s, amounts
+)
 actions = st.one_of(
     trades(),
     st.builds(Withdraw, ids, u32s, amounts, sequences, times, signatures),
@@ -147,7 +163,16 @@ def store(record, action):
             record[name] = value
 
 
-def expected_record(raw, first):
+def store_request(record, action, first_piece):
+    """The same for an action of a form, whose payload stands in the column from a piece on."""
+    for part, value in zip(action.form.parts, action.values, strict=True):
+        is_address = part.solidity == "address"
+        record[part.record] = word_of(value.to_bytes(20, "big")) if is_address else value
+    if action.payload:
+        record["payload_first"], record["payload_count"] = first_piece, len(action.payload)
+
+
+def expected_record(raw, first, first_piece=0):
     """(record, signed pairs, observed values) that the readable decoder says ``raw`` stands for."""
     record = np.zeros(1, ACTION)
     row = record[0]
@@ -160,10 +185,25 @@ def expected_record(raw, first):
         row["code"] = error.code
         return record, [], []
     assert action.encode() == raw
-    store(row, action)
+    if isinstance(action, Request):
+        store_request(row, action, first_piece)
+        if action.form.signed_by == QUORUM and not 1 <= len(action.signatures) <= 16:
+            row["code"] = Code.QUORUM
+            for name in (part.record for part in action.form.parts):
+                row[name] = 0
+            row["payload_first"] = row["payload_count"] = 0
+            return record, [], []
+    else:
+        store(row, action)
     views = action.observations if isinstance(action, Price) else ()
     if isinstance(action, Inbox):
-        row["digest"] = pieces(action.message.message_hash())
+        message, views = action.message, action.message.observations
+        row["digest"] = pieces(message.message_hash())
+        if message.kind == InboxKind.LIQUIDATE:
+            row["counterparty"] = message.subaccount
+            row["lots"] = min(message.amount, LOTS_MAX)
+        if message.kind in (InboxKind.LIQUIDATE, InboxKind.PRICE):
+            row["instrument"] = message.asset
     if isinstance(action, Price) and not 1 <= len(views) <= 16:
         row["code"] = Code.QUORUM
         return record, [], []
@@ -178,9 +218,10 @@ def assert_decoded_alike(raws):
     columns = decode(*pack(raws), pieces(DOMAIN))
     assert columns.action_count == len(raws) == columns.actions.shape[0]
     records, observed = pieces_of(columns.actions), pieces_of(columns.observations)
-    row = 0
+    row = pieces_seen = 0
     for k, raw in enumerate(raws):
-        record, signed, seen = expected_record(raw, row)
+        record, signed, seen = expected_record(raw, row, pieces_seen)
+        pieces_seen += int(record[0]["payload_count"])
         assert np.array_equal(records[k], pieces_of(record)[0]), (raw, columns.actions[k], record)
         assert to_bytes(columns.action_digests[k]) == action_hash(raw)
         for (digest, signature), view in zip(signed, seen, strict=True):

@@ -291,6 +291,13 @@ class World:
         """A message that the base layer forces in for a trader; `other` is the failing account."""
         return self.deposit(trader, amount, other, kind=kind, asset=asset, **changes)
 
+    def forced_price(self, price, sender="anyone"):
+        """A price action's observations, forced in by somebody who needs no account."""
+        count, views = len(price.observations), price.observations
+        index = int(self.totals.inbox_count)
+        owner = keys.address_of(key_of(sender))
+        return Inbox(InboxMessage(5, index, 0, owner, 0, price.instrument, count, views))
+
     def price_asset(self, asset, price):
         """Let a collateral asset have a price now, stable too, as if it had always been so."""
         row = self.state.assets[asset]

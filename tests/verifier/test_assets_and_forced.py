@@ -3,8 +3,9 @@
 import pytest
 
 from clearing.codes import InboxKind
-from clearing.messages import inbox_accumulator
-from clearing.recovery import address_of
+from clearing.keccak import keccak256
+from clearing.messages import Inbox, PriceObservation, decode_action, inbox_accumulator
+from clearing.recovery import address_of, sign
 from clearing.units import ASSETS_MAX
 from tests.verifier.court_world import (
     ALICE,
@@ -15,10 +16,10 @@ from tests.verifier.court_world import (
     World,
     withdrawals_tree,
 )
-from verifier.errors import CourtError, PostError
+from verifier.errors import CourtError, PostError, Refused
 from verifier.events import Forced, WithdrawalClaimed
 from verifier.exits import WithdrawalLeaf
-from verifier.inbox import ForcedRequest
+from verifier.inbox import ForcedRequest, forced_price
 from verifier.transactions import (
     ClaimWithdrawal,
     Deposit,
@@ -28,8 +29,10 @@ from verifier.transactions import (
     SignedTransaction,
     Transaction,
 )
+from verifier.wire import inbox_from, inbox_to
 
 LAST_ASSET = ASSETS_MAX - 1
+SEEN = tuple(PriceObservation(9 + i, 8, 7, bytes([i]) * 65) for i in range(17))
 
 
 @pytest.fixture
@@ -141,7 +144,15 @@ def test_whoever_sends_it_the_message_names_him_and_nobody_else(world):
     ("request_", "code"),
     [
         (ForcedRequest(InboxKind.DEPOSIT, 3, 0, 0, 5), CourtError.UNKNOWN_REQUEST),
-        (ForcedRequest(InboxKind.PRICE, 3, 0, 0, 5), CourtError.UNKNOWN_REQUEST),
+        (ForcedRequest(7, 3, 0, 0, 5), CourtError.UNKNOWN_REQUEST),
+        (ForcedRequest(InboxKind.PRICE, 0, 0, 0, 5), CourtError.AMOUNT_OUT_OF_BOUNDS),
+        (ForcedRequest(InboxKind.PRICE, 0, 0, 0, 2, SEEN[:1]), CourtError.AMOUNT_OUT_OF_BOUNDS),
+        (ForcedRequest(InboxKind.PRICE, 0, 0, 0, 1, SEEN[:2]), CourtError.AMOUNT_OUT_OF_BOUNDS),
+        (forced_price(0, ()), CourtError.AMOUNT_OUT_OF_BOUNDS),
+        (forced_price(0, SEEN), CourtError.AMOUNT_OUT_OF_BOUNDS),
+        (ForcedRequest(InboxKind.PRICE, 3, 0, 0, 1, SEEN[:1]), CourtError.UNKNOWN_REQUEST),
+        (ForcedRequest(InboxKind.PRICE, 0, 0, 3, 1, SEEN[:1]), CourtError.UNKNOWN_REQUEST),
+        (ForcedRequest(InboxKind.WITHDRAW, 3, 0, 0, 5, SEEN[:1]), CourtError.UNKNOWN_REQUEST),
         (ForcedRequest(0, 3, 0, 0, 5), CourtError.UNKNOWN_REQUEST),
         (ForcedRequest(InboxKind.CANCEL_ALL, 4, 0, 0, 5), CourtError.NO_SUCH_ACCOUNT),
         (ForcedRequest(InboxKind.LIQUIDATE, 3, 0, 4, 5), CourtError.NO_SUCH_ACCOUNT),
@@ -154,6 +165,35 @@ def test_what_no_law_could_do_is_refused(world, request_, code):
     world.deposit(ALICE, 5)
     assert world.send(ALICE, Force(request_)).error == code
     assert world.court.inbox.count == 1
+
+
+@pytest.mark.parametrize("count", [1, 16])
+def test_anybody_forces_a_price_in_and_the_law_can_read_what_the_court_took(world, count):
+    receipt = world.send(ALICE, Force(forced_price((1 << 31) + 2, SEEN[:count])))
+    event = Forced(0, InboxKind.PRICE, address_of(ALICE), 0, (1 << 31) + 2, 0, count)
+    assert receipt.events == (event,)
+    entry = world.court.inbox.entry(0)
+    message = entry.message
+    assert (message.observations, message.account, message.subaccount) == (SEEN[:count], 0, 0)
+    assert decode_action(Inbox(message).encode()) == Inbox(message)
+    assert entry.accumulator == inbox_accumulator(bytes(32), message.message_hash())
+    assert inbox_from(inbox_to(entry)) == entry
+
+
+def test_a_price_pays_for_every_byte_that_it_brings(world):
+    one = world.send(ALICE, Force(forced_price(0, SEEN[:1]))).gas_used
+    more = world.send(ALICE, Force(forced_price(0, SEEN[:16]))).gas_used
+    assert more - one >= 15 * 89 * 16
+
+
+def test_bytes_behind_a_forced_message_that_are_no_observation_are_malformed():
+    good = Transaction(CHAIN_ID, SETTLEMENT, 0, GAS, 1, Force(forced_price(3, SEEN[:2])))
+    assert SignedTransaction.decode(good.sign(ALICE)).transaction == good
+    payload = good.encode()
+    free = payload[:-89] + bytes(89)  # an index price of zero
+    for wrong in (payload[:-1], payload + b"\0", free):
+        with pytest.raises(Refused, match="MALFORMED"):
+            SignedTransaction.decode(wrong + sign(ALICE, keccak256(wrong)))
 
 
 def test_a_batch_that_passes_a_forced_message_over_for_too_long_is_refused(world):

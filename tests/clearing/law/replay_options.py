@@ -37,7 +37,9 @@ class Story:
         move = self.chance.choice([-8_000_000, -50_000, -1_000, 0, 1_000, 50_000, 9_000_000])
         self.index = max(30_000_000, min(80_000_000, self.index + move))
         market = self.chance.choice([PERPETUAL, PERPETUAL, FUTURE, (1 << 31) + 1, CALLS[0]])
-        return self.world.price(market, self.index + self.chance.randint(-900, 900), self.index)
+        mark = self.index + self.chance.randint(-900, 900)
+        price = self.world.price(market, mark, self.index)
+        return self.world.forced_price(price) if self.chance.random() < 0.2 else price
 
     def trade(self):
         buyer, seller = self.chance.sample(self.traders, 2)
