@@ -153,9 +153,11 @@ def liquidation_price(mark_price: int, penalty_ppm: int, held_lots: int) -> int:
 
 
 @law_entry
-def liquidation_charges(equity: int, value: int, penalty_ppm: int, fee_ppm: int) -> tuple[int, int]:
+def liquidation_charges(
+    equity: int, value: int, penalty_ppm: int, insurance_fee_ppm: int
+) -> tuple[int, int]:
     """Return ``liquidate.penalty_and_fee``."""
-    return liquidate.penalty_and_fee(equity, value, penalty_ppm, fee_ppm)
+    return liquidate.penalty_and_fee(equity, value, penalty_ppm, insurance_fee_ppm)
 
 
 @law_entry
