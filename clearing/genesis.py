@@ -335,12 +335,10 @@ def empty_state(
     accounts: int, instruments: int, pages: int, withdrawals: int, underlyings: int = 1
 ) -> State:
     """Return zeroed arrays with this many rows; ids are empty, as in a node."""
-    params, params_draft = _rows(PARAMS, 1), _rows(PARAMS, 1)
-    assets, pools = _rows(ASSET, ASSETS_MAX), _rows(POOL, POOLS_MAX)
-    kept = _rows(UNDERLYING, underlyings)
-    return State(
+    none: Any = np.zeros((0, 0), np.int64)  # until the rows are there to look at
+    state = State(
         globals=_rows(GLOBALS, 1),
-        params=params,
+        params=_rows(PARAMS, 1),
         accounts=_rows(ACCOUNT, accounts),
         account_ids=_rows(np.dtype(np.int64), 0),
         instruments=_rows(INSTRUMENT, instruments),
@@ -348,32 +346,47 @@ def empty_state(
         funds=_rows(FUND, FUNDS_MAX),
         pages=_rows(PAGE, pages),
         withdrawals=_rows(WITHDRAWAL, withdrawals),
-        underlyings=kept,
+        underlyings=_rows(UNDERLYING, underlyings),
         underlying_ids=_rows(np.dtype(np.int64), 0),
-        assets=assets,
-        pools=pools,
+        assets=_rows(ASSET, ASSETS_MAX),
+        pools=_rows(POOL, POOLS_MAX),
         account_drafts=_rows(ACCOUNT, ACTION_ACCOUNTS_MAX),
         instrument_drafts=_rows(INSTRUMENT, ACTION_INSTRUMENTS_MAX),
         fund_drafts=_rows(FUND, FUNDS_MAX),
         underlying_drafts=_rows(UNDERLYING, 1),
         asset_drafts=_rows(ASSET, ASSETS_MAX),
         pool_drafts=_rows(POOL, POOLS_MAX),
-        params_draft=params_draft,
+        params_draft=_rows(PARAMS, 1),
         account_draft_rows=_rows(np.dtype(np.int64), ACTION_ACCOUNTS_MAX),
         instrument_draft_rows=_rows(np.dtype(np.int64), ACTION_INSTRUMENTS_MAX),
         touched_accounts=_rows(np.dtype(np.int64), TOUCHED_MAX),
         touched_instruments=_rows(np.dtype(np.int64), TOUCHED_INSTRUMENTS_MAX),
         touched_pages=_rows(np.dtype(np.int64), TOUCHED_MAX),
         touched_underlyings=_rows(np.dtype(np.int64), ACTIONS_PER_STEP),
-        params_pieces=pieces_of(params),
-        params_draft_pieces=pieces_of(params_draft),
-        underlying_pieces=pieces_of(kept),
-        asset_pieces=pieces_of(assets),
-        pool_pieces=pieces_of(pools),
+        params_pieces=none,
+        params_draft_pieces=none,
+        underlying_pieces=none,
+        asset_pieces=none,
+        pool_pieces=none,
         workspace=_rows(np.dtype(np.int64), WORKSPACE_PIECES),
         hash_row=_rows(np.dtype(np.int64), HASH_ROW_PIECES),
         hash_digest=_rows(np.dtype(np.int64), 4),
         scratch=_rows(SCRATCH, 1),
+    )
+    return with_views(state)
+
+
+def with_views(state: State) -> State:
+    """Return the state with its pieces as views of its own rows, as every state must have them.
+
+    Copying the arrays one by one makes the pieces copies too, which then stand still.
+    """
+    return state._replace(
+        params_pieces=pieces_of(state.params),
+        params_draft_pieces=pieces_of(state.params_draft),
+        underlying_pieces=pieces_of(state.underlyings),
+        asset_pieces=pieces_of(state.assets),
+        pool_pieces=pieces_of(state.pools),
     )
 
 

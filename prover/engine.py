@@ -6,15 +6,16 @@ sequence, roots and hashes are arrays of pieces; ``clearing.keccak.to_bytes`` ma
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 
 from clearing.codes import Code, Kind, Status
 from clearing.decode import Columns, decode
-from clearing.genesis import INSTRUMENTS_MAX, Genesis, genesis_state
+from clearing.genesis import INSTRUMENTS_MAX, Genesis, genesis_state, with_views
 from clearing.keccak import to_bytes
 from clearing.records import State
 from clearing.units import ACCOUNTS_DEPTH, ACTIONS_PER_STEP, WITHDRAWALS_DEPTH
@@ -103,6 +104,13 @@ class Engine:
         self.book: Book = new_book(self.forest, touched + 4 * ACTIONS_PER_STEP)
         self.checkpoints: list[Checkpoint] = []
         self.rebuild()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return an engine at the same state that shares no array with this one."""
+        made = object.__new__(type(self))
+        made.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        made.state = with_views(made.state)
+        return made
 
     @property
     def totals(self) -> Any:

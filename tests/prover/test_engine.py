@@ -1,5 +1,6 @@
 """The engine's roots, steps, growth and rollback."""
 
+import copy
 import random
 
 import numpy as np
@@ -234,6 +235,21 @@ def test_a_released_checkpoint_takes_the_earlier_ones_with_it():
     assert engine.checkpoints == [points[2]]
     engine.rollback(points[2])
     assert engine.totals.account_count == 2
+
+
+def test_a_copy_of_an_engine_goes_the_way_of_the_original_and_leaves_it_alone():
+    market = Market()
+    engine = small_engine(market)
+    run(engine, market.opening())
+    before = snapshot(engine)
+    copied = copy.deepcopy(engine)
+    # A price reaches the leaf of its underlying, which is encoded through a view.
+    actions = [market.price(0, 1_100), market.trade(0, 1)]
+    run(copied, actions)
+    assert copied.root() == plain_root(copied)
+    assert snapshot(engine) == before
+    run(engine, actions)
+    assert engine.root() == copied.root()
 
 
 def test_rebuilding_from_rows_gives_the_same_root():
