@@ -208,7 +208,11 @@ class Poster:
         kept: list[Sent] = []
         for sent in self._sent:
             receipt = self._base.receipt(sent.hash)
-            if receipt is not None and receipt.error is not None:
+            if receipt is not None and receipt.block_number > survey.head.number:
+                # A block came since the survey, which does not show yet what this one changed:
+                # what was settled against it would be sent twice.
+                kept.append(sent)
+            elif receipt is not None and receipt.error is not None:
                 # A later step builds it anew on what is there then.
                 self.failed += 1
                 error = f"{type(sent.body).__name__} {sent.number}: {receipt.text}"

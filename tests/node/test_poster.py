@@ -290,6 +290,26 @@ def test_bonds_that_came_back_are_pulled(setting):
     assert setting.base.credit(address_of(SEQUENCER_KEY)) < 4 * COURT.bond
 
 
+def test_blocks_that_come_during_a_step_make_nothing_be_sent_twice(setting):
+    class Hurried(InProcessBaseLayer):
+        """Mines a block right after what a step surveys."""
+
+        def batches(self, first, limit, at=None):
+            found = super().batches(first, limit, at)
+            setting.shell.now_ms += COURT.block_time_ms
+            setting.chain.mine()
+            return found
+
+    setting.poster._base = Hurried(setting.chain)
+    for k in range(2, 8):
+        setting.seal(trade(k))
+        setting.step()
+    for _ in range(ABOUT_FINAL + 6):
+        setting.step()
+    assert setting.base.heads().finalised_number == 7
+    assert setting.poster.failed == 0
+
+
 def test_a_base_layer_that_does_not_answer_costs_a_step_and_nothing_else(setting):
     class Silent(InProcessBaseLayer):
         def head(self):
