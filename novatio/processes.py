@@ -113,6 +113,7 @@ def run_base(
         block_time_ms=loaded.layer.block_ms or court.block_time_ms,
     )
     stop = _stop_on_signals()
+    _log_to_standard_error()
     server.start()
     _log.info("serving", address=server.address, block=chain.head().number)
     while server.failure is None and not stop.wait(WATCH_SECONDS):
@@ -143,6 +144,7 @@ def run_challenger(
         _tell,
     )
     stop = _stop_on_signals()
+    _log_to_standard_error()
     _log.info("watching", base=section.base, proves=bool(section.key_file))
     while not stop.wait(section.poll_ms / 1000):
         try:
@@ -152,6 +154,13 @@ def run_challenger(
             _log.warning("looked in vain", reason=str(error))
     base.close()
     return 0
+
+
+def _log_to_standard_error() -> None:
+    """Log like the node: standard output is for answers alone."""
+    from node.runner import log_to_standard_error
+
+    log_to_standard_error("info")
 
 
 def _clock(section: ClockSection) -> Any:

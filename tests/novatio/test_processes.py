@@ -32,9 +32,10 @@ def processes(tmp_path):
 
     def start(*arguments):
         code = "from novatio.cli import main; main()"
-        with (tmp_path / f"{arguments[0]}.log").open("wb") as log:
+        log, out = (tmp_path / f"{arguments[0]}.{name}" for name in ("log", "out"))
+        with log.open("wb") as said, out.open("wb") as answered:
             process = subprocess.Popen(
-                [sys.executable, "-c", code, *map(str, arguments)], stdout=log, stderr=log
+                [sys.executable, "-c", code, *map(str, arguments)], stdout=answered, stderr=said
             )
         started.append(process)
         return process
@@ -88,6 +89,10 @@ def test_the_processes_find_each_other_and_stop_on_a_signal(tmp_path, processes)
     for process in (watcher, middle, bottom):
         process.send_signal(signal.SIGTERM)
         assert process.wait(WAIT_SECONDS) == 0
+    # A log is for people and collectors; whoever reads standard output wants answers alone.
+    for name in ("base", "node", "challenger"):
+        assert (tmp_path / f"{name}.log").read_text()
+        assert (tmp_path / f"{name}.out").read_text() == ""
     assert cli("inspect", "log", tmp_path / "data").exit_code == 0
 
 
