@@ -16,7 +16,7 @@ import numpy as np
 from clearing.genesis import Genesis, GenesisInstrument, GenesisTier
 from clearing.keccak import keccak256
 from clearing.keys import ORDER, address_of
-from clearing.units import MICRO
+from clearing.units import GATE_PASS_MS, MICRO
 from node.config import ClockSection
 from novatio.market import SYMBOLS, Bars, Integers, load_bars
 from novatio.orders import Market
@@ -42,8 +42,8 @@ ACCOUNTS_MIN: Final = 16
 MAKERS: Final = 4
 PUBLISHERS: Final = 3
 QUORUM: Final = 2
-# Of a mark: a world that runs a thousand times faster than its clock must forgive a slow second.
-STALE_MS: Final = 48 * HOUR_MS
+# Of a mark: a world that runs a thousand times faster than its clock must forgive slow minutes.
+STALE_MS: Final = 7 * DAY_MS
 
 # One lot is 0.001 BTC or 0.01 ETH; a tick is one cent of the coin's price.
 MARKETS: Final = (
@@ -170,7 +170,8 @@ class World:
             reference_age_blocks=64,
             block_time_ms=self.block_ms,
             drift_ms=4 * self.block_ms,
-            forced_delay_ms=1_000 * self.block_ms,
+            # A thousand blocks, but no longer than the court lets a forced message wait.
+            forced_delay_ms=min(1_000 * self.block_ms, GATE_PASS_MS - 1),
         )
 
 

@@ -14,6 +14,7 @@ from clearing.messages import Funding, Price, decode_action
 from node.config import ClockSection, Config, load, load_genesis
 from node.v1 import node_pb2 as pb
 from novatio.demo.base import BaseConfig as FastBaseConfig
+from novatio.demo.director import Options
 from novatio.demo.files import Layout, Pace, toml, write_files
 from novatio.feed import FeedConfig, FeedSection, Replay, price_action, read_keys
 from novatio.keeper import KeeperConfig, Offer, offers
@@ -49,6 +50,13 @@ def test_every_participant_has_an_own_owner_and_something_to_deposit():
     assert len({one.owner for one in participants}) == WORLD.accounts
     assert all(one.deposit_micro > 0 for one in participants)
     assert [participants[0].role, participants[-1].role] == ["keeper", "guest"]
+
+
+@pytest.mark.parametrize("rate", [1, 1_700, Options().rate, 100_000])
+def test_the_court_of_a_world_is_consistent_at_every_pace(rate):
+    court = World(3, 40, START_MS, Pace(rate).block_ms).court()
+    # The court refuses contradictions itself; a message is forced in within so many blocks.
+    assert 1 <= court.forced_delay_ms // court.block_time_ms <= 1_000
 
 
 def test_a_world_without_room_for_its_roles_is_refused():
