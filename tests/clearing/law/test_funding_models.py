@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import ceil, floor, trunc
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clearing.formulas import evaluate
@@ -50,10 +50,11 @@ def test_an_impact_price_is_the_mean_of_walking_the_book(levels, notional, is_bi
 
 
 @given(st.lists(st.tuples(prices, sizes), max_size=5), st.integers(1, 1 << 61), st.booleans())
+@example([(1, 0), (61, 1)], 5, False)
 def test_an_impact_price_is_exact(levels, notional, is_bid):
     left, base = Fraction(notional), Fraction(0)
     for price, lots in levels:
-        taken = min(left, price * lots)
+        taken = min(left, Fraction(price * lots))
         left -= taken
         base += taken / price
         if left == 0:
