@@ -59,7 +59,7 @@ $(INSTALLED): pyproject.toml
 	touch $@
 
 setup: $(INSTALLED)  ## create .venv, install, compile the kernels (example: make setup)
-	@echo "[3/3] compiling the kernels (skipped when nothing changed) ..." >&2
+	@echo "[3/3] compiling the kernels (minutes the first time, skipped when nothing changed) ..." >&2
 	@$(BIN)/python -m novatio.warm
 
 demo: setup  ## a market, a crash, a fraud and its proof (example: make demo ARGS="-o json")

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,17 +49,47 @@ class _World:
     evidence: bytes = b""
 
 
+class _Stage(NamedTuple):
+    """What is said and done, how long that takes where nothing is cached yet, and whether the lock
+    of the cache is taken here (it cannot be twice)."""
+
+    what: str
+    first_run: str
+    run: Callable[[_World], None]
+    locked: bool
+
+
+class _Teller(numba.core.event.Listener):  # type: ignore[misc]
+    """Says which kernel the compiler begins with, but not what that one calls."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+
+    def on_start(self, event: Any) -> None:
+        """Name the kernel. The compiler's own lock lets one thread in at a time."""
+        if self.depth == 0:
+            function = event.data["dispatcher"].py_func
+            _say(f"      compiling {function.__module__}.{function.__qualname__}")
+        self.depth += 1
+
+    def on_end(self, event: Any) -> None:
+        """Leave one kernel."""
+        self.depth -= 1
+
+
 def main() -> int:
-    """Compile or load everything, with a line a stage on standard error; return 0."""
+    """Compile or load everything, and say on standard error what is being done; return 0."""
     if INTERPRETED:
         _say("[warm] NUMBA_DISABLE_JIT is set: nothing is compiled, and everything is slow")
         return 0
     began = time.monotonic()
     world = _World(_genesis())
-    for number, (what, stage, locked) in enumerate(_STAGES, 1):
-        _say(f"[warm {number}/{len(_STAGES)}] {what} ...")
-        with warm_lock() if locked else contextlib.nullcontext():
-            stage(world)
+    _say("[warm] kernels that are not cached yet are compiled: minutes at first, then seconds")
+    with numba.core.event.install_listener("numba:compile", _Teller()):
+        for number, stage in enumerate(_STAGES, 1):
+            _say(f"[warm {number}/{len(_STAGES)}] {stage.what} ({stage.first_run} at first) ...")
+            with warm_lock() if stage.locked else contextlib.nullcontext():
+                stage.run(world)
     _say(f"[warm] ready in {time.monotonic() - began:.1f} s, cached in {cache_home()}")
     return 0
 
@@ -159,14 +189,13 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-# What is said, what is done, and whether the lock of the cache is taken here (it cannot be twice).
-_STAGES: tuple[tuple[str, Callable[[_World], None], bool], ...] = (
-    ("hashes", _hashes, True),
-    ("the law and the node", _node, False),
-    ("the margin sweep", _sweep, False),
-    ("the prover", _prover, True),
-    ("a replica and its evidence", _replica, True),
-    ("the court", _court, True),
+_STAGES = (
+    _Stage("hashes", "seconds", _hashes, True),
+    _Stage("the law and the node", "minutes", _node, False),
+    _Stage("the margin sweep", "up to a minute", _sweep, False),
+    _Stage("the prover", "up to a minute", _prover, True),
+    _Stage("a replica and its evidence", "up to minutes", _replica, True),
+    _Stage("the court", "up to minutes", _court, True),
 )
 
 if __name__ == "__main__":
