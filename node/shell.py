@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -211,10 +211,13 @@ class Shell:
 
     def _fail(self, reason: str) -> None:
         _log.error("node failed", reason=reason)
+        # Whoever hears of it and asks again gets the sequencer's answer, so they are not in here.
+        with self._requests_lock:
+            left = list(self._requests)
         for effect in self.sequencer.handle(self.clock(), Failed(reason)):
             if isinstance(effect, Refuse):
                 self._resolve(effect.request, effect)
-        self._abandon_requests()
+        self._abandon_requests(left)
 
     def _perform(self, effect: Effect) -> list[Effect]:
         match effect:
@@ -274,15 +277,15 @@ class Shell:
 
     def _abandon(self) -> None:
         """Answer whoever is left when the thread ends."""
-        self._abandon_requests()
+        with self._requests_lock:
+            left = list(self._requests)
+        self._abandon_requests(left)
         while not self._queue.empty():
             item = self._queue.get()
             if isinstance(item, _Call):
                 item.future.set_exception(ShellStopped("the node is stopping"))
 
-    def _abandon_requests(self) -> None:
+    def _abandon_requests(self, requests: Sequence[int]) -> None:
         text = "the node stopped before the outcome was known; submit the same bytes again"
-        with self._requests_lock:
-            left = list(self._requests)
-        for request in left:
+        for request in requests:
             self._resolve(request, Refuse(request, "OUTCOME_UNKNOWN", text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,26 @@ class Client:
     def stop(self) -> None:
         self.channel.close()
         assert self.node.stop()
+
+    def break_disk(self) -> None:
+        """Let every write from now on fail; none is under way, so the next frame is the first."""
+
+        def fail() -> bool:
+            if self.node.shell.log.durable_tail != self.node.shell.log.tail:
+                return False  # the last outcome is synced a little after its answer
+            descriptors = self.node.disk._descriptors
+            for descriptor in descriptors.values():
+                os.close(descriptor)
+            descriptors.update(dict.fromkeys(descriptors, 10**6))
+            return True
+
+        while not self.node.shell.call(fail, SECONDS):
+            time.sleep(0.005)
+
+    def stop_broken(self) -> None:
+        self.node.disk._descriptors.clear()
+        self.channel.close()
+        self.node.stop()
 
 
 def submission(*actions: bytes) -> pb.Submission:
@@ -638,14 +659,8 @@ def test_a_restarted_node_stands_where_it_stood_and_knows_its_repeats(tmp_path):
 
 def test_after_the_disk_fails_the_node_says_so_and_still_answers_reads(tmp_path):
     client = Client(tmp_path).fund()
-
-    def fail() -> None:
-        for descriptor in client.node.disk._descriptors.values():
-            os.close(descriptor)
-        client.node.disk._descriptors.update(dict.fromkeys(client.node.disk._descriptors, 10**6))
-
     try:
-        client.node.shell.call(fail, SECONDS)
+        client.break_disk()
         with pytest.raises(grpc.RpcError) as caught:
             client.submit(trade(1))
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
@@ -654,14 +669,33 @@ def test_after_the_disk_fails_the_node_says_so_and_still_answers_reads(tmp_path)
         heads = client.stub.GetHeads(pb.GetHeadsRequest())
         assert heads.status == pb.NODE_STATUS_FAILED
     finally:
-        client.node.disk._descriptors.clear()
-        client.channel.close()
-        client.node.stop()
+        client.stop_broken()
     again = Client(tmp_path)
     try:
         assert list(again.submit(trade(1)).sequences) == [2]
     finally:
         again.stop()
+
+
+def test_whoever_asks_again_as_soon_as_the_disk_failed_is_told_so(tmp_path):
+    client = Client(tmp_path).fund()
+    shell = client.node.shell
+
+    def ask(number: int):
+        action = trade(number)
+        return shell.submit(action, np.array([len(action)]), START_MS + 10_000)
+
+    try:
+        client.break_disk()
+        asked_again = []
+        first = ask(1)
+        # Runs on the node's own thread, right in the answer: nobody can be quicker.
+        first.add_done_callback(lambda _: asked_again.append(ask(2)))
+        assert first.result(SECONDS).reason == "OUTCOME_UNKNOWN"
+        client.node.shell.call(lambda: None, SECONDS)
+        assert asked_again[0].result(SECONDS).reason == "STORAGE_FAILED"
+    finally:
+        client.stop_broken()
 
 
 def test_plain_text_beyond_loopback_is_refused(tmp_path):
