@@ -74,6 +74,8 @@ def posting_rows() -> list[Row]:
         series=0,
         time=TIME_MS,
         price=PRICE_MICRO,
+        forward=PRICE_MICRO,
+        discount_nano=10**9,
     ).encode()
     updates = posted_bytes([update] * FULL_STEP) / (FULL_STEP * ROWS_PER_ACTION)
     return [

@@ -18,6 +18,7 @@ import numpy as np
 
 from clearing.codes import Kind
 from clearing.encoding import Field
+from clearing.grid import DISCOUNT_MAX
 from clearing.leaves import PARAMS_FIELDS
 from clearing.records import ACTION
 from clearing.units import (
@@ -153,6 +154,8 @@ FORMS: dict[Kind, Form] = {
             SERIES,
             TIME,
             PRICE,
+            _integer("forward", 8, 1, PRICE_MAX, "limit"),
+            _integer("discount_nano", 4, 1, DISCOUNT_MAX, "long_ppm"),
             signed_by=QUORUM,
             payload=CONTEXT + ROWS_PER_ACTION * ROW_STRIDE,
         ),

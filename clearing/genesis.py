@@ -187,6 +187,7 @@ class Genesis:
     row_age_ppm: int = 1_250_000
     row_jump_ppm: int = 200_000
     row_parity_ppm: int = 1_000
+    row_carry_ppm: int = 300_000
     option_initial_ppm: int = 150_000
     option_initial_floor_ppm: int = 100_000
     option_maintenance_ppm: int = 75_000

@@ -114,7 +114,8 @@ class Params:
     row_age_fallback_ms: int
     row_age_ppm: int  # initial margin is multiplied by this when rows are older than warn
     row_jump_ppm: int  # of the reference price
-    row_parity_ppm: int
+    row_parity_ppm: int  # of the reference price, that values and carry may be off by
+    row_carry_ppm: int  # most that forward and discount leave spot and one in a year
     option_initial_ppm: int  # short options of cross accounts: of the index
     option_initial_floor_ppm: int
     option_maintenance_ppm: int
@@ -303,6 +304,10 @@ class Series:
     staged_put_before: int
     reference_price: int  # index price that the active rows were computed at
     staged_reference: int
+    forward_price: int  # forward that the active rows were computed at
+    staged_forward: int
+    discount_nano: int  # value now of 10^9 at expiry, with the forward
+    staged_discount: int
     discount_long_ppm: int
     discount_short_ppm: int
     confidence_ppm: int

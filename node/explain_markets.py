@@ -103,6 +103,47 @@ def _row_time(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     )
 
 
+def _row_carry(state: Any, action: Any) -> dict[str, Any]:
+    """What forward and discount of a set are held to."""
+    if int(action["kind"]) != Kind.RISK_ROWS or (series := _series(state, action)) is None:
+        return {}
+    return {
+        "reference_price": int(action["price"]),
+        "forward": int(action["limit"]),
+        "discount_nano": int(action["long_ppm"]),
+        "left_ms": int(series["expiry"]) - int(action["time"]),
+        "carry_ppm": int(state.params[0].row_carry_ppm),
+        "parity_ppm": int(state.params[0].row_parity_ppm),
+        "active_reference": int(series["reference_price"]),
+        "active_forward": int(series["forward_price"]),
+        "active_discount_nano": int(series["discount_nano"]),
+    }
+
+
+def _row_bound(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
+    operands = _row_carry(state, action)
+    text = "a shock is beyond its bounds"
+    if operands:
+        text = (
+            "a value lies below intrinsic or above what the option can be worth, or forward "
+            f"{operands['forward']} and discount {operands['discount_nano']} leave the reference "
+            f"price {operands['reference_price']} and 10^9 by more than {operands['carry_ppm']} "
+            "ppm a year; check the rows, or ask governance for a larger row_carry_ppm"
+        )
+    return text, operands
+
+
+def _row_jump(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
+    operands = _row_carry(state, action)
+    return (
+        "a value near the money moved further from the active row than the bound, the reference "
+        "price is not near the index, or forward and discount moved from the active set's by more "
+        "than the parity parameter; approach them in smaller moves, or wait until the active rows "
+        "are too old for opening",
+        operands,
+    )
+
+
 def _row_order(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     operands: dict[str, Any] = {"first": int(action["first"])}
     if int(action["kind"]) in _NAMING_SERIES and (series := _series(state, action)) is not None:
@@ -152,6 +193,8 @@ RULES: Mapping[Code, Rule] = {
     Code.PRICE_JUMP: _publication,
     Code.ROW_TIME: _row_time,
     Code.ROW_ORDER: _row_order,
+    Code.ROW_BOUND: _row_bound,
+    Code.ROW_JUMP: _row_jump,
     Code.ROW_INCOMPLETE: _incomplete,
     Code.NOT_EXPIRED: _not_expired,
     Code.SETTLEMENT_WINDOW: _window,
@@ -160,11 +203,8 @@ RULES: Mapping[Code, Rule] = {
 GENERAL: Mapping[Code, str] = {
     Code.NO_UNDERLYING: "the underlying does not exist",
     Code.NO_SERIES: "the underlying has no such expiry",
-    Code.ROW_BOUND: "a value lies below intrinsic, above what the option can be worth, or a shock "
-    "beyond its bounds",
     Code.ROW_MONOTONE: "calls must fall and puts rise with the strike, by no more than it does",
     Code.ROW_CONVEX: "values at three strikes must be convex",
-    Code.ROW_PARITY: "call less put must be forward less strike within the parity parameter",
-    Code.ROW_JUMP: "a value near the money moved further from the active row than the bound, or "
-    "the reference price is not near the index",
+    Code.ROW_PARITY: "call less put must be forward less strike, discounted, within the parity "
+    "parameter",
 }

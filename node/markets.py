@@ -104,6 +104,8 @@ def underlying_message(state: State, id: int) -> Any:
             staged_time_ms=int(series.staged_time),
             staged_count=int(series.staged_count),
             reference_price_micro=int(series.reference_price),
+            forward_price_micro=int(series.forward_price),
+            discount_nano=int(series.discount_nano),
             discount_long_ppm=int(series.discount_long_ppm),
             discount_short_ppm=int(series.discount_short_ppm),
             confidence_ppm=int(series.confidence_ppm),

@@ -123,3 +123,5 @@ def _write_underlying(row: Any, told: pb.Underlying) -> None:
         # A new set is begun in any case: the one that is half staged is of an earlier time.
         series.staged_number, series.staged_time = one.active_number, one.staged_time_ms
         series.reference_price = one.reference_price_micro
+        series.forward_price = one.forward_price_micro
+        series.discount_nano = one.discount_nano

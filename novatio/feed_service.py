@@ -282,10 +282,10 @@ def _fault_record(fault: Fault) -> dict[str, Any]:
 
 def _fault_text(fault: Fault) -> str:
     help = ""
-    if fault.code in (Code.ROW_PARITY, Code.ROW_BOUND):
+    if fault.code == Code.ROW_BOUND and "carry_needed_ppm" in fault.post.details:
         help = (
-            "; carry and discounts of this expiry need a larger row_parity_ppm: at least "
-            f"{fault.post.details['parity_needed_ppm']}"
+            "; forward and discount of this expiry need a row_carry_ppm of at least "
+            f"{fault.post.details['carry_needed_ppm']}"
         )
     name = f"{fault.code.name} ({fault.acceptance})"
     return f"{fault.post.part} of {fault.post.what}: the law would reject them: {name}{help}"

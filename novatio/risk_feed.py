@@ -36,7 +36,7 @@ from novatio.feed_models import (
     shocks_of,
 )
 from novatio.governance import params_record, propose
-from risk.listed import YEAR_MS, ListedRows, grid_points, listed_rows, parity_needed_ppm
+from risk.listed import YEAR_MS, ListedRows, carry_needed_ppm, grid_points, listed_rows
 
 __all__ = ["Post", "Publishers", "RiskFeed", "View", "look", "report_of"]
 
@@ -190,7 +190,9 @@ class RiskFeed:
                 options = view.options(number, series)
                 if options and terms.expiry_ms > time_ms and time_ms > terms.active_time_ms:
                     found = self.valued(view, model, series, options, place, time_ms)
-                    yield from self._staged(number, series, options, found, time_ms, rows_max)
+                    needed = carry_needed_ppm(found, terms.expiry_ms - time_ms)
+                    details = {"underlying": number, "series": series, "carry_needed_ppm": needed}
+                    yield from self._staged(options, found, details, time_ms, rows_max)
 
     def valued(
         self,
@@ -237,21 +239,23 @@ class RiskFeed:
 
     def _staged(
         self,
-        underlying: int,
-        series: int,
         options: Sequence[pb.Instrument],
         found: ListedRows,
+        details: dict[str, int],
         time_ms: int,
         rows_max: int,
     ) -> Iterator[Post]:
+        underlying, series = details["underlying"], details["series"]
         fields: dict[str, Any] = {
             "underlying": underlying,
             "series": series,
             "time": time_ms,
             "price": found.reference,
         }
-        needed = parity_needed_ppm(found.rows, found.reference)
-        details = {"underlying": underlying, "series": series, "parity_needed_ppm": needed}
+        carry: dict[str, Any] = {
+            "forward": found.rows.forward,
+            "discount_nano": found.rows.discount,
+        }
         size = min(rows_max, (self.publishers.room(Kind.RISK_ROWS) - CONTEXT) // ROW_STRIDE)
         calls, puts = (NOBODY, NOBODY), (NOBODY, NOBODY)
         for first in range(0, len(options), size):
@@ -263,7 +267,7 @@ class RiskFeed:
                     calls = (options[k].id, calls[0])
                 else:
                     puts = (options[k].id, puts[0])
-            request = Request.of(Kind.RISK_ROWS, payload=payload, **fields)
+            request = Request.of(Kind.RISK_ROWS, payload=payload, **fields, **carry)
             names = ", ".join(options[k].symbol for k in part)
             signed = self.publishers.signed(request)
             yield Post("rows", names, signed, {**details, "options": len(part)})

@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from clearing.units import PPM
 from risk.black76 import Floats
 from risk.grid import LATTICE_PRICES_PPM, NONE, VOLATILITY_LEVELS, GridPoint
-from risk.rows import DISCOUNT_SCALE, Integers, RiskRows, option_rows
+from risk.rows import DISCOUNT_SCALE, RiskRows, option_rows
 from risk.surface import Surface
 
 __all__ = [
     "FlatSurface",
     "ListedRows",
     "Smiles",
+    "carry_needed_ppm",
     "confidence_ppm",
     "grid_points",
     "listed_rows",
-    "parity_needed_ppm",
 ]
 
 YEAR_MS: Final = 365 * 86_400_000
@@ -164,30 +164,20 @@ def confidence_ppm(surface: Smiles, years: float) -> int:
     return min(found, BORROWED_PPM) if near.borrowed else found
 
 
-def parity_needed_ppm(rows: RiskRows, reference: int) -> int:
-    """Return the parity tolerance, in ppm of the reference, with which the law takes these rows.
+def carry_needed_ppm(found: ListedRows, left_ms: int) -> int:
+    """Return the least carry parameter, ppm a year, with which the law takes these rows.
 
-    The law checks rows against the reference without carry or discount, and forgives this share.
+    Args:
+        left_ms: time to the expiry, above 0.
+
+    The law lets a forward leave the reference price, and a discount one, by that for the time
+    left, rounded up.
     """
-    shocks = np.array([point.price_ppm for point in rows.points], dtype=object)
-    moved = reference + (reference * shocks * 2 + PPM) // (2 * PPM)
-    values = rows.values.astype(object)
-    side = np.where(rows.is_call, 1, -1)[:, None]
-    gap = (moved - rows.strike.astype(object)[:, None]) * side
-    short = np.maximum(gap, 0) - values
-    excess = values - np.where(rows.is_call[:, None], moved, rows.strike[:, None])
-    worst = max(0, int(short.max()), int(excess.max()), _parity_residual(rows, moved))
-    return -(-worst * PPM // reference)
+    moved = _share_up(found.rows.forward - found.reference, found.reference)
+    moved = max(moved, _share_up(found.rows.discount - DISCOUNT_SCALE, DISCOUNT_SCALE))
+    return (moved - 1) * YEAR_MS // left_ms + 1 if moved else 0
 
 
-def _parity_residual(rows: RiskRows, moved: NDArray[np.object_]) -> int:
-    """Return the largest |call - put - (moved - strike)| of any point, 0 without such pairs."""
-    calls: dict[int, Integers] = {}
-    puts: dict[int, Integers] = {}
-    for strike, is_call, values in zip(rows.strike, rows.is_call, rows.values, strict=True):
-        (calls if is_call else puts)[int(strike)] = values
-    worst = 0
-    for strike in calls.keys() & puts.keys():
-        residual = (calls[strike] - puts[strike]).astype(object) - (moved - strike)
-        worst = max(worst, int(np.abs(residual).max()))
-    return worst
+def _share_up(difference: int, whole: int) -> int:
+    """Return what part of the whole a difference is, ppm, without its sign, rounded up."""
+    return -(-abs(difference) * PPM // whole)

@@ -47,6 +47,8 @@ def activate(state: State, action: Action, signers: Grid) -> int:
     series.active_number = series.staged_number
     series.active_time = series.staged_time
     series.reference_price = series.staged_reference
+    series.forward_price = series.staged_forward
+    series.discount_nano = series.staged_discount
     series.discount_long_ppm = action.long_ppm
     series.discount_short_ppm = action.short_ppm
     series.confidence_ppm = action.confidence_ppm

@@ -142,6 +142,10 @@ def clear_series(series: Series) -> None:
     series.staged_put_before = 0
     series.reference_price = 0
     series.staged_reference = 0
+    series.forward_price = 0
+    series.staged_forward = 0
+    series.discount_nano = 0
+    series.staged_discount = 0
     series.discount_long_ppm = 0
     series.discount_short_ppm = 0
     series.confidence_ppm = 0

@@ -11,18 +11,22 @@ Rows are accepted if
 1. underlying and series exist;
 2. enough distinct publishers signed;
 3. the set is neither of the future nor too old, newer than the active one, not older than the
-   staged one, before the expiry, and of one reference price; a newer time starts a new set;
+   staged one, before the expiry, and of one reference price, forward and discount; a newer time
+   starts a new set;
 4. the payload names what was staged last, and each instrument is an option of the series that
    comes after those before it;
-5. each value is within its bounds: intrinsic at the shocked price, at most that price (a call) or
-   the strike (a put);
-6. calls fall and puts rise with the strike, by no more than the strike does;
+5. each value is within its bounds: discounted intrinsic at the shocked forward, at most that
+   forward (a call) or the strike (a put), discounted;
+6. calls fall and puts rise with the strike, by no more than the strike does, discounted;
 7. three strikes are convex;
-8. call less put is forward less strike;
+8. call less put is forward less strike, discounted;
 9. no value near the money has jumped from the active row, unless that is too old for opening, and
    the reference price is near the index.
-Checks take the reference price for the forward and no discount; 5 and 8 forgive the parity
-parameter's share of the reference price, which is there for carry and discounts.
+A set has one forward and one discount, which publishers sign with it. They leave the reference
+price and one by no more than the carry parameter's share for the time to expiry, else all rules
+above would hold of rows around any price; and they follow the active set's within the parity
+parameter's share, which 5 and 8 forgive too. One share for all three: what a carry may be moved by
+is what a value may be off by.
 """
 
 from clearing.codes import Code, InstrumentKind, InstrumentStatus
@@ -35,6 +39,7 @@ from clearing.drafts import (
     store_underlying,
 )
 from clearing.forms import CONTEXT, ROW_STRIDE
+from clearing.funding_models import YEAR_MS
 from clearing.grid import (
     DISCOUNT_SCALE,
     LATTICE,
@@ -50,7 +55,7 @@ from clearing.marks import is_option
 from clearing.quorum import check_quorum, latest_time
 from clearing.records import Action, Instrument, Series, State, Underlying
 from clearing.units import POINTS_MAX, PPM, SERIES_MAX
-from clearing.wide import mul_div_floor, product_at_least
+from clearing.wide import mul_div_ceil, mul_div_floor, product_at_least
 
 NONE = -1  # the draft of a neighbour that there is not
 ROUNDING = 1  # micro-quote: values are rounded to nearest
@@ -76,6 +81,9 @@ def risk_rows(state: State, action: Action, payload: Rows[int], signers: Grid) -
     underlying = state.underlying_drafts[0]
     series = underlying.series[action.series]
     code = check_set(state, series, action)
+    if code != Code.APPLIED:
+        return code
+    code = check_carry(state, series, action)
     if code != Code.APPLIED:
         return code
     if action.time > series.staged_time:
@@ -112,10 +120,44 @@ def check_set(state: State, series: Series, action: Action) -> int:
         return Code.ROW_TIME
     # A set goes on only while it is staged, or it would overwrite the active one.
     if time == series.staged_time and (
-        action.price != series.staged_reference or series.staged_number != series.active_number + 1
+        action.price != series.staged_reference
+        or action.limit != series.staged_forward
+        or action.long_ppm != series.staged_discount
+        or series.staged_number != series.active_number + 1
     ):
         return Code.ROW_TIME
     return Code.APPLIED
+
+
+@law
+def check_carry(state: State, series: Series, action: Action) -> int:
+    """Return ROW_BOUND or ROW_JUMP if a set's forward or discount leaves what carry allows."""
+    reference = action.price
+    forward = action.limit
+    discount = action.long_ppm
+    left = series.expiry - action.time
+    share, fits = mul_div_ceil(state.params[0].row_carry_ppm, left, YEAR_MS)
+    most = min(share, PPM) if fits else PPM
+    if not product_at_least(reference, most, abs(forward - reference), PPM):
+        return Code.ROW_BOUND
+    if not product_at_least(DISCOUNT_SCALE, most, abs(discount - DISCOUNT_SCALE), PPM):
+        return Code.ROW_BOUND
+    if not is_recent(state, series):
+        return Code.APPLIED
+    # The active set's forward at this reference price: carry moves, whatever the index does.
+    carried, fits = mul_div_floor(series.forward_price, reference, series.reference_price)
+    if not fits or abs(forward - carried) > tolerance(state, reference):
+        return Code.ROW_JUMP
+    if abs(discount - series.discount_nano) > tolerance(state, DISCOUNT_SCALE):
+        return Code.ROW_JUMP
+    return Code.APPLIED
+
+
+@law
+def is_recent(state: State, series: Series) -> bool:
+    """Tell whether there is an active set and it is not too old for opening."""
+    age = state.globals[0].clock - series.active_time
+    return series.active_number != 0 and age <= state.params[0].row_age_reduce_ms
 
 
 @law
@@ -124,6 +166,8 @@ def begin_set(series: Series, action: Action) -> None:
     series.staged_number = series.active_number + 1
     series.staged_time = action.time
     series.staged_reference = action.price
+    series.staged_forward = action.limit
+    series.staged_discount = action.long_ppm
     series.staged_count = 0
     series.staged_call = 0
     series.staged_call_before = 0
@@ -254,18 +298,18 @@ def check_bounds(state: State, series: Series, underlying: Underlying, draft: in
         underlying.point_count,
         instrument.kind == InstrumentKind.CALL,
         instrument.strike,
-        series.staged_reference,
-        DISCOUNT_SCALE,
+        series.staged_forward,
+        series.staged_discount,
         underlying.prices,
-        parity_tolerance(state, series),
+        tolerance(state, series.staged_reference),
     )
     return Code.APPLIED if point < 0 else Code.ROW_BOUND
 
 
 @law
-def parity_tolerance(state: State, series: Series) -> int:
-    """Return what carry and discounts may make of a value, in micro-quote per lot."""
-    share, _ = mul_div_floor(series.staged_reference, state.params[0].row_parity_ppm, PPM)
+def tolerance(state: State, whole: int) -> int:
+    """Return the parity parameter's share of a price or discount, and two roundings."""
+    share, _ = mul_div_floor(whole, state.params[0].row_parity_ppm, PPM)
     return share + 2 * ROUNDING
 
 
@@ -288,7 +332,7 @@ def check_neighbours(
         points,
         upper.kind == InstrumentKind.CALL,
         upper.strike - middle.strike,
-        DISCOUNT_SCALE,
+        series.staged_discount,
         ROUNDING,
     )
     if point >= 0:
@@ -323,10 +367,10 @@ def check_call_parity(
         put.rows[buffer].values,
         underlying.point_count,
         put.strike,
-        series.staged_reference,
-        DISCOUNT_SCALE,
+        series.staged_forward,
+        series.staged_discount,
         underlying.prices,
-        parity_tolerance(state, series),
+        tolerance(state, series.staged_reference),
     )
     return Code.APPLIED if point < 0 else Code.ROW_PARITY
 
@@ -340,8 +384,7 @@ def check_jump(state: State, series: Series, draft: int) -> int:
     instrument = state.instrument_drafts[draft]
     number = series.active_number
     active = instrument.rows[number % 2]
-    age = state.globals[0].clock - series.active_time
-    if number == 0 or active.number != number or age > state.params[0].row_age_reduce_ms:
+    if active.number != number or not is_recent(state, series):
         return Code.APPLIED
     point = check_row_jump(
         active.values,

@@ -554,7 +554,7 @@ class ListInstrumentsResponse(_message.Message):
     def __init__(self, instruments: _Optional[_Iterable[_Union[Instrument, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
 
 class Series(_message.Message):
-    __slots__ = ("expiry_ms", "option_count", "active_number", "active_time_ms", "staged_number", "staged_time_ms", "staged_count", "reference_price_micro", "discount_long_ppm", "discount_short_ppm", "confidence_ppm", "settlement_price_micro")
+    __slots__ = ("expiry_ms", "option_count", "active_number", "active_time_ms", "staged_number", "staged_time_ms", "staged_count", "reference_price_micro", "discount_long_ppm", "discount_short_ppm", "confidence_ppm", "settlement_price_micro", "forward_price_micro", "discount_nano")
     EXPIRY_MS_FIELD_NUMBER: _ClassVar[int]
     OPTION_COUNT_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -567,6 +567,8 @@ class Series(_message.Message):
     DISCOUNT_SHORT_PPM_FIELD_NUMBER: _ClassVar[int]
     CONFIDENCE_PPM_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    FORWARD_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_NANO_FIELD_NUMBER: _ClassVar[int]
     expiry_ms: int
     option_count: int
     active_number: int
@@ -579,7 +581,9 @@ class Series(_message.Message):
     discount_short_ppm: int
     confidence_ppm: int
     settlement_price_micro: int
-    def __init__(self, expiry_ms: _Optional[int] = ..., option_count: _Optional[int] = ..., active_number: _Optional[int] = ..., active_time_ms: _Optional[int] = ..., staged_number: _Optional[int] = ..., staged_time_ms: _Optional[int] = ..., staged_count: _Optional[int] = ..., reference_price_micro: _Optional[int] = ..., discount_long_ppm: _Optional[int] = ..., discount_short_ppm: _Optional[int] = ..., confidence_ppm: _Optional[int] = ..., settlement_price_micro: _Optional[int] = ...) -> None: ...
+    forward_price_micro: int
+    discount_nano: int
+    def __init__(self, expiry_ms: _Optional[int] = ..., option_count: _Optional[int] = ..., active_number: _Optional[int] = ..., active_time_ms: _Optional[int] = ..., staged_number: _Optional[int] = ..., staged_time_ms: _Optional[int] = ..., staged_count: _Optional[int] = ..., reference_price_micro: _Optional[int] = ..., discount_long_ppm: _Optional[int] = ..., discount_short_ppm: _Optional[int] = ..., confidence_ppm: _Optional[int] = ..., settlement_price_micro: _Optional[int] = ..., forward_price_micro: _Optional[int] = ..., discount_nano: _Optional[int] = ...) -> None: ...
 
 class Underlying(_message.Message):
     __slots__ = ("id", "reference_instrument", "index_price_micro", "price_time_ms", "volatility_down_ppm", "volatility_up_ppm", "price_shocks_ppm", "dampings_ppm", "series", "scenario_time_ms", "scenario_prices_ppm", "scenario_volatilities_ppm")

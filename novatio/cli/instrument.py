@@ -65,6 +65,8 @@ def underlying_record(item: Any) -> dict[str, Any]:
             "staged_number": one.staged_number,
             "staged_count": one.staged_count,
             "reference_price_micro": one.reference_price_micro,
+            "forward_price_micro": one.forward_price_micro,
+            "discount_nano": one.discount_nano,
             "discount_long_ppm": one.discount_long_ppm,
             "discount_short_ppm": one.discount_short_ppm,
             "confidence_ppm": one.confidence_ppm,

@@ -195,7 +195,8 @@ def publish_rows(world: World) -> Code:
             payload += [id, *rows.values[place].tolist()]
             at = 0 if kind == InstrumentKind.CALL else 2
             context[at : at + 2] = [id, context[at]]
-        code = world.apply(world.published(Kind.RISK_ROWS, payload, **fields))
+        carry = {"forward": rows.forward, "discount_nano": rows.discount}
+        code = world.apply(world.published(Kind.RISK_ROWS, payload, **fields, **carry))
         if code != Code.APPLIED:
             return code
     return world.apply(

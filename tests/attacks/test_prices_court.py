@@ -77,6 +77,9 @@ def test_staged_rows_and_all_their_rejections_go_to_the_court():
         (world.row_action(change(rows, 5, 4)), Code.ROW_MONOTONE),
         (world.row_action(change(rows[:2], 1, 60_000)), Code.ROW_PARITY),
         (world.row_action(rows, price=MARK // 2), Code.ROW_BOUND),
+        (world.row_action(rows, forward=2 * MARK), Code.ROW_BOUND),
+        (world.row_action(rows, discount_nano=10**8), Code.ROW_BOUND),
+        (world.row_action(rows, forward=MARK - 20_000), Code.ROW_PARITY),
         (world.activation(), Code.ROW_TIME),
         (world.row_action(rows[:4]), Code.APPLIED),
         (world.activation(), Code.ROW_INCOMPLETE),
@@ -93,6 +96,13 @@ def test_staged_rows_and_all_their_rejections_go_to_the_court():
     assert world.step(list(world.staging(world.rows(extra=4_000)[:2]))) == [Code.APPLIED]
     jumping = world.row_action(world.rows(extra=10_100_000), time=world.time + 1)
     assert world.apply(jumping) == Code.ROW_JUMP
+    # The carry of the active set is what the next one is held to.
+    leaping = world.row_action(world.rows(), time=world.time + 1, forward=MARK + 50_003)
+    assert world.apply(leaping) == Code.ROW_JUMP
+    steep = world.row_action(world.rows(), time=world.time + 1, discount_nano=10**9 - 1_000_003)
+    assert world.apply(steep) == Code.ROW_JUMP
+    other = world.row_action(world.rows()[2:], world.after(world.rows()[:2]), forward=MARK + 1)
+    assert world.apply(other) == Code.ROW_TIME
 
 
 def test_a_bend_in_the_rows_goes_to_the_court():

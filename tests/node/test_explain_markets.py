@@ -36,6 +36,12 @@ def world():
         (lambda w: w.row_action(w.rows(), time=1), Code.ROW_TIME, "time_ms", "1"),
         (lambda w: w.row_action(w.rows()[::-1]), Code.ROW_ORDER, "staged_call", "-1"),
         (lambda w: w.row_action(w.rows(), price=MARK // 2), Code.ROW_BOUND, None, None),
+        (
+            lambda w: w.row_action(w.rows(), forward=2 * MARK),
+            Code.ROW_BOUND,
+            "carry_ppm",
+            "300000",
+        ),
         (lambda w: w.activation(time=1), Code.ROW_TIME, "staged_time", "0"),
         (lambda w: w.request(Kind.EXPIRE, instrument=FUTURE), Code.NOT_EXPIRED, "expiry_ms", None),
         (lambda w: w.funding(FUTURE), Code.INSTRUMENT_STATUS, "status", "0"),
@@ -54,6 +60,24 @@ def test_a_rejection_names_what_it_was_judged_by(world, make, code, operand, val
     if operand is not None:
         assert operand in operands
         assert value is None or operands[operand] == value
+
+
+def test_rows_whose_carry_jumps_are_told_what_the_active_set_was_computed_with(world):
+    world.publish_rows()
+    world.wait(1_000)
+    action = world.row_action(world.rows(), forward=MARK + 50_003)
+    found, sentence, operands = explained(world, action)
+    assert found == Code.ROW_JUMP
+    assert "smaller moves" in sentence
+    assert operands["active_forward"] == str(MARK)
+    assert operands["forward"] == str(MARK + 50_003)
+
+
+def test_a_shock_beyond_its_bounds_is_told_so(world):
+    action = world.published(Kind.SCENARIOS, [1 << 62], underlying=0, first=0, time=world.time)
+    found, sentence, operands = explained(world, action)
+    assert (found, operands) == (Code.ROW_BOUND, {})
+    assert "shock" in sentence
 
 
 def test_what_waits_for_rows_or_for_a_price_says_for_what(world):

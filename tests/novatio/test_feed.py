@@ -27,7 +27,7 @@ from novatio.governance import changed_params, params_record, payload_of
 from novatio.market import load_bars_csv
 from risk import black76
 from risk.chain import read_chain
-from risk.listed import YEAR_MS, FlatSurface, grid_points, listed_rows, parity_needed_ppm
+from risk.listed import YEAR_MS, FlatSurface, carry_needed_ppm, grid_points, listed_rows
 from risk.surface import fit_surface
 from tests.novatio.house import CASH_MICRO, PUBLISHER, House, genesis, now_ms
 from tests.risk.market import BTC_DAILY, SPX_CHAINS
@@ -69,7 +69,6 @@ def declared(**changes):
         ),
         underlyings=(GenesisUnderlying(expiries=(expiry,)),),
         assets=(GenesisAsset(50_000, 20_000, CASH_MICRO, CASH_MICRO),),
-        row_parity_ppm=10_000,
         **changes,
     )
 
@@ -173,7 +172,7 @@ def test_a_report_counts_the_bytes_that_each_refresh_posts(options_house, files)
     [series] = report["series"]
     # 24 rows of 34 pieces; each of 4 actions: kind and fields, neighbours, two counts, quorum, and
     # its length in the step; an activation without payload.
-    rows = 24 * 272 + 4 * (25 + 2 + 32 + 1 + 2 * 65 + 2)
+    rows = 24 * 272 + 4 * (37 + 2 + 32 + 1 + 2 * 65 + 2)
     activation = 25 + 12 + 1 + 2 * 65 + 2
     assert series["bytes"] == rows + activation
     assert series["bytes_per_option"] == math.ceil((rows + activation) / 24)
@@ -330,53 +329,43 @@ def test_a_check_names_the_option_the_rule_and_the_parameter(options_house, file
     feed = service(options_house, files)
     params = options_house.client.params()
 
-    def tolerate(ppm):
-        record = changed_params(params_record(params.record), {"row_parity_ppm": ppm})
+    def allow(ppm):
+        record = changed_params(params_record(params.record), {"row_carry_ppm": ppm})
         params.record[:] = payload_of(record)
 
     monkeypatch.setattr(options_house.client, "params", lambda: params)
-    tolerate(1_000)
+    allow(0)
     _, [fault] = feed.check()
-    assert fault.code in (Code.ROW_PARITY, Code.ROW_BOUND)
+    assert fault.code == Code.ROW_BOUND
     assert fault.post.what.startswith("SPX-")
-    needed = fault.post.details["parity_needed_ppm"]
-    assert 1_000 < needed <= 10_000
-    tolerate(needed)
-    assert feed.check()[1] == []
-    # A rounding apart, no smaller one would do.
-    tolerate(needed - 2)
-    assert feed.check()[1] != []
+    assert 1_000 < fault.post.details["carry_needed_ppm"] <= 100_000
 
 
-def test_rows_pass_the_law_at_the_tolerance_that_is_said_to_be_needed():
-    surface, reference = spx(), 20_404_000
+def test_the_carry_that_is_said_to_be_needed_is_the_least_with_which_the_law_takes_the_rows():
+    surface, reference, left = spx(), 20_404_000, round(0.06 * YEAR_MS)
     strikes = np.repeat(np.array(STRIKES) * MICRO_PER_LOT, 2)
     is_call = np.tile([True, False], len(STRIKES))
-    shocks = (-275_000, 0, 500_000)
     points = grid_points([0, 4_000_000], [PPM, PPM])
-    found = listed_rows(
-        surface, reference, 0.06, strikes, is_call, points=points, volatility_shocks=shocks
-    )
-    needed = parity_needed_ppm(found.rows, reference)
-    # By hand, of the pair that is furthest from parity at five times the price.
-    gaps = []
-    for strike in set(strikes.tolist()):
-        call, put = (
-            int(found.rows.values[(strikes == strike) & (is_call == side)][0, 1])
-            for side in (True, False)
+
+    def needed(smiles):
+        found = listed_rows(
+            smiles,
+            reference,
+            left / YEAR_MS,
+            strikes,
+            is_call,
+            points=points,
+            volatility_shocks=(-275_000, 0, 500_000),
         )
-        gaps.append(abs(call - put - (5 * reference - strike)))
-    assert needed >= -(-max(gaps) * PPM // reference) > 0
-    flat = listed_rows(
-        FlatSurface(1.0, 0.2),
-        reference,
-        0.06,
-        strikes,
-        is_call,
-        points=points,
-        volatility_shocks=shocks,
-    )
-    assert parity_needed_ppm(flat.rows, reference) <= 1
+        return found, carry_needed_ppm(found, left)
+
+    found, least = needed(surface)
+    for ppm, expected in ((least, True), (least - 1, False)):
+        most = -(-ppm * left // YEAR_MS)
+        forward = abs(found.rows.forward - reference) * PPM <= reference * most
+        discount = abs(found.rows.discount - 10**9) * PPM <= 10**9 * most
+        assert (forward and discount) == expected
+    assert needed(FlatSurface(1.0, 0.2))[1] == 0
 
 
 def test_the_command_publishes_a_round_with_its_asset(options_house, files, capsys):

@@ -103,6 +103,7 @@ class OptionWorld(World):
         for id, row in rows:
             payload += [id, *row]
         fields = {"underlying": 0, "series": 0, "time": self.time, "price": MARK, **values}
+        fields = {"forward": fields["price"], "discount_nano": 10**9, **fields}
         return self.published(Kind.RISK_ROWS, payload, publishers, **fields)
 
     def after(self, rows):

@@ -58,7 +58,12 @@ class Story:
         if self.chance.random() < 0.1:
             self.chance.shuffle(rows)
         cut = self.chance.choice([6, 6, 4, 1])
-        return self.world.row_action(rows[:cut], price=self.index)
+        carry = {}
+        if self.chance.random() < 0.3:
+            carry["forward"] = self.index + self.chance.choice([-100_000, 40_000, 10**6, 1 << 40])
+        if self.chance.random() < 0.3:
+            carry["discount_nano"] = 10**9 + self.chance.choice([-999, 999, -(10**8), 10**9])
+        return self.world.row_action(rows[:cut], price=self.index, **carry)
 
     def by_kind(self, kind):
         world = self.world

@@ -27,6 +27,7 @@ from tests.support.world import DEPOSIT, MARK, PUBLISHERS, START_MS, address_of,
 
 LOW_CALL, LOW_PUT, MIDDLE_CALL, MIDDLE_PUT, HIGH_CALL, HIGH_PUT = range(6)  # places in the rows
 GOVERNANCE = "governance"
+NO_CARRY = {"forward": MARK, "discount_nano": 10**9}
 
 
 class Staging(Case):
@@ -144,7 +145,7 @@ def test_a_payload_that_is_no_whole_row_is_malformed_clr_act_001():
     world = OptionWorld()
     for length in (1, 4, 37, 39):
         payload = [-1] * length
-        fields = {"underlying": 0, "series": 0, "time": world.time, "price": MARK}
+        fields = {"underlying": 0, "series": 0, "time": world.time, "price": MARK, **NO_CARRY}
         assert world.apply(world.published(Kind.RISK_ROWS, payload, **fields)) == Code.MALFORMED
 
 
@@ -280,7 +281,7 @@ def test_the_neighbours_named_must_be_those_staged_last_clr_row_002(wrong):
     named = [CALLS[1], CALLS[0], PUTS[1], PUTS[0]]
     named[wrong] = -1
     payload = [*named, rows[4][0], *rows[4][1]]
-    fields = {"underlying": 0, "series": 0, "time": world.time, "price": MARK}
+    fields = {"underlying": 0, "series": 0, "time": world.time, "price": MARK, **NO_CARRY}
     assert world.apply(world.published(Kind.RISK_ROWS, payload, **fields)) == Code.ROW_ORDER
 
 
@@ -441,7 +442,7 @@ def test_a_set_that_waited_too_long_is_not_activated_clr_row_001():
 
 
 def test_rows_of_a_model_pass_as_they_are():
-    world = OptionWorld(row_parity_ppm=5_000)
+    world = OptionWorld(row_parity_ppm=0)
     world.wait(1_000)
     strikes = [int(world.instrument(id).strike) for id in IN_ORDER]
     calls = np.array([id in CALLS for id in IN_ORDER])
