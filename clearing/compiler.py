@@ -1,8 +1,9 @@
-"""How the law becomes machine code: four decorators, one cache, one warm-up.
+"""How the law becomes machine code: five decorators, one cache, one warm-up.
 
 ``law`` and ``law_entry`` trap every int64 overflow and refuse floats; ``kernel`` and
 ``kernel_entry`` are for hashing, encoding and recovery, where wrap and uint64 are wanted. Entries
 are called from Python and cached on disk; helpers are compiled into the entries that use them.
+``by_reference`` marks named tuples of arrays that are passed as one pointer.
 Under ``NUMBA_DISABLE_JIT=1`` the same source runs as plain Python, and overflow still raises.
 
 Every failure of arithmetic is an ``ArithmeticError``: OverflowError or ZeroDivisionError when
@@ -29,6 +30,22 @@ import numpy as np
 
 from clearing._arithmetic import LawCompiler
 from clearing._backend import INTERPRETED, llvm, numba, types
+from clearing._fragments import KernelFragmentCompiler, LawFragmentCompiler, as_fragment
+from clearing._references import by_reference
+
+__all__ = [
+    "by_reference",
+    "cache_directory",
+    "cache_home",
+    "checked",
+    "kernel",
+    "kernel_entry",
+    "kernel_symbol",
+    "law",
+    "law_entry",
+    "warm",
+    "warm_lock",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,7 +76,8 @@ def law(function: F) -> F:
     """
     if INTERPRETED:
         return function
-    return cast(F, numba.njit(**LAW_OPTIONS)(function))
+    compiled = numba.njit(**LAW_OPTIONS)(function)
+    return cast(F, as_fragment(compiled, LawFragmentCompiler, LAW_OPTIONS))
 
 
 def law_entry(function: F) -> F:
@@ -84,7 +102,8 @@ def kernel(function: F) -> F:
     """Compile a helper in which integers wrap and uint64 is allowed: hashing and encoding."""
     if INTERPRETED:
         return function
-    return cast(F, numba.njit(**KERNEL_OPTIONS)(function))
+    compiled = numba.njit(**KERNEL_OPTIONS)(function)
+    return cast(F, as_fragment(compiled, KernelFragmentCompiler, KERNEL_OPTIONS))
 
 
 def kernel_entry(function: F) -> F:

@@ -6,6 +6,7 @@ bit patterns. Units are those of docs/protocol.md, section 1.
 
 from typing import Annotated, NamedTuple
 
+from clearing.compiler import by_reference
 from clearing.layout import Grid, Rows, dtype_of
 from clearing.units import (
     COLLATERALS_MAX,
@@ -514,6 +515,7 @@ OBSERVATION = dtype_of(Observation)
 SCRATCH = dtype_of(Scratch)
 
 
+@by_reference
 class State(NamedTuple):
     """Everything that the law reads and writes, as arrays.
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from clearing.codes import Tag
-from clearing.compiler import kernel, kernel_entry
+from clearing.compiler import by_reference, kernel, kernel_entry
 from clearing.keccak import hash_pieces, hash_rows
 from clearing.leaves import (
     ACCOUNT_PIECES_MAX,
@@ -93,6 +93,7 @@ TAG_PARAMS = int(Tag.PARAMS)
 TAG_STATE = int(Tag.STATE)
 
 
+@by_reference
 class Book(NamedTuple):
     """The state's trees and the working memory of a commit.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clearing.codes import Tag
-from clearing.compiler import law, law_entry
+from clearing.compiler import by_reference, law, law_entry
 from clearing.keccak import hash_pieces
 from clearing.layout import Grid, Rows
 from clearing.records import Action, Observation, State
@@ -30,6 +30,7 @@ PHASE = 2
 OPENING, APPLYING, CLOSING = 0, 1, 2
 
 
+@by_reference
 class Run(NamedTuple):
     """What one call of ``run_steps`` works on, and fills.
 

@@ -286,6 +286,65 @@ def test_a_frozen_entry_refuses_another_type(tmp_path):
     assert run(script, tmp_path / "cache") == ("['compiling __main__.first'] 3 1\nTypeError\n")
 
 
+FRAGMENTS = """
+    import numpy as np
+    from typing import NamedTuple
+    from clearing.compiler import by_reference, kernel, law, law_entry
+
+    @by_reference
+    class Pair(NamedTuple):
+        left: object
+        right: object
+
+    @kernel
+    def rough(pair, literal):
+        return pair.left[0] << literal
+    @law
+    def pruned(pair, wanted):
+        # One branch is gone when `wanted` is known, and with it the only call so far.
+        if wanted:
+            return rough(pair, 1)
+        return 0
+    @law
+    def deep(pair):
+        pair.right[0] += pruned(pair, False) + rough(pair, 1)
+        return pair.right[0]
+    @law_entry
+    def first(pair):
+        return deep(pair) + deep(pair)
+    @law_entry
+    def second(pair, rounds):
+        total = 0
+        for _ in range(rounds):
+            total += deep(pair) + pruned(pair, True)
+        return total
+
+    def pair(left, right):
+        return Pair(np.array([left]), np.array([right]))
+
+    print(first(pair(3, 1)), second(pair(3, 1), 3), second(pair(0, 2**62), 1))
+    try:
+        first(pair(1, 2**63 - 2))
+    except ArithmeticError:
+        print("overflow")
+    for wrong in (Pair(np.array([1]), 2), (np.array([1]), np.array([1]))):
+        try:
+            first(wrong)
+        except Exception as error:
+            print(type(error).__name__)
+"""
+
+
+def test_entries_share_helpers_and_read_named_tuples_by_reference(tmp_path):
+    script = tmp_path / "shared.py"
+    script.write_text(textwrap.dedent(FRAGMENTS))
+    compiled = run(script, tmp_path / "cache")
+    assert compiled.splitlines()[:2] == ["20 57 4611686018427387904", "overflow"]
+    assert compiled.splitlines()[2:] == ["TypingError", "TypingError"]
+    assert run(script, tmp_path / "cache") == compiled
+    assert run(script, tmp_path, interpreted=True).splitlines()[:2] == compiled.splitlines()[:2]
+
+
 def test_the_warm_lock_keeps_a_second_holder_out(tmp_path, monkeypatch):
     monkeypatch.setenv("NOVATIO_CACHE_DIR", str(tmp_path))
     entered = threading.Event()
