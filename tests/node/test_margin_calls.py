@@ -24,7 +24,7 @@ from node.margin_calls import (
 from node.margins import margin_of
 from node.v1 import node_pb2 as pb
 from tests.node.scenario import ALICE_KEY, BOB_KEY, PRICE, START_MS, TICK, price, trade, withdraw
-from tests.node.test_service import SECONDS, Client, refused
+from tests.node.service import SECONDS, Client, refused
 from tests.node.test_statements import opened, seeds, wander
 
 LOTS = 180_000
