@@ -6,9 +6,10 @@ one that the law does not confirm can be taken apart step by step.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from clearing.codes import Code
 from clearing.decode import pack, recover_signers
@@ -21,12 +22,17 @@ from prover.replica import Judgement, Replica, Verdict
 from verifier.account_proof import ProvenAccount, verify_account_proof
 from verifier.base_layer import BaseLayer, BatchView
 from verifier.batch import BatchData
+from verifier.errors import BlockUnknown
 from verifier.evidence import Evidence
 from verifier.header import Header
 
 __all__ = ["Audit", "Divergence", "TouchedLeaf"]
 
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
+
+PINS_MAX: Final = 8
+_AGAIN: Final = "the same command again: the base layer took back what was being looked at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,11 @@ class Divergence:
 
 
 class Audit:
-    """A replica that follows the base layer's canonical batches, pinned to one block."""
+    """A replica that follows the base layer's canonical batches, pinned to one block at a time.
+
+    A replay may take longer than the base layer keeps the states of a block. Then a newer one takes
+    its place, provided that it still has the batch that the replica stands after.
+    """
 
     def __init__(
         self, base: BaseLayer, genesis: Genesis, progress: Progress = lambda done, total: None
@@ -80,10 +90,10 @@ class Audit:
             )
 
     def batch(self, number: int) -> BatchView:
-        """Return canonical batch ``number``. Raises NotFound."""
-        found = self._base.batches(number, 1, self._at)
+        """Return canonical batch ``number``. Raises NotFound or Unavailable."""
+        found = self._read(lambda at: self._base.batches(number, 1, at))
         if not found:
-            tip = self._base.heads(self._at).tip_number
+            tip = self._read(self._base.heads).tip_number
             raise NotFound(
                 f"batch {number}: expected a batch on the base layer, 0 .. {tip}, was none",
                 reason="NO_SUCH_BATCH",
@@ -106,9 +116,30 @@ class Audit:
             self.replica.release(current)
         return judgement
 
+    def _read(self, ask: Callable[[bytes], T]) -> T:
+        """Ask at the pinned block, or at a newer one if that is on the chain no longer."""
+        for _ in range(PINS_MAX):
+            with contextlib.suppress(BlockUnknown):
+                return ask(self._at)
+            with contextlib.suppress(BlockUnknown):
+                self._pin()
+        return ask(self._at)
+
+    def _pin(self) -> None:
+        """Pin the head. Raises Unavailable if its batches are not those of the replica."""
+        self._at = self._base.head().hash
+        number, expected = self.replica.number, self.replica.batch_id
+        found = self._base.batches(number, 1, self._at)
+        if not found or found[0].record.batch_id != expected:
+            raise Unavailable(
+                f"batch {number}: expected {expected.hex()} on the base layer, was another one or "
+                "none",
+                next_step=_AGAIN,
+            )
+
     def _judge_next(self, number: int) -> Judgement:
         record = self.batch(number).record
-        data = self._base.batch_data(record.batch_id, self._at)
+        data = self._read(lambda at: self._base.batch_data(record.batch_id, at))
         return self.replica.judge(Header.decode(record.header), data)
 
     def stand_after(self, number: int) -> None:
@@ -148,8 +179,14 @@ class Audit:
     def divergence(self, judgement: Judgement) -> Divergence:
         """Take an INVALID batch apart: what was committed, what the law gives, and where."""
         record = self.batch(judgement.number).record
+        if record.batch_id != judgement.batch_id:
+            raise Unavailable(
+                f"batch {judgement.number}: expected {judgement.batch_id.hex()} on the base layer, "
+                f"was {record.batch_id.hex()}",
+                next_step=_AGAIN,
+            )
         header = Header.decode(record.header)
-        posted = self._base.batch_data(record.batch_id, self._at)
+        posted = self._read(lambda at: self._base.batch_data(record.batch_id, at))
         if posted is None:
             raise Unavailable(f"batch {judgement.number}: expected its data, was none")
         data = BatchData.decode(posted, header.step_count)

@@ -251,6 +251,8 @@ def _of_verifier(module: Any, error: Exception) -> NovatioError | None:
         return kind(error.text, reason=error.code.name, next_step="novatio root list")
     if isinstance(error, module.BaseLayerUnavailable):
         return Unavailable(str(error), next_step="novatio heads --base <host:port>")
+    if isinstance(error, module.BlockUnknown):
+        return Unavailable(str(error), next_step="the same command again")
     if isinstance(error, module.ChainFileCorrupt):
         return CorruptData(str(error), next_step="restore the file from a copy")
     if isinstance(error, module.ConfigError):
