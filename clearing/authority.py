@@ -1,8 +1,9 @@
 """Who may sign: an account's owner, the key in the owner's place, a session key; or governance.
 
-A session key is bounded by scope, instruments, expiry and the notional that it may still open or
-transfer. A key with the scope ROOT stands in key place 0 and replaces the owner's own for
-everything that is signed, and withdrawals go to its address: that is how an owner rotates.
+A session key is bounded by scope, instruments, expiry and a limit, off which comes what it opens,
+as a trader or as a keeper, and the cash that it transfers, pays for collateral or deposits in
+pools. A key with the scope ROOT stands in key place 0 and replaces the owner's own for everything
+that is signed, and withdrawals go to its address: that is how an owner rotates.
 """
 
 from clearing.codes import Code, Scope
@@ -83,7 +84,7 @@ def may_sign(key: Key, clock: int, scope: int, instrument: int) -> bool:
 
 @law
 def spend_limit(account: Account, place: int, notional: int) -> bool:
-    """Take the notional that a session key opens, or the cash that it transfers, from its limit.
+    """Take the notional that a session key opens, or the cash that it pays, from its limit.
 
     False if it does not suffice. The owner has none.
     """

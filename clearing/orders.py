@@ -13,7 +13,7 @@ from clearing.lookup import ABSENT, find_page, is_zero, lots_of, signed_by
 from clearing.margin import grows
 from clearing.records import Account, Action, Order, State
 from clearing.units import PAGE_SLOTS, PPM
-from clearing.wide import mul_div_ceil
+from clearing.wide import mul_div_ceil, multiply
 
 KNOWN_FLAGS = OrderFlag.REDUCE_ONLY | OrderFlag.MAKER_ONLY
 DEAD = -1  # an order that was cancelled, or whose slot a later one has taken
@@ -79,8 +79,20 @@ def spend_key(
         return True
     row = action.signature_first + side
     _, place = order_key(state.globals[0].clock, account, signers, row, action.instrument)
-    held = lots_of(account, action.instrument)
-    return spend_limit(account, place, opened_lots(held - signed_lots, held) * action.price)
+    return spend_opened(account, place, action.instrument, signed_lots, action.price)
+
+
+@law
+def spend_opened(
+    account: Account, place: int, instrument: int, signed_lots: int, price: int
+) -> bool:
+    """Take what `signed_lots` opened of a position, at a price, from the limit of a key.
+
+    The account is a draft that holds the lots; False if the limit does not suffice.
+    """
+    held = lots_of(account, instrument)
+    value, fits = multiply(opened_lots(held - signed_lots, held), price)
+    return place == OWNER_KEY or (fits and spend_limit(account, place, value))
 
 
 @law

@@ -171,7 +171,7 @@ class Key:
     scope: int
     first_instrument: int
     last_instrument: int
-    limit: int  # micro-quote of notional that may still be opened; 0 without TRADE
+    limit: int  # micro-quote of notional or cash that may still be opened or paid
     expiry: int
 
 

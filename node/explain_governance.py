@@ -68,7 +68,11 @@ def _key_scope(state: Any, action: Any) -> Explained:
 def _key_cap(_state: Any, action: Any) -> Explained:
     operands = {"lots": int(action["lots"]), "price_micro": int(action["price"])}
     operands["amount_micro"] = int(action["amount"])
-    return "more would open, or be transferred, than the limit of the session key allows", operands
+    return (
+        "more would open, or be paid, than the limit of the session key allows; send less, or let "
+        "the owner grant the key another limit",
+        operands,
+    )
 
 
 def _key_slots(_state: Any, _action: Any) -> Explained:

@@ -1,7 +1,8 @@
 """Auction bid: a bidder takes a pro-rata slice of a failing account at the schedule's price.
 
 A bid is legal if
-1. the bidder's owner (or session key) signed it, unexpired, with a sequence above the last;
+1. the bidder's owner signed it, unexpired, with a sequence above the last, or a session key whose
+   instruments are all that the bid takes, and whose limit pays for what it opens;
 2. an auction of the account is open, and each of its markets that lives may be liquidated in;
 3. the account's equity is below its maintenance margin;
 4. the schedule's price of the slice is not above the bidder's limit;
@@ -23,7 +24,7 @@ from clearing.auctions import (
     insolvent_payout,
     payout_part,
 )
-from clearing.authority import NO_INSTRUMENT, check_request
+from clearing.authority import NO_INSTRUMENT, OWNER_KEY, check_request
 from clearing.codes import Code, InstrumentStatus, Scope
 from clearing.compiler import law
 from clearing.drafts import FIRST, SECOND, begin_drafts, open_account, open_instrument
@@ -35,8 +36,10 @@ from clearing.failure import (
     move_leg,
 )
 from clearing.layout import Grid
-from clearing.lookup import ABSENT, find_account, find_instrument
+from clearing.lookup import ABSENT, find_account, find_instrument, lots_of
 from clearing.margin import NO_DRAFT, measure
+from clearing.marks import mark_price
+from clearing.orders import spend_opened
 from clearing.price_gates import check_liquidating
 from clearing.records import Account, Action, Params, State
 from clearing.units import PPM
@@ -56,14 +59,16 @@ def auction_bid(state: State, action: Action, signers: Grid) -> int:
         return Code.NO_ACCOUNT
     if bidder_row < 0 or failing_row < 0:
         return Code.INVARIANT
-    code, _ = check_request(
+    code, place = check_request(
         state, state.accounts[bidder_row], action, signers, Scope.KEEPER, NO_INSTRUMENT
     )
     if code != Code.APPLIED:
         return code
+    failing = state.accounts[failing_row]
+    if not covers_legs(state, state.accounts[bidder_row], place, failing):
+        return Code.KEY_SCOPE
     if bidder_row == failing_row:
         return Code.SELF_TRADE
-    failing = state.accounts[failing_row]
     if failing.auction_time == 0:
         return Code.AUCTION_CLOSED
     code = check_legs(state, failing)
@@ -91,7 +96,40 @@ def auction_bid(state: State, action: Action, signers: Grid) -> int:
     code = check_taker(state, state.accounts[bidder_row], state.account_drafts[BIDDER])
     if code != Code.APPLIED:
         return code
+    if not spend_legs(state, place):
+        return Code.KEY_CAP
     return commit_failure(state)
+
+
+@law
+def covers_legs(state: State, bidder: Account, place: int, failing: Account) -> bool:
+    """Tell whether the instruments of the bidder's key, if one signed, are all that he takes."""
+    if place == OWNER_KEY:
+        return True
+    key = bidder.keys[place]
+    for i in range(failing.position_count):
+        id = failing.positions[i].instrument
+        row = find_instrument(state, id)
+        if row < 0 or state.instruments[row].status >= InstrumentStatus.SETTLING:
+            continue
+        if not key.first_instrument <= id <= key.last_instrument:
+            return False
+    return True
+
+
+@law
+def spend_legs(state: State, place: int) -> bool:
+    """Take what the bidder's draft opened in all legs, at mark, from the limit of his key."""
+    if place == OWNER_KEY:
+        return True
+    bidder = state.account_drafts[BIDDER]
+    before = state.accounts[state.account_draft_rows[BIDDER]]
+    for draft in range(state.scratch[0].instrument_draft_count):
+        leg = state.instrument_drafts[draft]
+        signed_lots = lots_of(bidder, leg.id) - lots_of(before, leg.id)
+        if not spend_opened(bidder, place, leg.id, signed_lots, mark_price(state, leg)):
+            return False
+    return True
 
 
 @law

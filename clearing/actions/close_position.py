@@ -3,7 +3,8 @@
 The inbox message of the account's owner opens the offer; a liquidation of the account, which is
 otherwise healthy, then fills it, in any market that liquidations are open in. It is legal if
 1. the offer is open: it ends with its lots, its position, or the slow part of an auction;
-2. the keeper's position fits its caps, and his account makes a legal transition;
+2. the keeper's position fits its caps, his account makes a legal transition, and the limit of his
+   session key suffices, if one signed;
 3. the closing account still covers its maintenance margin.
 The penalty rises from nothing to the tier's maintenance fraction within the fast part of an
 auction: what a lot costs at most is the margin that it frees, so a fill never makes the account
@@ -25,6 +26,7 @@ from clearing.drafts import (
 from clearing.lookup import lots_of
 from clearing.margin import check_transition, measure
 from clearing.marks import mark_price
+from clearing.orders import spend_opened
 from clearing.positions import move_lots
 from clearing.records import Account, Action, State
 from clearing.units import PPM
@@ -88,9 +90,17 @@ def close_price(mark: int, penalty_ppm: int, signed_lots: int) -> int:
 
 @law
 def fill_offer(
-    state: State, action: Action, keeper_row: int, closing_row: int, instrument_row: int
+    state: State,
+    action: Action,
+    keeper_row: int,
+    closing_row: int,
+    instrument_row: int,
+    place: int,
 ) -> int:
-    """Let the keeper take lots of a healthy account's offer; HEALTHY if there is none."""
+    """Let the keeper take lots of a healthy account's offer; HEALTHY if there is none.
+
+    `place` is that of the key whose limit pays for what he opens, or OWNER_KEY.
+    """
     offered = lots_offered(state, state.accounts[closing_row], action.instrument)
     if offered == 0:
         return Code.HEALTHY
@@ -103,6 +113,10 @@ def fill_offer(
     code = move_offered(state, action, keeper_row, signed_lots)
     if code != Code.APPLIED:
         return code
+    mark = mark_price(state, state.instrument_drafts[0])
+    keeper = state.account_drafts[KEEPER]
+    if not spend_opened(keeper, place, action.instrument, signed_lots, mark):
+        return Code.KEY_CAP
     return commit_novation(state, keeper_row, closing_row, instrument_row)
 
 

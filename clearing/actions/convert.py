@@ -7,11 +7,12 @@ A conversion is legal if
 4. it holds the asset, and nothing of those that are sold before it: the smallest haircut first;
 5. what it owes beside its collateral (cash and positions below zero) needs the money: no more
    units move than bring it, at the price less a discount, in the account's favour;
-6. the keeper has an entry free, and hands out the cash as a withdrawal would.
+6. the keeper has an entry free, and hands out the cash as a withdrawal would, within the limit of
+   the session key that signed.
 The discount is never above the haircut, so that no conversion lowers an account's equity.
 """
 
-from clearing.authority import NO_INSTRUMENT, check_request
+from clearing.authority import NO_INSTRUMENT, check_request, spend_limit
 from clearing.codes import Code, Scope
 from clearing.collateral import PRICED_UNITS, conversion_units
 from clearing.compiler import law
@@ -40,7 +41,7 @@ def convert(state: State, action: Action, signers: Grid) -> int:
         return Code.INVARIANT
     if not is_collateral(state, action.asset):
         return Code.NO_ASSET
-    code, _ = check_request(
+    code, place = check_request(
         state, state.accounts[keeper_row], action, signers, Scope.KEEPER, NO_INSTRUMENT
     )
     if code != Code.APPLIED:
@@ -61,7 +62,7 @@ def convert(state: State, action: Action, signers: Grid) -> int:
         return Code.WATERFALL_ORDER
     value, _, _ = collateral_value(state, owing)
     units = units_sold(state, owing, asset, value - equity)
-    return sell(state, action, keeper_row, owing_row, min(units, action.amount))
+    return sell(state, action, keeper_row, owing_row, min(units, action.amount), place)
 
 
 @law
@@ -97,8 +98,13 @@ def units_sold(state: State, account: Account, asset: Asset, owed: int) -> int:
 
 
 @law
-def sell(state: State, action: Action, keeper_row: int, owing_row: int, units: int) -> int:
-    """Move the units to the keeper and their price to the account, on drafts; judge the keeper."""
+def sell(
+    state: State, action: Action, keeper_row: int, owing_row: int, units: int, place: int
+) -> int:
+    """Move the units to the keeper and their price to the account, on drafts; judge the keeper.
+
+    `place` is that of the key whose limit pays the price, or OWNER_KEY.
+    """
     if units <= 0:
         return Code.NOT_NEEDED
     asset = state.assets[action.asset]
@@ -121,4 +127,6 @@ def sell(state: State, action: Action, keeper_row: int, owing_row: int, units: i
     code = check_outflow(state, keeper)
     if code != Code.APPLIED:
         return code
+    if not spend_limit(keeper, place, paid):
+        return Code.KEY_CAP
     return commit_pair(state, keeper_row, owing_row)

@@ -24,7 +24,7 @@ from clearing.actions.withdraw import (
     change_custody,
     force_withdrawal,
 )
-from clearing.authority import clear_keys, is_rotated
+from clearing.authority import OWNER_KEY, clear_keys, is_rotated
 from clearing.codes import Code, InboxKind, Status
 from clearing.compiler import law
 from clearing.drafts import FIRST, commit_account, draft_account, store_account, touch_account
@@ -136,7 +136,7 @@ def force_liquidation(state: State, action: Action, row: int) -> int:
         return Code.NO_ACCOUNT
     if instrument_row < 0:
         return Code.NO_INSTRUMENT
-    return take_failing(state, action, row, failing_row, instrument_row)
+    return take_failing(state, action, row, failing_row, instrument_row, OWNER_KEY)
 
 
 @law

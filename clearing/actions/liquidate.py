@@ -7,7 +7,8 @@ A liquidation is legal if
 3. the account's equity is below its maintenance margin and it holds the instrument;
 4. no more lots move than restore maintenance plus the buffer (closed form), and the account is no
    further from its maintenance margin afterwards;
-5. the keeper's own account makes a legal transition.
+5. the keeper's own account makes a legal transition, and the limit of the session key that signed
+   suffices for what he opens at mark.
 Penalty and insurance fee come out of equity that stays above zero: of a bankrupt account lots move
 at mark, and what more its takers are paid its auction decides, so nobody can turn his own failure
 into a reward from the fund. An account left without positions and with a debt is paid by insurance
@@ -18,12 +19,13 @@ from clearing.actions.close_position import fill_offer
 from clearing.authority import check_request
 from clearing.codes import Code, Fund, Mode, Scope
 from clearing.compiler import law
-from clearing.drafts import begin_drafts, open_account, open_instrument
+from clearing.drafts import FIRST, begin_drafts, open_account, open_instrument
 from clearing.failure import check_relief, commit_failure, move_leg, penalty_rate_ppm
 from clearing.layout import Grid
 from clearing.lookup import ABSENT, find_account, find_instrument, lots_of
 from clearing.margin import NO_DRAFT, check_transition, liquidation_lots, measure
 from clearing.marks import mark_price
+from clearing.orders import spend_opened
 from clearing.price_gates import check_liquidating
 from clearing.records import Account, Action, Instrument, State
 from clearing.units import PPM
@@ -44,20 +46,26 @@ def liquidate(state: State, action: Action, signers: Grid) -> int:
         return Code.NO_INSTRUMENT
     if keeper_row < 0 or failing_row < 0 or instrument_row < 0:
         return Code.INVARIANT
-    code, _ = check_request(
+    code, place = check_request(
         state, state.accounts[keeper_row], action, signers, Scope.KEEPER, action.instrument
     )
     if code != Code.APPLIED:
         return code
-    return take_failing(state, action, keeper_row, failing_row, instrument_row)
+    return take_failing(state, action, keeper_row, failing_row, instrument_row, place)
 
 
 @law
 def take_failing(
-    state: State, action: Action, keeper_row: int, failing_row: int, instrument_row: int
+    state: State,
+    action: Action,
+    keeper_row: int,
+    failing_row: int,
+    instrument_row: int,
+    place: int,
 ) -> int:
     """Judge a liquidation whose keeper may act, signed or forced in by the base layer; apply it.
 
+    `place` is that of the key whose limit pays for what the keeper opens, or OWNER_KEY.
     Of a healthy account it may fill a forced close.
     """
     if keeper_row == failing_row:
@@ -74,7 +82,7 @@ def take_failing(
     if not valid:
         return Code.INVARIANT
     if equity >= maintenance:
-        return fill_offer(state, action, keeper_row, failing_row, instrument_row)
+        return fill_offer(state, action, keeper_row, failing_row, instrument_row, place)
     penalty_ppm = penalty_rate_ppm(state, instrument, held)
     cost_ppm = penalty_ppm + state.params[0].insurance_fee_ppm
     most = lots_to_move(state, failing, instrument, (equity, maintenance, gross), cost_ppm)
@@ -85,6 +93,10 @@ def take_failing(
     code = take_over(state, action, rows, (equity, maintenance), signed_lots, penalty_ppm)
     if code != Code.APPLIED:
         return code
+    keeper = state.account_drafts[FIRST]
+    mark = mark_price(state, instrument)
+    if not spend_opened(keeper, place, instrument.id, signed_lots, mark):
+        return Code.KEY_CAP
     return commit_failure(state)
 
 

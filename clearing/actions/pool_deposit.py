@@ -9,11 +9,12 @@ A deposit is legal if
 5. the pool stays within its deposit cap and is worth no less than nothing;
 6. the shares, rounded down, are no fewer than the signed limit, and at least one;
 7. the account has room for them;
-8. what is left in the account covers its margin as after a withdrawal.
+8. what is left in the account covers its margin as after a withdrawal, and the limit of the
+   session key that signed suffices.
 The shares are locked: with them all that the account holds of the pool.
 """
 
-from clearing.authority import NO_INSTRUMENT, check_request
+from clearing.authority import NO_INSTRUMENT, check_request, spend_limit
 from clearing.codes import Code, Scope
 from clearing.compiler import law
 from clearing.drafts import begin_drafts, commit_drafts, draft_pools, open_account, store_pools
@@ -40,7 +41,9 @@ def pool_deposit(state: State, action: Action, signers: Grid) -> int:
     sleeve_row = find_account(state, pool.sleeve)
     if row < 0 or own_row < 0 or sleeve_row < 0:
         return Code.INVARIANT
-    code, _ = check_request(state, state.accounts[row], action, signers, Scope.POOL, NO_INSTRUMENT)
+    code, place = check_request(
+        state, state.accounts[row], action, signers, Scope.POOL, NO_INSTRUMENT
+    )
     if code != Code.APPLIED:
         return code
     if is_pool_account(state, action.account):
@@ -55,12 +58,17 @@ def pool_deposit(state: State, action: Action, signers: Grid) -> int:
         return Code.POOL_CAP
     if shares < max(1, action.limit):
         return Code.SLIPPAGE
-    return buy_shares(state, action, row, own_row, shares)
+    return buy_shares(state, action, row, own_row, shares, place)
 
 
 @law
-def buy_shares(state: State, action: Action, row: int, own_row: int, shares: int) -> int:
-    """Move the cash and mint the shares on drafts; judge what is left; commit."""
+def buy_shares(
+    state: State, action: Action, row: int, own_row: int, shares: int, place: int
+) -> int:
+    """Move the cash and mint the shares on drafts; judge what is left; commit.
+
+    `place` is that of the key whose limit pays the cash, or OWNER_KEY.
+    """
     begin_drafts(state)
     draft_pools(state)
     account = state.account_drafts[open_account(state, row)]
@@ -77,6 +85,8 @@ def buy_shares(state: State, action: Action, row: int, own_row: int, shares: int
         return code
     if own.cash > AMOUNT_MAX:
         return Code.CASH_BOUND
+    if not spend_limit(account, place, action.amount):
+        return Code.KEY_CAP
     code = commit_drafts(state, 0)
     if code == Code.APPLIED:
         store_pools(state)

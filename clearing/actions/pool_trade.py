@@ -18,7 +18,7 @@ position, what is left in the pot is the providers'.
 """
 
 from clearing.actions.trade import TRADE_VALUE_MAX
-from clearing.authority import check_request, spend_limit
+from clearing.authority import check_request
 from clearing.caps import most_price, open_interest_after, position_fits
 from clearing.codes import Code, Scope, Side
 from clearing.compiler import law
@@ -35,7 +35,7 @@ from clearing.lookup import ABSENT, find_account, find_instrument, find_position
 from clearing.margin import NO_DRAFT, check_transition, grows, measure
 from clearing.marks import mark_price
 from clearing.oracle import Use
-from clearing.orders import opened_lots
+from clearing.orders import opened_lots, spend_opened
 from clearing.pool_pricing import profit_exceeds, reserve_fits
 from clearing.pools import (
     NOBODY,
@@ -150,7 +150,7 @@ def trade_with(
     code = check_sides(state, row, account, holder_row, holder, signed_lots)
     if code != Code.APPLIED:
         return code
-    if not spend_limit(account, place, opened * price):
+    if not spend_opened(account, place, instrument.id, signed_lots, price):
         return Code.KEY_CAP
     if in_sleeve and not release(state, own, sleeve):
         return Code.INVARIANT

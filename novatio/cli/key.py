@@ -86,7 +86,7 @@ def _names(scope: int) -> str:
     "--limit",
     default="0",
     show_default=True,
-    help="Notional that it may open or transfer, in the settlement asset.",
+    help="Notional that it may open and cash that it may pay, in the settlement asset.",
 )
 @click.option(
     "--first-instrument", type=click.IntRange(0, (1 << 24) - 1), default=0, help="First instrument."

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from clearing.codes import Code, Kind, Operation, Phase
+from clearing.codes import Code, Kind, Operation, Phase, Scope
 from clearing.units import AMOUNT_MAX
 from prover.engine import Engine
 from prover.forge import BatchForge, Place
@@ -106,6 +106,36 @@ def test_auctions_and_their_rejections_go_to_the_court():
     assert bid(alice) == Code.HEALTHY
     assert start(alice) == Code.APPLIED
     assert world.account(alice).auction_time == 0
+
+
+def test_what_a_keepers_key_may_not_go_to_the_court():
+    world, alice, kate, _ = crisis()
+    robot = Trader("robot", kate.account)
+
+    def grant(**terms):
+        fields = {"account": kate.account, "key": int.from_bytes(robot.address, "big")}
+        fields |= {"scope": Scope.KEEPER, "first_instrument": 0, "last_instrument": 0}
+        fields |= {"limit": 5 * 45_000_000, "key_expiry": 1 << 60, **terms}
+        return world.apply(world.request(Kind.KEY_GRANT, kate.key, **fields))
+
+    def bid():
+        fields = {"bidder": kate.account, "account": alice.account}
+        fields |= {"fraction_ppm": 100_000, "limit": AMOUNT_MAX}
+        return world.apply(world.request(Kind.AUCTION_BID, robot.key, **fields))
+
+    start = world.request(Kind.AUCTION_START, account=alice.account)
+    assert world.apply(start) == Code.APPLIED
+    assert grant(limit=5 * 45_000_000 - 1) == Code.APPLIED
+    assert bid() == Code.KEY_CAP
+    assert world.apply(world.liquidate(robot, alice, 5)) == Code.KEY_CAP
+    assert grant(first_instrument=1, last_instrument=1) == Code.APPLIED
+    assert bid() == Code.KEY_SCOPE
+    assert grant() == Code.APPLIED
+    assert bid() == Code.APPLIED
+    assert bid() == Code.KEY_CAP
+    assert grant() == Code.APPLIED
+    assert world.apply(world.liquidate(robot, alice, 5)) == Code.APPLIED
+    assert world.lots(kate) == 10
 
 
 def test_a_sweep_and_its_rejections_go_to_the_court():

@@ -157,7 +157,7 @@ def test_a_session_key_of_a_keeper_may_convert():
         scope=Scope.KEEPER,
         first_instrument=0,
         last_instrument=0,
-        limit=0,
+        limit=25_000_001,
         key_expiry=2 * START_MS,
     )
     assert world.apply(grant) == Code.APPLIED

@@ -1,11 +1,14 @@
 """Takeovers: a pool takes what an auction could not sell, at the price of bankruptcy."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import clearing
 from clearing.codes import Code, InstrumentStatus, Operation, Side
 from clearing.codes import Fund as FundId
 from clearing.genesis import GenesisPool
@@ -132,6 +135,18 @@ def test_of_a_bankrupt_account_insurance_pays_first_and_the_pool_the_rest(side, 
     initial = 4 * mark
     assert world.sleeve.cash + lots * mark == initial
     assert world.own.cash == PAID_IN - initial - 25_000_000
+
+
+@pytest.mark.parametrize(("tolerated", "frozen"), [(15_000_000, False), (14_999_999, True)])
+def test_what_a_takeover_draws_beyond_the_deficit_tranche_freezes_withdrawals(tolerated, frozen):
+    tier = replace(TIERS[1], insurance_cap=15_000_000)
+    tiers = (TIERS[0], tier, TIERS[2])
+    world, alice = failing_world(44_000_000, tiers=tiers, deficit_tranche=tolerated)
+    world.endow(FundId.INSURANCE, 100_000_000)
+    assert world.apply(world.pool_takeover(alice, 1)) == Code.APPLIED
+    assert world.instrument(1).insurance_used == 15_000_000
+    assert (world.totals.freeze_until > world.time) == frozen
+    assert (world.totals.freeze_last == world.time) == frozen
 
 
 def test_a_tranche_that_is_used_up_pays_nothing_more_until_its_window_is_over():
@@ -269,3 +284,19 @@ def test_a_takeover_leaves_the_account_neither_debt_nor_gain(mark, side, cap, in
     assert world.lots(alice, 1) != 0 or after == 0
     assert abs(world.held(SLEEVE, 1)) * mark <= cap
     assert world.sleeve.cash + world.held(SLEEVE, 1) * mark >= 0
+
+
+def test_insurance_is_drawn_in_one_place_and_every_action_that_draws_may_freeze():
+    sources = {path: path.read_text() for path in Path(clearing.__file__).parent.rglob("*.py")}
+    spends = re.compile(r"insurance_used = |FUND\.INSURANCE\]\.balance -=", re.IGNORECASE)
+    assert {p.name for p, text in sources.items() if spends.search(text)} == {
+        "failure.py",
+        "leaves.py",  # the decoder
+    }
+    draws = re.compile(r"\b(draw_insurance|cover_debt|check_relief)\(")
+    actions = {p.name: t for p, t in sources.items() if p.parent.name == "actions"}
+    drawing = {name for name, text in actions.items() if draws.search(text)}
+    assert {"pool_takeover.py", "auction_bid.py", "liquidate.py", "settle.py"} <= drawing
+    for name in drawing:
+        assert "commit_failure(state)" in actions[name], name
+        assert "commit_drafts(" not in actions[name], name
