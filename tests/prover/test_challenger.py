@@ -16,12 +16,19 @@ from prover.challenger import (
     Prove,
     Report,
 )
-from prover.challenger_process import ChallengerProcess, CursorError, load_cursor
+from prover.challenger_process import (
+    RETRY_BLOCKS,
+    ChallengerProcess,
+    CursorError,
+    load_cursor,
+)
 from prover.forge import mint
 from prover.replica import Replica, Verdict
 from tests.prover.chain_world import PROVER, ChainWorld
 from tests.prover.market import genesis_of
 from verifier.court import BatchStatus
+from verifier.mempool import censoring, delayed
+from verifier.transactions import TransactionKind
 
 
 @pytest.fixture
@@ -53,6 +60,19 @@ class Watch:
 
 def status(world, batch_id):
     return world.base.batch(batch_id).status
+
+
+def submissions(world):
+    """Every transaction that is sent to the base layer from now on."""
+    sent: list[bytes] = []
+    submit = world.base.submit
+
+    def listed(raw):
+        sent.append(raw)
+        return submit(raw)
+
+    world.base.submit = listed
+    return sent
 
 
 def test_honest_batches_are_found_valid_and_nothing_is_sent(world):
@@ -161,6 +181,41 @@ def test_a_proof_lost_in_a_reorganisation_is_sent_again(world):
     world.chain.reorg(1, drop=[signed.hash for signed in transactions])
     assert status(world, bad) == BatchStatus.POSTED
     watch.tick(10)
+    assert status(world, bad) == BatchStatus.REVERTED
+
+
+def test_a_proof_overtakes_the_calls_that_a_builder_holds_back(world):
+    # The builder takes proofs, but lets our finalisation lie, which holds the nonce a proof needs.
+    world.chain.mempool.policy = censoring(kinds={TransactionKind.FINALISE})
+    watch = Watch(world)
+    watch.tick(world.config.challenge_window_blocks + 1)
+    held_back = watch.of(FinaliseBatch)
+    assert held_back and not watch.of(Prove)
+    bad = world.forged_batch(mint(1, 10**9))
+    posted = world.base.head().number
+    watch.tick()
+    assert status(world, bad) == BatchStatus.REVERTED
+    assert world.base.head().number - posted < RETRY_BLOCKS
+
+
+def test_other_calls_do_not_overtake_each_other(world):
+    world.chain.mempool.policy = censoring(kinds={TransactionKind.FINALISE})
+    sent = submissions(world)
+    watch = Watch(world)
+    watch.tick(world.config.challenge_window_blocks + RETRY_BLOCKS // 2)
+    assert len(watch.of(FinaliseBatch)) > 1
+    assert len(sent) == 1
+
+
+def test_a_proof_does_not_overtake_itself(world):
+    bad = world.forged_batch(mint(1, 10**9))
+    world.chain.mempool.policy = delayed(RETRY_BLOCKS // 2)
+    sent = submissions(world)
+    watch = Watch(world)
+    watch.tick(RETRY_BLOCKS // 2)
+    assert status(world, bad) == BatchStatus.POSTED
+    assert len(sent) == 1
+    watch.tick(2)
     assert status(world, bad) == BatchStatus.REVERTED
 
 

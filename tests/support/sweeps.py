@@ -50,7 +50,10 @@ class Driver:
         return self.world.request(Kind.SWEEP_TALLY, payload=chunk, instrument=self.instrument)
 
     def tally(self, chunk):
-        code = self.world.apply(self.tally_action(chunk))
+        return self.push(chunk, self.world.apply(self.tally_action(chunk)))
+
+    def push(self, chunk, code):
+        """Note that a chunk was tallied, if it was."""
         if code == Code.APPLIED:
             self.stack.append((self.top, tuple(chunk)))
             self.top = stacked(self.top, chunk)
@@ -72,7 +75,10 @@ class Driver:
     def apply(self):
         """Apply the chunk on top of the stack."""
         previous, chunk = self.stack[-1]
-        code = self.world.apply(self.apply_action(chunk, previous))
+        return self.pop(self.world.apply(self.apply_action(chunk, previous)))
+
+    def pop(self, code):
+        """Note that the chunk on top bore its shares, if it did."""
         if code == Code.APPLIED:
             self.top, _ = self.stack.pop()
         return code

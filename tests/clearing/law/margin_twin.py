@@ -17,7 +17,7 @@ from clearing.genesis import (
     genesis_state,
 )
 from clearing.scenarios import derive_cells
-from clearing.units import LOTS_MAX, PPM
+from clearing.units import INDEX_SCALE, LOTS_MAX, PPM
 from tests.support.world import START_MS
 
 YEAR_MS = 365 * 86_400_000
@@ -142,6 +142,18 @@ def ppm_of(amount, rate):
     return ceil(Fraction(int(amount) * int(rate), PPM))
 
 
+def exact_owed(state, position):
+    """The funding that a position owes, before it is rounded up."""
+    market = state.instruments[int(position.instrument)]
+    change = (int(market.funding_high) - int(position.index_high)) << 62
+    change += int(market.funding_low) - int(position.index_low)
+    return Fraction(int(position.lots) * change, INDEX_SCALE)
+
+
+def owed_of(state, position):
+    return ceil(exact_owed(state, position))
+
+
 def mark_of(state, instrument):
     if instrument.status >= InstrumentStatus.SETTLING:
         return int(instrument.settle_price)
@@ -171,6 +183,10 @@ def margin_twin(state, account):
     equity = int(account.cash)
     gross = taken = profit = 0
     whole = account.mode == Mode.PORTFOLIO
+    for position in account.positions[: account.position_count]:
+        owed = owed_of(state, position)
+        equity -= owed
+        profit -= owed
     for instrument, lots, cost in rows:
         mark = mark_of(state, instrument)
         equity += lots * mark
@@ -349,19 +365,24 @@ def option_row(state, underlying, instrument, lots, shocks):
 
 def joint(state, vectors, worst):
     params = state.params[0]
-    count = min(int(state.underlyings[u].scenario_count) for u in vectors) if vectors else 0
+    losses = losses_of(state, vectors)
     weight = int(params.shortfall_weight_ppm)
-    if not count or not weight:
+    if not losses or not weight:
         return worst
-    losses = sorted(
+    tail = min(int(params.shortfall_count), len(losses))
+    expected = ceil(Fraction(max(0, sum(losses[:tail])), tail))
+    blend = worst + ppm_of(expected - worst, weight)
+    return max(blend, ppm_of(worst, PPM - int(params.portfolio_offset_ppm)))
+
+
+def losses_of(state, vectors):
+    """The losses of all joint scenarios, largest first; none if an underlying has no scenarios."""
+    count = min(int(state.underlyings[u].scenario_count) for u in vectors) if vectors else 0
+    return sorted(
         (-sum(interpolate(state.underlyings[u], vectors[u], i) for u in vectors)
          for i in range(count)),
         reverse=True,
     )  # fmt: skip
-    tail = min(int(params.shortfall_count), count)
-    expected = ceil(Fraction(max(0, sum(losses[:tail])), tail))
-    blend = worst + ppm_of(expected - worst, weight)
-    return max(blend, ppm_of(worst, PPM - int(params.portfolio_offset_ppm)))
 
 
 def interpolate(underlying, vector, i):
