@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from clearing.codes import Code, Kind, OrderFlag
+from clearing.codes import Code, InstrumentKind, Kind, OrderFlag
 from clearing.messages import MalformedAction, decode_action
 from clearing.records import State
 from clearing.units import ACTION_BYTES_MAX, PAGE_SLOTS
@@ -23,6 +23,7 @@ from node import (
 )
 from node.explain_governance import address
 from node.margins import margin_of
+from node.markets import mark_of
 
 Operands = Mapping[str, str]
 _Rule = Callable[[Any, Any], tuple[str, dict[str, Any]]]
@@ -220,12 +221,16 @@ def _limit_price(_state: Any, action: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _price_band(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
-    price, mark = int(action["price"]), int(_instrument(state, action)["mark_price"])
+    instrument = _instrument(state, action)
+    mark, _, _ = mark_of(state, int(action["instrument"]))
     band = int(state.params[0].price_band_ppm)
-    return (
-        f"price {price} is further than {band} ppm from the mark {mark}",
-        {"price_micro": price, "mark_micro": mark, "band_ppm": band},
-    )
+    operands = {"price_micro": int(action["price"]), "mark_micro": mark, "band_ppm": band}
+    share = f"{band} ppm"
+    if int(instrument["kind"]) >= InstrumentKind.CALL:
+        index = int(state.underlyings[int(instrument["underlying"])]["index_price"])
+        operands["index_micro"] = index
+        share += f" of the index {index}"
+    return f"price {operands['price_micro']} is further than {share} from the mark {mark}", operands
 
 
 def _fees(_state: Any, action: Any) -> tuple[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 from clearing.actions.price import ASSET_PRICES
 from clearing.codes import Code, InstrumentStatus, Kind
 from clearing.units import OBSERVATIONS_MAX, SERIES_MAX
+from node.markets import mark_of
 
 Rule = Callable[[Any, Any], tuple[str, dict[str, Any]]]
 
@@ -54,8 +55,12 @@ def _stale(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     }
     if int(action["kind"]) in (Kind.TRADE, Kind.LIQUIDATE, Kind.FUNDING):
         instrument = _instrument(state, action)
-        for name in ("price_time", "confidence_ppm", "mark_price", "stable_price"):
-            operands[name + ("_ms" if name == "price_time" else "")] = int(instrument[name])
+        # An option's mark and its time are those of its active row of risk.
+        operands["mark_price"], operands["price_time_ms"], _ = mark_of(
+            state, int(action["instrument"])
+        )
+        for name in ("confidence_ppm", "stable_price"):
+            operands[name] = int(instrument[name])
     return (
         f"a mark price is too old at {operands['clock_ms']} ms, or in doubt; wait for the next "
         "price",
@@ -79,7 +84,7 @@ def _publication(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     elif int(action["kind"]) in (Kind.PRICE, Kind.UNCROSS):
         instrument = _instrument(state, action)
         last = max(int(instrument["price_time"]), int(instrument["auction_end"]))
-        operands["mark_micro"] = int(instrument["mark_price"])
+        operands["mark_micro"], _, _ = mark_of(state, int(action["instrument"]))
         operands["index_micro"] = int(instrument["index_price"])
     operands["price_time_ms"] = last
     return (

@@ -22,6 +22,7 @@ from clearing.compiler import law, law_entry
 from clearing.keccak import to_bytes
 from clearing.layout import Rows, new_rows
 from clearing.margin import NO_DRAFT, measure
+from clearing.marks import mark_price
 from clearing.records import Account, State
 from clearing.units import PPM
 from clearing.valuation import initial_fraction_ppm
@@ -118,15 +119,17 @@ def look_at_markets(state: State, markets: Rows[Market]) -> bool:
         instrument = state.instruments[id]
         market = markets[id]
         tier = state.params[0].tiers[instrument.tier]
+        # The law scales by the mark that was published; an option's is the centre of its row.
         fraction = initial_fraction_ppm(tier, instrument.open_interest, instrument.mark_price)
+        mark = mark_price(state, instrument)
         moved = (
-            market.mark != instrument.mark_price
+            market.mark != mark
             or market.index_high != instrument.funding_high
             or market.index_low != instrument.funding_low
             or market.initial_ppm != fraction
         )
         market.mark_before = market.mark
-        market.mark = instrument.mark_price
+        market.mark = mark
         market.index_high = instrument.funding_high
         market.index_low = instrument.funding_low
         market.initial_ppm = fraction

@@ -23,6 +23,7 @@ from node.intake import receipt_message
 from node.margin_calls import MarginCalls
 from node.margins import FILLS_MAX, what_if
 from node.markets import instrument_message, mark_of, underlying_message
+from node.netting import Netting
 from node.pools import pool_message
 from node.receipts import receipt_of
 from node.records import FrameRecord, RecordKind, SealRecord
@@ -63,6 +64,7 @@ class Reads:
         self._tails = threading.BoundedSemaphore(limits.tails_max)
         follower = Follower(shell, directory)
         self.statements = Statements(shell, follower, self._look)
+        self.netting = Netting(follower)
         self.margin_calls = MarginCalls(shell, follower, self._tails, limits.tails_max)
 
     # State.

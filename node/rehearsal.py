@@ -16,9 +16,11 @@ from node.ledger import Ledger
 from node.margin_calls import rehearse_watch
 from node.margins import greeks_of, what_if
 from node.markets import instrument_message
+from node.netting import Books, report_of
 from node.receipts import HASH_PIECES
 from node.records import FrameRecord
 from node.sequencer import Limits, Sequencer
+from node.v1 import node_pb2
 from node.wire import account_message
 from prover.engine import Engine
 from prover.proofs import account_proof
@@ -69,6 +71,7 @@ def _rehearse() -> None:
     ledger = Ledger(genesis)
     ledger.take(Publish(_FRAME_TOKEN, frame, outcome))
     rehearse_watch(ledger)
+    report_of(Books(), (), node_pb2.NettingSummary())
     what_if(engine.state, 0, np.zeros((1, 4), np.int64))
     greeks_of(engine.state, 0)
     account_proof(engine, 0)

@@ -89,6 +89,10 @@ class NodeServicer(node_pb2_grpc.NodeServiceServicer):
         """Return a page of an account's statement."""
         return self._reads.statements.list_statement(request, context)
 
+    def GetNetting(self, request: Any, context: Any) -> Iterator[Any]:
+        """Net a settlement cycle."""
+        return self._reads.netting.get_netting(request, context)
+
     def ExplainAction(self, request: Any, context: Any) -> Any:
         """Tell why an action was rejected."""
         return self._reads.statements.explain_action(request, context)

@@ -15,7 +15,8 @@ from node.events import Publish
 from node.explain import explain
 from node.follower import Follower, happenings, seconds_of
 from node.gate import Refused, malformed, not_found
-from node.ledger import NONE, Ledger, LineStore
+from node.ledger import Ledger, LineStore
+from node.lines import NONE
 from node.shell import Shell
 from node.v1 import node_pb2
 from prover.engine import Engine
@@ -218,4 +219,6 @@ def line_message(line: Any) -> Any:
         message.counterparty = int(line.counterparty)
     if line.slot != NONE:
         message.order_slot = int(line.slot)
+    if line.fund != NONE:
+        message.fund = int(line.fund)
     return message

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Unavailable,
         VerificationFailed,
     )
+    from novatio.netting import NetLeg, Netting
     from novatio.orders import (
         Market,
         SignedOrder,
@@ -60,6 +61,8 @@ __all__ = [
     "KeyUnusable",
     "LocalSigner",
     "Market",
+    "NetLeg",
+    "Netting",
     "NotFound",
     "NotReady",
     "NovatioError",
@@ -112,6 +115,7 @@ _HOMES = {
         "Unavailable",
         "VerificationFailed",
     ),
+    "novatio.netting": ("NetLeg", "Netting"),
     "novatio.orders": (
         "Market",
         "SignedOrder",

@@ -60,6 +60,7 @@ from novatio._flows import (
 from novatio._wire import API_KEY_HEADER, Tls, channel_options, failure, tls_credentials
 from novatio.aio import AsyncClient
 from novatio.errors import NovatioError
+from novatio.netting import Netting, netting
 from novatio.orders import Market, Number, SignedOrder, micro
 from novatio.pool import Owned
 from novatio.signing import Signer, find_signer
@@ -217,15 +218,24 @@ class Client:
     ) -> Statement:
         """Return what changed an account's cash in a period, oldest first, of some kinds or all.
 
-        Kinds are fill, fee, funding, deposit, withdrawal, transfer, liquidation, insurance_fee,
-        insurance_cover and settlement. Lines of all kinds are checked to add up to the change of
-        cash. Raises NotFound, VerificationFailed.
+        Kinds are those of ``LineKind`` in node.proto, for example fill, fee, funding, liquidation,
+        auction, loss_share or pool_trade. Lines of all kinds are checked to add up to the change
+        of cash. Raises NotFound, VerificationFailed.
         """
         return self._run(statement(self._flows, account, period or Period(), kinds))
 
     def fills(self, account: int, period: Period | None = None) -> list[Fill]:
         """Return an account's fills in a period, oldest first, each with its fee."""
         return fills_of(self.statement(account, period, kinds=FILL_KINDS))
+
+    def netting(self, *, cycle_ms: int = 0, time_ms: int = 0) -> Netting:
+        """Return what a settlement cycle of the law's time nets to, and its trades compressed.
+
+        Cycles of ``cycle_ms`` (0: the law's own cycle of marking to market) follow each other from
+        1970 on; the one that holds ``time_ms`` is meant (0: the present one). Checked to sum to
+        zero. Raises NotFound, VerificationFailed.
+        """
+        return self._run(netting(self._flows, cycle_ms, time_ms))
 
     def explain(self, sequence: int) -> Outcome:
         """Return what became of action ``sequence``, with the operands that the law judged it by.

@@ -16,6 +16,16 @@ class NodeStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NODE_STATUS_STOPPING: _ClassVar[NodeStatus]
     NODE_STATUS_FAILED: _ClassVar[NodeStatus]
 
+class NoLiquidationPrice(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NO_LIQUIDATION_PRICE_UNSPECIFIED: _ClassVar[NoLiquidationPrice]
+    NO_LIQUIDATION_PRICE_SAFE: _ClassVar[NoLiquidationPrice]
+    NO_LIQUIDATION_PRICE_OPTION: _ClassVar[NoLiquidationPrice]
+    NO_LIQUIDATION_PRICE_TIED: _ClassVar[NoLiquidationPrice]
+    NO_LIQUIDATION_PRICE_PORTFOLIO: _ClassVar[NoLiquidationPrice]
+    NO_LIQUIDATION_PRICE_SETTLING: _ClassVar[NoLiquidationPrice]
+    NO_LIQUIDATION_PRICE_OVERFLOW: _ClassVar[NoLiquidationPrice]
+
 class LineKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     LINE_KIND_UNSPECIFIED: _ClassVar[LineKind]
@@ -29,6 +39,17 @@ class LineKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LINE_KIND_INSURANCE_FEE: _ClassVar[LineKind]
     LINE_KIND_INSURANCE_COVER: _ClassVar[LineKind]
     LINE_KIND_SETTLEMENT: _ClassVar[LineKind]
+    LINE_KIND_AUCTION: _ClassVar[LineKind]
+    LINE_KIND_AUCTION_REWARD: _ClassVar[LineKind]
+    LINE_KIND_DELEVERAGE: _ClassVar[LineKind]
+    LINE_KIND_LOSS_SHARE: _ClassVar[LineKind]
+    LINE_KIND_POOL_TRADE: _ClassVar[LineKind]
+    LINE_KIND_POOL_IMPACT: _ClassVar[LineKind]
+    LINE_KIND_POOL_TAKEOVER: _ClassVar[LineKind]
+    LINE_KIND_POOL_EQUITY: _ClassVar[LineKind]
+    LINE_KIND_POOL_SLEEVE: _ClassVar[LineKind]
+    LINE_KIND_POOL_SHARES: _ClassVar[LineKind]
+    LINE_KIND_CONVERSION: _ClassVar[LineKind]
 
 class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -37,6 +58,8 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_TAKER: _ClassVar[Role]
     ROLE_KEEPER: _ClassVar[Role]
     ROLE_LIQUIDATED: _ClassVar[Role]
+    ROLE_BIDDER: _ClassVar[Role]
+    ROLE_POOL: _ClassVar[Role]
 
 class MarginBasis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -65,6 +88,13 @@ NODE_STATUS_CATCHING_UP: NodeStatus
 NODE_STATUS_HALTED: NodeStatus
 NODE_STATUS_STOPPING: NodeStatus
 NODE_STATUS_FAILED: NodeStatus
+NO_LIQUIDATION_PRICE_UNSPECIFIED: NoLiquidationPrice
+NO_LIQUIDATION_PRICE_SAFE: NoLiquidationPrice
+NO_LIQUIDATION_PRICE_OPTION: NoLiquidationPrice
+NO_LIQUIDATION_PRICE_TIED: NoLiquidationPrice
+NO_LIQUIDATION_PRICE_PORTFOLIO: NoLiquidationPrice
+NO_LIQUIDATION_PRICE_SETTLING: NoLiquidationPrice
+NO_LIQUIDATION_PRICE_OVERFLOW: NoLiquidationPrice
 LINE_KIND_UNSPECIFIED: LineKind
 LINE_KIND_FILL: LineKind
 LINE_KIND_FEE: LineKind
@@ -76,11 +106,24 @@ LINE_KIND_LIQUIDATION: LineKind
 LINE_KIND_INSURANCE_FEE: LineKind
 LINE_KIND_INSURANCE_COVER: LineKind
 LINE_KIND_SETTLEMENT: LineKind
+LINE_KIND_AUCTION: LineKind
+LINE_KIND_AUCTION_REWARD: LineKind
+LINE_KIND_DELEVERAGE: LineKind
+LINE_KIND_LOSS_SHARE: LineKind
+LINE_KIND_POOL_TRADE: LineKind
+LINE_KIND_POOL_IMPACT: LineKind
+LINE_KIND_POOL_TAKEOVER: LineKind
+LINE_KIND_POOL_EQUITY: LineKind
+LINE_KIND_POOL_SLEEVE: LineKind
+LINE_KIND_POOL_SHARES: LineKind
+LINE_KIND_CONVERSION: LineKind
 ROLE_UNSPECIFIED: Role
 ROLE_MAKER: Role
 ROLE_TAKER: Role
 ROLE_KEEPER: Role
 ROLE_LIQUIDATED: Role
+ROLE_BIDDER: Role
+ROLE_POOL: Role
 MARGIN_BASIS_UNSPECIFIED: MarginBasis
 MARGIN_BASIS_MAINTENANCE: MarginBasis
 MARGIN_BASIS_INITIAL: MarginBasis
@@ -712,12 +755,14 @@ class GetAccountRequest(_message.Message):
     def __init__(self, id: _Optional[int] = ...) -> None: ...
 
 class LiquidationPrice(_message.Message):
-    __slots__ = ("instrument", "price_micro")
+    __slots__ = ("instrument", "price_micro", "absence")
     INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
     PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    ABSENCE_FIELD_NUMBER: _ClassVar[int]
     instrument: int
     price_micro: int
-    def __init__(self, instrument: _Optional[int] = ..., price_micro: _Optional[int] = ...) -> None: ...
+    absence: NoLiquidationPrice
+    def __init__(self, instrument: _Optional[int] = ..., price_micro: _Optional[int] = ..., absence: _Optional[_Union[NoLiquidationPrice, str]] = ...) -> None: ...
 
 class AccountRisk(_message.Message):
     __slots__ = ("free_collateral_micro", "margin_ratio_ppm", "liquidation_prices")
@@ -760,7 +805,7 @@ class ListAccountsResponse(_message.Message):
     def __init__(self, accounts: _Optional[_Iterable[_Union[Account, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., point: _Optional[_Union[Point, _Mapping]] = ...) -> None: ...
 
 class Line(_message.Message):
-    __slots__ = ("sequence", "time_ms", "kind", "action_kind", "instrument", "lots", "price_micro", "amount_micro", "cash_micro", "counterparty", "role", "order_slot", "reference")
+    __slots__ = ("sequence", "time_ms", "kind", "action_kind", "instrument", "lots", "price_micro", "amount_micro", "cash_micro", "counterparty", "role", "order_slot", "reference", "fund")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -774,6 +819,7 @@ class Line(_message.Message):
     ROLE_FIELD_NUMBER: _ClassVar[int]
     ORDER_SLOT_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    FUND_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     time_ms: int
     kind: LineKind
@@ -787,7 +833,8 @@ class Line(_message.Message):
     role: Role
     order_slot: int
     reference: int
-    def __init__(self, sequence: _Optional[int] = ..., time_ms: _Optional[int] = ..., kind: _Optional[_Union[LineKind, str]] = ..., action_kind: _Optional[int] = ..., instrument: _Optional[int] = ..., lots: _Optional[int] = ..., price_micro: _Optional[int] = ..., amount_micro: _Optional[int] = ..., cash_micro: _Optional[int] = ..., counterparty: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., order_slot: _Optional[int] = ..., reference: _Optional[int] = ...) -> None: ...
+    fund: int
+    def __init__(self, sequence: _Optional[int] = ..., time_ms: _Optional[int] = ..., kind: _Optional[_Union[LineKind, str]] = ..., action_kind: _Optional[int] = ..., instrument: _Optional[int] = ..., lots: _Optional[int] = ..., price_micro: _Optional[int] = ..., amount_micro: _Optional[int] = ..., cash_micro: _Optional[int] = ..., counterparty: _Optional[int] = ..., role: _Optional[_Union[Role, str]] = ..., order_slot: _Optional[int] = ..., reference: _Optional[int] = ..., fund: _Optional[int] = ...) -> None: ...
 
 class ListStatementRequest(_message.Message):
     __slots__ = ("account", "from_sequence", "to_sequence", "from_time_ms", "to_time_ms", "kinds", "page_size", "page_token")
@@ -822,6 +869,132 @@ class ListStatementResponse(_message.Message):
     opening_cash_micro: int
     sequence: int
     def __init__(self, lines: _Optional[_Iterable[_Union[Line, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., closing_cash_micro: _Optional[int] = ..., opening_cash_micro: _Optional[int] = ..., sequence: _Optional[int] = ...) -> None: ...
+
+class GetNettingRequest(_message.Message):
+    __slots__ = ("cycle_ms", "time_ms")
+    CYCLE_MS_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    cycle_ms: int
+    time_ms: int
+    def __init__(self, cycle_ms: _Optional[int] = ..., time_ms: _Optional[int] = ...) -> None: ...
+
+class GetNettingResponse(_message.Message):
+    __slots__ = ("summary", "legs", "positions", "trades")
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    LEGS_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    TRADES_FIELD_NUMBER: _ClassVar[int]
+    summary: NettingSummary
+    legs: _containers.RepeatedCompositeFieldContainer[NettingLeg]
+    positions: _containers.RepeatedCompositeFieldContainer[CompressedPosition]
+    trades: _containers.RepeatedCompositeFieldContainer[CompressedTrade]
+    def __init__(self, summary: _Optional[_Union[NettingSummary, _Mapping]] = ..., legs: _Optional[_Iterable[_Union[NettingLeg, _Mapping]]] = ..., positions: _Optional[_Iterable[_Union[CompressedPosition, _Mapping]]] = ..., trades: _Optional[_Iterable[_Union[CompressedTrade, _Mapping]]] = ...) -> None: ...
+
+class NettingSummary(_message.Message):
+    __slots__ = ("from_time_ms", "to_time_ms", "closed", "sequence", "total", "instruments")
+    FROM_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    TO_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENTS_FIELD_NUMBER: _ClassVar[int]
+    from_time_ms: int
+    to_time_ms: int
+    closed: bool
+    sequence: int
+    total: NettingFigures
+    instruments: _containers.RepeatedCompositeFieldContainer[InstrumentNetting]
+    def __init__(self, from_time_ms: _Optional[int] = ..., to_time_ms: _Optional[int] = ..., closed: _Optional[bool] = ..., sequence: _Optional[int] = ..., total: _Optional[_Union[NettingFigures, _Mapping]] = ..., instruments: _Optional[_Iterable[_Union[InstrumentNetting, _Mapping]]] = ...) -> None: ...
+
+class NettingFigures(_message.Message):
+    __slots__ = ("lines", "gross_micro", "net_micro", "netting_ratio_ppm", "parties")
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    GROSS_MICRO_FIELD_NUMBER: _ClassVar[int]
+    NET_MICRO_FIELD_NUMBER: _ClassVar[int]
+    NETTING_RATIO_PPM_FIELD_NUMBER: _ClassVar[int]
+    PARTIES_FIELD_NUMBER: _ClassVar[int]
+    lines: int
+    gross_micro: int
+    net_micro: int
+    netting_ratio_ppm: int
+    parties: int
+    def __init__(self, lines: _Optional[int] = ..., gross_micro: _Optional[int] = ..., net_micro: _Optional[int] = ..., netting_ratio_ppm: _Optional[int] = ..., parties: _Optional[int] = ...) -> None: ...
+
+class InstrumentNetting(_message.Message):
+    __slots__ = ("instrument", "cash", "compression")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    CASH_FIELD_NUMBER: _ClassVar[int]
+    COMPRESSION_FIELD_NUMBER: _ClassVar[int]
+    instrument: int
+    cash: NettingFigures
+    compression: Compression
+    def __init__(self, instrument: _Optional[int] = ..., cash: _Optional[_Union[NettingFigures, _Mapping]] = ..., compression: _Optional[_Union[Compression, _Mapping]] = ...) -> None: ...
+
+class NettingLeg(_message.Message):
+    __slots__ = ("account", "fund", "pot", "instrument", "received_micro", "paid_micro", "net_micro")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    FUND_FIELD_NUMBER: _ClassVar[int]
+    POT_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_MICRO_FIELD_NUMBER: _ClassVar[int]
+    PAID_MICRO_FIELD_NUMBER: _ClassVar[int]
+    NET_MICRO_FIELD_NUMBER: _ClassVar[int]
+    account: int
+    fund: int
+    pot: int
+    instrument: int
+    received_micro: int
+    paid_micro: int
+    net_micro: int
+    def __init__(self, account: _Optional[int] = ..., fund: _Optional[int] = ..., pot: _Optional[int] = ..., instrument: _Optional[int] = ..., received_micro: _Optional[int] = ..., paid_micro: _Optional[int] = ..., net_micro: _Optional[int] = ...) -> None: ...
+
+class Compression(_message.Message):
+    __slots__ = ("trades", "compressed_trades", "gross_lots", "compressed_lots", "uniform_price_micro", "positions_kept")
+    TRADES_FIELD_NUMBER: _ClassVar[int]
+    COMPRESSED_TRADES_FIELD_NUMBER: _ClassVar[int]
+    GROSS_LOTS_FIELD_NUMBER: _ClassVar[int]
+    COMPRESSED_LOTS_FIELD_NUMBER: _ClassVar[int]
+    UNIFORM_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_KEPT_FIELD_NUMBER: _ClassVar[int]
+    trades: int
+    compressed_trades: int
+    gross_lots: int
+    compressed_lots: int
+    uniform_price_micro: int
+    positions_kept: bool
+    def __init__(self, trades: _Optional[int] = ..., compressed_trades: _Optional[int] = ..., gross_lots: _Optional[int] = ..., compressed_lots: _Optional[int] = ..., uniform_price_micro: _Optional[int] = ..., positions_kept: _Optional[bool] = ...) -> None: ...
+
+class CompressedPosition(_message.Message):
+    __slots__ = ("account", "instrument", "bought_lots", "sold_lots", "net_lots", "cash_micro", "variation_micro")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    BOUGHT_LOTS_FIELD_NUMBER: _ClassVar[int]
+    SOLD_LOTS_FIELD_NUMBER: _ClassVar[int]
+    NET_LOTS_FIELD_NUMBER: _ClassVar[int]
+    CASH_MICRO_FIELD_NUMBER: _ClassVar[int]
+    VARIATION_MICRO_FIELD_NUMBER: _ClassVar[int]
+    account: int
+    instrument: int
+    bought_lots: int
+    sold_lots: int
+    net_lots: int
+    cash_micro: int
+    variation_micro: int
+    def __init__(self, account: _Optional[int] = ..., instrument: _Optional[int] = ..., bought_lots: _Optional[int] = ..., sold_lots: _Optional[int] = ..., net_lots: _Optional[int] = ..., cash_micro: _Optional[int] = ..., variation_micro: _Optional[int] = ...) -> None: ...
+
+class CompressedTrade(_message.Message):
+    __slots__ = ("instrument", "buyer", "seller", "lots", "price_micro")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    BUYER_FIELD_NUMBER: _ClassVar[int]
+    SELLER_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    instrument: int
+    buyer: int
+    seller: int
+    lots: int
+    price_micro: int
+    def __init__(self, instrument: _Optional[int] = ..., buyer: _Optional[int] = ..., seller: _Optional[int] = ..., lots: _Optional[int] = ..., price_micro: _Optional[int] = ...) -> None: ...
 
 class ExplainActionRequest(_message.Message):
     __slots__ = ("sequence",)

@@ -105,6 +105,11 @@ class NodeServiceStub:
                 request_serializer=node_dot_v1_dot_node__pb2.ListStatementRequest.SerializeToString,
                 response_deserializer=node_dot_v1_dot_node__pb2.ListStatementResponse.FromString,
                 _registered_method=True)
+        self.GetNetting = channel.unary_stream(
+                '/node.v1.NodeService/GetNetting',
+                request_serializer=node_dot_v1_dot_node__pb2.GetNettingRequest.SerializeToString,
+                response_deserializer=node_dot_v1_dot_node__pb2.GetNettingResponse.FromString,
+                _registered_method=True)
         self.ExplainAction = channel.unary_unary(
                 '/node.v1.NodeService/ExplainAction',
                 request_serializer=node_dot_v1_dot_node__pb2.ExplainActionRequest.SerializeToString,
@@ -256,6 +261,13 @@ class NodeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetNetting(self, request, context):
+        """Nets all cash and lots that moved in one settlement cycle, and compresses its trades.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainAction(self, request, context):
         """Tells why a sequenced action was rejected, with the operands that the law judged it by.
         """
@@ -391,6 +403,11 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.ListStatement,
                     request_deserializer=node_dot_v1_dot_node__pb2.ListStatementRequest.FromString,
                     response_serializer=node_dot_v1_dot_node__pb2.ListStatementResponse.SerializeToString,
+            ),
+            'GetNetting': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetNetting,
+                    request_deserializer=node_dot_v1_dot_node__pb2.GetNettingRequest.FromString,
+                    response_serializer=node_dot_v1_dot_node__pb2.GetNettingResponse.SerializeToString,
             ),
             'ExplainAction': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainAction,
@@ -817,6 +834,33 @@ class NodeService:
             '/node.v1.NodeService/ListStatement',
             node_dot_v1_dot_node__pb2.ListStatementRequest.SerializeToString,
             node_dot_v1_dot_node__pb2.ListStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetNetting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/node.v1.NodeService/GetNetting',
+            node_dot_v1_dot_node__pb2.GetNettingRequest.SerializeToString,
+            node_dot_v1_dot_node__pb2.GetNettingResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -19,6 +19,7 @@ from novatio.cli import (
     law,
     pool,
     process,
+    report,
     root,
     statement,
     stress,
@@ -37,7 +38,7 @@ main = Main(
 )
 for module in (
     account, asset, batch, config, dispute, feed, governance, heads, inspect, instrument, key, law,
-    pool, process, root, statement, stress, trade, withdraw,
+    pool, process, report, root, statement, stress, trade, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)

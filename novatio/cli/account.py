@@ -75,14 +75,23 @@ def _has(message: Any, name: str) -> bool:
 
 
 def _liquidation(client: Client, entry: Any) -> dict[str, Any]:
-    """Return the mark that exposes the account to liquidation, a lot and a unit; else None."""
-    if entry is None or not _has(entry, "price_micro"):
-        return {"liquidation_price_micro": None, "liquidation_price": None}
-    market = client.market(entry.instrument)
-    return {
-        "liquidation_price_micro": entry.price_micro,
-        "liquidation_price": str(market.price(entry.price_micro)),
+    """Return the mark that exposes the account to liquidation, a lot and a unit; else the reason
+    why there is none."""
+    from node.v1 import node_pb2 as pb
+
+    found: dict[str, Any] = {
+        "liquidation_price_micro": None,
+        "liquidation_price": None,
+        "no_liquidation_price": None,
     }
+    if entry is not None and _has(entry, "price_micro"):
+        market = client.market(entry.instrument)
+        found["liquidation_price_micro"] = entry.price_micro
+        found["liquidation_price"] = str(market.price(entry.price_micro))
+    elif entry is not None and entry.absence:
+        name = pb.NoLiquidationPrice.Name(entry.absence)
+        found["no_liquidation_price"] = name.removeprefix("NO_LIQUIDATION_PRICE_").lower()
+    return found
 
 
 @account.command("margin")

@@ -21,6 +21,8 @@ def record_of(item: Any) -> dict[str, Any]:
     from novatio.orders import Market
 
     market = Market(item.id, item.symbol, item.tick_micro, item.lot_size_nano)
+    # An option out of the money may well be worth nothing by its active row.
+    marked = item.mark_price_micro or item.row_number
     return {
         "id": item.id,
         "symbol": item.symbol,
@@ -30,7 +32,7 @@ def record_of(item: Any) -> dict[str, Any]:
         "lot_size": str(market.lot_size),
         "tick": str(market.tick),
         "tick_micro": item.tick_micro,
-        "mark": str(market.price(item.mark_price_micro)) if item.mark_price_micro else None,
+        "mark": str(market.price(item.mark_price_micro)) if marked else None,
         "mark_price_micro": item.mark_price_micro,
         "index_price_micro": item.index_price_micro,
         "price_time_ms": item.price_time_ms,

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 COMMANDS: list[click.Command] = []  # they belong to the nouns `account` and `trade`
 PPM = 1_000_000
+FUNDS = ("dust", "insurance", "fees")
 LINE_COLUMNS = (
     "sequence", "time_ms", "kind", "symbol", "size", "price", "amount_micro", "cash_micro",
+    "counterparty", "fund",
 )  # fmt: skip
 FILL_COLUMNS = (
     "sequence", "time_ms", "symbol", "side", "size", "price", "value_micro", "fee_micro", "role",
@@ -105,6 +107,7 @@ def line_record(client: Client, line: Any) -> dict[str, Any]:
         "amount_micro": line.amount_micro,
         "cash_micro": line.cash_micro,
         "counterparty": line.counterparty if line.HasField("counterparty") else None,
+        "fund": FUNDS[line.fund] if line.HasField("fund") else None,
         "role": role,
         "order_slot": line.order_slot if line.HasField("order_slot") else None,
         "reference_sequence": line.reference,

@@ -35,7 +35,8 @@ from clearing.messages import (
 from node.account_risk import risk_message
 from node.batcher import BatchPolicy
 from node.events import Publish
-from node.ledger import Ledger, LineKind, LineStore, Role
+from node.ledger import Ledger, LineStore
+from node.lines import LineKind, Role
 from node.margins import margin_of
 from node.records import FrameRecord
 from node.sequencer import Limits, Sequencer

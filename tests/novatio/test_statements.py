@@ -191,9 +191,14 @@ def test_the_statement_command_prints_lines_in_json_csv_and_a_table(house, trade
     rows = rows_of(house.cli("account", "statement", 1, *until, "-o", "csv"))
     assert rows[-1]["kind"] == "transfer"
     assert (rows[-1]["symbol"], rows[-1]["counterparty"]) == ("", "0")
+    # A fill is between accounts, and a fee goes to a fund.
+    fill, fee = (next(row for row in rows if row["kind"] == kind) for kind in ("fill", "fee"))
+    assert (fill["counterparty"], fill["fund"]) == ("0", "")
+    assert (fee["counterparty"], fee["fund"]) == ("", "fees")
     table = house.cli("account", "statement", 1)
     assert table.stdout.splitlines()[0].split() == [
         "SEQUENCE", "TIME", "KIND", "SYMBOL", "SIZE", "PRICE", "AMOUNT_MICRO", "CASH_MICRO",
+        "COUNTERPARTY", "FUND",
     ]  # fmt: skip
     assert f"cash 0 -> {cash} micro-quote" in table.stderr
 
