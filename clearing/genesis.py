@@ -1,17 +1,21 @@
 """Genesis: the state before the first action, as a pure function of a few declared values."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
 
+from clearing.actions.listing import LOT_SIZE_MAX
+from clearing.actions.set_asset import PEG_FACTOR_MAX
 from clearing.codes import Fund as FundId
 from clearing.codes import InstrumentKind
 from clearing.eip712 import domain_separator
+from clearing.grid import SHOCK_MAX
 from clearing.grid_preset import POINTS, VOLATILITY_DOWN_PPM, VOLATILITY_UP_PPM
 from clearing.keccak import keccak256, pieces
 from clearing.layout import pieces_of
+from clearing.parameter_checks import faults_of
 from clearing.portfolio_account import WORKSPACE_PIECES
 from clearing.records import (
     ACCOUNT,
@@ -229,22 +233,10 @@ class Genesis:
         expect(1 <= count <= PUBLISHERS_MAX, f"publishers: 1 .. {PUBLISHERS_MAX}, was {count}")
         expect(len(set(self.publishers)) == count, "publishers: distinct addresses")
         expect(all(len(p) == 20 and any(p) for p in self.publishers), "publishers: 20 bytes each")
-        expect(
-            1 <= self.price_quorum <= count,
-            f"price_quorum: 1 .. {count} publishers, was {self.price_quorum}",
-        )
+        for name in ("governance", "guardian"):
+            expect(len(getattr(self, name)) == 20, f"{name}: 20 bytes")
         expect(1 <= len(self.tiers) <= TIERS_MAX, f"tiers: 1 .. {TIERS_MAX}")
-        costs = self.liquidation_penalty_ppm + self.insurance_fee_ppm
-        for i, tier in enumerate(self.tiers):
-            expect(
-                0 < tier.maintenance_ppm < tier.initial_ppm <= PPM,
-                f"tier {i}: 0 < maintenance < initial <= 10^6, was {tier}",
-            )
-            expect(
-                0 <= tier.open_interest_lower < tier.open_interest_upper < 1 << 62,
-                f"tier {i}: 0 <= lower < upper open interest, was {tier}",
-            )
-            expect(costs < tier.maintenance_ppm, f"tier {i}: liquidation costs below maintenance")
+        found += self._parameter_faults()
         expect(0 < len(self.instruments) <= INSTRUMENTS_MAX, f"instruments: 1 .. {INSTRUMENTS_MAX}")
         self._check_law(expect)
         for i, item in enumerate(self.instruments):
@@ -254,7 +246,10 @@ class Genesis:
             )
             expect(0 <= item.tier < len(self.tiers), f"instrument {i}: tier {item.tier} unknown")
             expect(1 <= item.tick <= PRICE_MAX, f"instrument {i}: tick {item.tick}")
-            expect(item.lot_size > 0, f"instrument {i}: lot size {item.lot_size}")
+            expect(
+                1 <= item.lot_size <= LOT_SIZE_MAX,
+                f"instrument {i}: lot size of 1 .. {LOT_SIZE_MAX}, was {item.lot_size}",
+            )
             expect(
                 0 < item.position_cap <= item.open_interest_cap <= LOTS_MAX,
                 f"instrument {i}: 0 < position cap <= open-interest cap <= 2^48, was {item}",
@@ -263,32 +258,27 @@ class Genesis:
                 0 < len(item.symbol.encode()) <= 32 and item.symbol.isascii(),
                 f"instrument {i}: symbol of 1 .. 32 ASCII characters, was {item.symbol!r}",
             )
-        for name in (
-            "price_band_ppm",
-            "price_jump_ppm",
-            "funding_cap_ppm",
-            "liquidation_buffer_ppm",
-            "liquidation_penalty_ppm",
-            "insurance_fee_ppm",
-            "transfer_margin_ppm",
-        ):
-            expect(0 <= getattr(self, name) <= PPM, f"{name}: 0 .. 10^6, was {getattr(self, name)}")
-        for name in (
-            "price_stale_open_ms",
-            "price_stale_margin_ms",
-            "price_drift_ms",
-            "funding_interval_ms",
-        ):
-            value = getattr(self, name)
-            expect(0 < value < 1 << 40, f"{name}: 1 .. 2^40 ms, was {value}")
         if found:
             raise GenesisError("genesis: expected " + "; expected ".join(found))
+
+    def _parameter_faults(self) -> list[str]:
+        """Return what is wrong with the parameters: a chain begins as governance could leave it."""
+        declared = {
+            name: value
+            for name in PARAMS.names or ()
+            if isinstance(value := getattr(self, name, None), int)
+        }
+        declared["publisher_count"] = len(self.publishers)
+        return faults_of(declared, [asdict(tier) for tier in self.tiers])
 
     def _check_law(self, expect: Callable[[bool, str], None]) -> None:
         """Check what the wider law adds: expiries, assets, pools."""
         count = len(self.underlyings)
         expect(0 < count <= UNDERLYINGS_MAX, f"underlyings: 1 .. {UNDERLYINGS_MAX}, was {count}")
         for i, underlying in enumerate(self.underlyings):
+            for name in ("naked_ppm", "basis_ppm", "basis_year_ppm", "short_minimum_ppm"):
+                rate = getattr(underlying, name)
+                expect(0 <= rate <= SHOCK_MAX, f"underlying {i}: {name} of 0 .. 10^7, was {rate}")
             expiries = underlying.expiries
             expect(len(expiries) <= SERIES_MAX, f"underlying {i}: at most {SERIES_MAX} expiries")
             expect(list(expiries) == sorted(set(expiries)), f"underlying {i}: expiries ascending")
@@ -312,7 +302,17 @@ class Genesis:
                 and asset.haircut_ppm + asset.initial_haircut_ppm <= PPM,
                 f"asset {i}: haircuts of at most 10^6 in sum, was {asset}",
             )
-            expect(0 < asset.scale <= asset.cap, f"asset {i}: 0 < scale <= cap, was {asset}")
+            expect(
+                0 < asset.scale <= asset.cap <= AMOUNT_MAX,
+                f"asset {i}: 0 < scale <= cap <= 2^61, was {asset}",
+            )
+            expect(
+                0 <= asset.peg_price <= PRICE_MAX
+                and 0 <= asset.peg_threshold_ppm <= PPM
+                and 0 <= asset.peg_factor_ppm <= PEG_FACTOR_MAX,
+                f"asset {i}: a peg of 0 .. 2^48, threshold 0 .. 10^6, factor 0 .. "
+                f"{PEG_FACTOR_MAX}, was {asset}",
+            )
         expect(len(self.pools) <= POOLS_MAX, f"pools: at most {POOLS_MAX}")
         for i, pool in enumerate(self.pools):
             for name in ("reserve_ppm", "impact_ppm", "borrow_optimal_ppm", "profit_cap_ppm"):

@@ -7,6 +7,7 @@ sense: they wait for the timelock alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -60,6 +61,16 @@ _TIER_BOUNDS = {
     "depth": (0, AMOUNT_MAX),
     "concentration_lots": (0, LOTS_MAX),
 }
+# What is at most the other: a set that says otherwise contradicts itself.
+_ORDERED = (
+    ("price_quorum", "publisher_count"),
+    ("row_age_warn_ms", "row_age_reduce_ms"),
+    ("row_age_reduce_ms", "row_age_fallback_ms"),
+    ("portfolio_maintenance_ppm", "portfolio_initial_ppm"),
+    ("auction_fast_ppm", "auction_start_ppm"),
+    ("option_maintenance_ppm", "option_initial_floor_ppm"),
+    ("option_initial_floor_ppm", "option_initial_ppm"),
+)
 _SET_WHOLE = ("version", "tier_count", "publisher_count", "price_quorum")
 
 
@@ -73,6 +84,48 @@ def _bounds_of(name: str) -> tuple[int, int]:
     if name.endswith("_ppm"):
         return 0, PPM
     raise TypeError(f"Params.{name} has no bounds; give it some in clearing.parameter_checks")
+
+
+def _tier_bounds_of(name: str) -> tuple[int, int]:
+    return _TIER_BOUNDS.get(name, (0, PPM))
+
+
+def faults_of(numbers: Mapping[str, int], tiers: Sequence[Mapping[str, int]]) -> list[str]:
+    """Return what the law would not let governance announce of these numbers, by field name.
+
+    For declarations that no act of governance brought about: each text names the field, its bound
+    and what it was. Tiers are those in use; fields that are not declared are not judged.
+    """
+    found = []
+
+    def judge(name: str, value: int, bounds: tuple[int, int]) -> None:
+        if not bounds[0] <= value <= bounds[1]:
+            found.append(f"{name}: {bounds[0]} .. {bounds[1]}, was {value}")
+
+    for name, value in numbers.items():
+        judge(name, value, _bounds_of(name))
+    for low, high in _ORDERED:
+        if low in numbers and high in numbers and numbers[low] > numbers[high]:
+            found.append(f"{low}: at most {high}, {numbers[high]}, was {numbers[low]}")
+    fee = numbers["insurance_fee_ppm"]
+    for i, tier in enumerate(tiers):
+        for name, value in tier.items():
+            judge(f"tier {i}: {name}", value, _tier_bounds_of(name))
+        initial, maintenance = tier["initial_ppm"], tier["maintenance_ppm"]
+        cost = max(numbers["liquidation_penalty_ppm"], tier["penalty_max_ppm"]) + fee
+        lower, upper = tier["open_interest_lower"], tier["open_interest_upper"]
+        if not maintenance < initial:
+            found.append(
+                f"tier {i}: maintenance_ppm below initial_ppm {initial}, was {maintenance}"
+            )
+        if not cost < maintenance:
+            found.append(
+                f"tier {i}: liquidation costs (the larger penalty and the insurance fee) below "
+                f"maintenance_ppm {maintenance}, was {cost}"
+            )
+        if not lower < upper:
+            found.append(f"tier {i}: open_interest_lower below open_interest_upper, was {lower}")
+    return found
 
 
 def _tables() -> tuple[Any, Any, Any]:
@@ -96,7 +149,7 @@ def _tables() -> tuple[Any, Any, Any]:
         if name == "tiers":
             for tier in range(TIERS_MAX):
                 for part, (_, inner, *_) in dtype.base.fields.items():
-                    bounds = _TIER_BOUNDS.get(part, (0, PPM))
+                    bounds = _tier_bounds_of(part)
                     number(place + (tier * dtype.base.itemsize + inner) // 8, bounds, True)
         elif name == "publishers":
             for publisher in range(PUBLISHERS_MAX):
@@ -109,6 +162,10 @@ def _tables() -> tuple[Any, Any, Any]:
 
 
 LEAST, GREATEST, STEPPED = _tables()
+LOWER, HIGHER = (
+    np.array([cast(Any, PARAMS.fields)[pair[side]][1] // 8 for pair in _ORDERED])
+    for side in range(2)
+)
 
 
 @law
@@ -141,22 +198,22 @@ def number_may_move(old: int, new: int, step_ppm: int) -> bool:
 
 
 @law
-def is_consistent(params: Params, old: Params) -> bool:
+def are_ordered(pieces: Rows[int]) -> bool:
+    """Tell whether no number of a set is above the one that bounds it."""
+    above = 0
+    for i in range(LOWER.shape[0]):
+        if pieces[LOWER[i]] > pieces[HIGHER[i]]:
+            above += 1
+    return above == 0
+
+
+@law
+def is_consistent(params: Params, pieces: Rows[int], old: Params) -> bool:
     """Tell whether a set within its bounds agrees with itself and follows upon `old`.
 
-    A tier that was in use stays so: markets may stand in it.
+    `pieces` are those of `params`. A tier that was in use stays so: markets may stand in it.
     """
-    if params.version != old.version + 1 or params.price_quorum > params.publisher_count:
-        return False
-    if not params.row_age_warn_ms <= params.row_age_reduce_ms <= params.row_age_fallback_ms:
-        return False
-    if params.portfolio_maintenance_ppm > params.portfolio_initial_ppm:
-        return False
-    if params.auction_fast_ppm > params.auction_start_ppm:
-        return False
-    if params.option_maintenance_ppm > params.option_initial_floor_ppm:
-        return False
-    if params.option_initial_floor_ppm > params.option_initial_ppm:
+    if params.version != old.version + 1 or not are_ordered(pieces):
         return False
     if params.tier_count < old.tier_count:
         return False

@@ -34,9 +34,9 @@ def set_params(state: State, action: Action, payload: Rows[int], signers: Grid) 
         return code
     if not load_draft(state, action, payload):
         return Code.PARAMETER_BOUND
-    if not is_consistent(state.params_draft[0], params):
-        return Code.PARAMETER_BOUND
     announced = state.params_draft_pieces[0]
+    if not is_consistent(state.params_draft[0], announced, params):
+        return Code.PARAMETER_BOUND
     if not are_unused_tiers_zero(announced, state.params_draft[0].tier_count):
         return Code.PARAMETER_BOUND
     if not within_steps(state.params_pieces[0], announced, params.parameter_step_ppm):

@@ -8,13 +8,24 @@ import pytest
 
 from clearing.eip712 import domain_separator
 from clearing.genesis import (
+    GenesisAsset,
     GenesisError,
     GenesisInstrument,
     GenesisPool,
     GenesisTier,
+    GenesisUnderlying,
     genesis_state,
 )
 from clearing.keccak import to_bytes
+from clearing.parameter_checks import (
+    GREATEST,
+    HIGHER,
+    LEAST,
+    LOWER,
+    are_ordered,
+    within_bounds,
+)
+from clearing.records import PARAMS
 from clearing.units import FUNDS_MAX, LAW_VERSION, LOTS_MAX, PPM, PRICE_MAX
 from tests.support.world import MARKETS, PUBLISHERS, START_MS, TIERS, address_of, genesis
 
@@ -51,6 +62,11 @@ def test_equal_declarations_give_equal_bytes():
 
 def tier(**changes):
     return {"tiers": (replace(TIERS[0], **changes), *TIERS[1:])}
+
+
+def asset(**changes):
+    declared = GenesisAsset(haircut_ppm=50_000, initial_haircut_ppm=0, cap=1, scale=1)
+    return {"assets": (replace(declared, **changes),)}
 
 
 def market(**changes):
@@ -98,12 +114,77 @@ def market(**changes):
         ({"transfer_margin_ppm": -1}, "transfer_margin_ppm"),
         ({"liquidation_buffer_ppm": PPM + 1}, "liquidation_buffer_ppm"),
         ({"funding_interval_ms": 0}, "funding_interval_ms"),
-        ({"price_stale_open_ms": 1 << 40}, "price_stale_open_ms"),
+        ({"price_stale_open_ms": (1 << 40) + 1}, "price_stale_open_ms"),
+        ({"governance": bytes(32)}, "governance: 20 bytes"),
+        (market(lot_size=(1 << 62) + 1), "lot size"),
+        ({"underlyings": (GenesisUnderlying(naked_ppm=-1),)}, "underlying 0: naked_ppm"),
+        ({"underlyings": (GenesisUnderlying(basis_ppm=10**7 + 1),)}, "underlying 0: basis_ppm"),
+        (asset(cap=(1 << 61) + 1), "asset 1: 0 < scale"),
+        (asset(peg_price=-1), "asset 1: a peg"),
+        (asset(peg_factor_ppm=10**9), "asset 1: a peg"),
     ],
 )
 def test_a_value_out_of_its_bound_is_named(changes, text):
     with pytest.raises(GenesisError, match=text):
         genesis_state(genesis(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"timelock_ms": 0}, "timelock_ms: 1 .. 1099511627776, was 0"),
+        ({"profit_cycle_ms": 0}, "profit_cycle_ms: 1 .. 1099511627776, was 0"),
+        ({"profit_cap": -1}, f"profit_cap: 0 .. {1 << 61}, was -1"),
+        ({"gate_minimum": (1 << 61) + 1}, f"gate_minimum: 0 .. {1 << 61}, was {(1 << 61) + 1}"),
+        ({"row_age_ppm": PPM - 1}, "row_age_ppm: 1000000 .. 4000000, was 999999"),
+        ({"row_carry_ppm": PPM + 1}, "row_carry_ppm: 0 .. 1000000, was 1000001"),
+        ({"shortfall_count": 0}, "shortfall_count: 1 .. 500, was 0"),
+        ({"portfolio_initial_ppm": 0}, "portfolio_initial_ppm: 1 .. 4000000, was 0"),
+        ({"version": 0}, "version: 1 .. "),
+        ({"price_quorum": 6}, "price_quorum: at most publisher_count, 5, was 6"),
+        (
+            {"row_age_warn_ms": 300_001},
+            "row_age_warn_ms: at most row_age_reduce_ms, 300000, was 300001",
+        ),
+        (
+            {"portfolio_maintenance_ppm": 1_000_001},
+            "portfolio_maintenance_ppm: at most portfolio_initial_ppm, 1000000, was 1000001",
+        ),
+        (
+            {"option_maintenance_ppm": 100_001},
+            "option_maintenance_ppm: at most option_initial_floor_ppm, 100000, was 100001",
+        ),
+        (tier(insurance_cap=-1), "tier 0: insurance_cap: 0 .. "),
+        (tier(concentration_lots=LOTS_MAX + 1), "tier 0: concentration_lots: 0 .. "),
+        (
+            tier(penalty_max_ppm=25_000),
+            r"tier 0: liquidation costs .* below maintenance_ppm 30000, was 30000",
+        ),
+        ({"gate_minimum": 1 << 70}, "gate_minimum: 0 .. "),
+    ],
+)
+def test_no_chain_begins_with_parameters_that_governance_could_not_announce(changes, text):
+    with pytest.raises(GenesisError, match=text):
+        genesis_state(genesis(**changes))
+
+
+def test_what_genesis_takes_governance_may_announce_and_the_other_way_round():
+    """The same table judges both, so each bound of the law's is one of genesis."""
+    state: Any = genesis_state(genesis())
+    names = [name for name in PARAMS.names if isinstance(getattr(genesis(), name, None), int)]
+    assert len(names) > 50
+    for name in names:
+        place = PARAMS.fields[name][1] // 8
+        for value in (int(LEAST[place]) - 1, int(GREATEST[place]) + 1):
+            with pytest.raises(GenesisError, match=f"{name}: "):
+                genesis(**{name: value}).check()
+    pieces = state.params_pieces[0]
+    assert within_bounds(pieces)
+    assert are_ordered(pieces)
+    for low, high in zip(LOWER, HIGHER, strict=True):
+        wrong = pieces.copy()
+        wrong[low] = wrong[high] + 1
+        assert not are_ordered(wrong)
 
 
 def test_all_faults_are_named_at_once():

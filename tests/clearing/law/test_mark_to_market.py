@@ -198,7 +198,7 @@ def test_a_market_whose_profits_a_sweep_weighs_is_left_as_it_is():
 @pytest.mark.parametrize("seed", range(6))
 def test_all_that_was_ever_paid_was_covered_before(seed):
     chance = random.Random(seed)
-    world = World(price_jump_ppm=1_000_000, profit_cycle_ms=0, price_band_ppm=1_000_000)
+    world = World(price_jump_ppm=1_000_000, profit_cycle_ms=1, price_band_ppm=1_000_000)
     traders = [world.trader(name, DEPOSIT // 10) for name in "abcd"]
     price, paid, covered = MARK, 0, 0
     for _ in range(60):
