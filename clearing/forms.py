@@ -242,6 +242,7 @@ FORMS: dict[Kind, Form] = {
             "Scenarios",
             UNDERLYING,
             _number("first"),
+            _number("rest", "last"),
             TIME,
             signed_by=QUORUM,
             payload=SHOCKS_PER_ACTION,

@@ -60,8 +60,8 @@ def state_greeks(state: State, account: Account, found: Rows[int]) -> int:
     count, _, _, _, _, valid = gather(state, account, 0, desk)
     if not valid or count == 0:
         return 0
-    _, rung, charges = arrange(state, account, desk, count)
-    margins_of(state.params[0], desk, count, 0, rung, charges)
+    _, _, rung, charges = arrange(state, account, desk, count)
+    margins_of(state.params[0], desk, count, 0, False, rung, charges)
     shift = unit_shift(desk.book, count, POINTS)
     groups = desk.book.underlying[count - 1] + 1
     for group in range(groups):

@@ -164,8 +164,10 @@ def portfolio_terms(
         return 0, 0, 0, 0, 0, 0, False
     if count == 0:
         return worth, unrealised, reduction, 0, 0, gross, True
-    scenarios, rung, charges = arrange(state, account, desk, count)
-    initial, maintenance = margins_of(state.params[0], desk, count, scenarios, rung, charges)
+    scenarios, partial, rung, charges = arrange(state, account, desk, count)
+    initial, maintenance = margins_of(
+        state.params[0], desk, count, scenarios, partial, rung, charges
+    )
     return worth, unrealised, reduction, initial, maintenance, gross, True
 
 
@@ -232,11 +234,14 @@ def insert(order: Rows[int], count: int, packed: int) -> None:
 
 
 @law
-def arrange(state: State, account: Account, desk: Desk, count: int) -> tuple[int, int, Charges]:
+def arrange(
+    state: State, account: Account, desk: Desk, count: int
+) -> tuple[int, bool, int, Charges]:
     """Fill book and terms in order, and add up the charges.
 
-    Returns (joint scenarios, the oldest rung of the rows, charges). An underlying without
-    scenarios leaves the account without joint ones.
+    Returns (joint scenarios, whether they are being written, the oldest rung of the rows, charges).
+    An underlying without scenarios leaves the account without joint ones, as does one whose list
+    nobody finished.
     """
     book = desk.book
     group = -1
@@ -244,6 +249,7 @@ def arrange(state: State, account: Account, desk: Desk, count: int) -> tuple[int
     last = -1
     short = 0
     scenarios = SCENARIOS_MAX
+    partial = False
     rung = FRESH
     series_rung = FRESH
     charges = Charges(0, 0, 0)
@@ -261,6 +267,11 @@ def arrange(state: State, account: Account, desk: Desk, count: int) -> tuple[int
             desk.groups[group] = row
             underlying = state.underlyings[row]
             scenarios = min(scenarios, underlying.scenario_count)
+            if underlying.scenario_rest > 0:
+                partial = True
+                age = state.globals[0].clock - underlying.scenario_time
+                if age > state.params[0].row_age_fallback_ms:
+                    scenarios = 0
             copy_values(desk.terms.damp_ppm[group], underlying.damps, POINTS)
             copy_values(desk.terms.cells[group], underlying.cells, underlying.scenario_count)
         underlying = state.underlyings[row]
@@ -288,7 +299,7 @@ def arrange(state: State, account: Account, desk: Desk, count: int) -> tuple[int
         )
         short += max(0, -position.lots) if number >= 0 else 0
     charges = add_shorts(charges, state.underlyings[row], short)
-    return scenarios, rung, charges
+    return scenarios, partial, rung, charges
 
 
 @law
@@ -387,10 +398,33 @@ def add_shorts(charges: Charges, underlying: Underlying, short: int) -> Charges:
 
 
 @law
+def requirement_of(params: Params, risk: int, charges: Charges) -> tuple[int, int]:
+    """Return (initial, maintenance) of a risk and the charges."""
+    return requirement(
+        risk,
+        params.portfolio_initial_ppm,
+        params.portfolio_maintenance_ppm,
+        charges.both,
+        charges.initial,
+        charges.minimum,
+    )
+
+
+@law
 def margins_of(
-    params: Params, desk: Desk, count: int, scenarios: int, rung: int, charges: Charges
+    params: Params,
+    desk: Desk,
+    count: int,
+    scenarios: int,
+    partial: bool,
+    rung: int,
+    charges: Charges,
 ) -> tuple[int, int]:
-    """Return (initial, maintenance) of the book: risk, charges, the factor of rows that age."""
+    """Return (initial, maintenance) of the book: risk, charges, the factor of rows that age.
+
+    Scenarios that are being written count against whoever opens and for nobody's liquidation:
+    initial margin takes no offset by them, maintenance margin all that there could be.
+    """
     if params.shortfall_weight_ppm == 0:
         scenarios = 0
     tail = max(1, min(params.shortfall_count, TAIL_MAX))
@@ -398,21 +432,17 @@ def margins_of(
         desk.space, desk.book, desk.terms, count, POINTS, scenarios, tail, GUARD
     )
     risk = worst
+    least = worst
     if scenarios > 0:
-        risk = measured_risk(
-            Method.BLEND,
-            worst,
-            expected_shortfall(total, min(tail, scenarios)),
-            params.shortfall_weight_ppm,
-            params.portfolio_offset_ppm,
-        )
-    initial, maintenance = requirement(
-        scaled(risk, shift),
-        params.portfolio_initial_ppm,
-        params.portfolio_maintenance_ppm,
-        charges.both,
-        charges.initial,
-        charges.minimum,
-    )
+        expected = expected_shortfall(total, min(tail, scenarios))
+        weight, offset = params.shortfall_weight_ppm, params.portfolio_offset_ppm
+        risk = measured_risk(Method.BLEND, worst, expected, weight, offset)
+        least = risk
+        if partial:
+            risk = max(worst, risk)
+            least = measured_risk(Method.BLEND, worst, 0, PPM, offset)
+    initial, maintenance = requirement_of(params, scaled(risk, shift), charges)
+    if least < risk:
+        _, maintenance = requirement_of(params, scaled(least, shift), charges)
     initial, fits = aged_initial(initial, rung, params.row_age_ppm)
     return min(initial, REQUIREMENT_MAX) if fits else REQUIREMENT_MAX, maintenance

@@ -339,6 +339,7 @@ class Underlying:
     basis_year_ppm: int
     short_minimum_ppm: int  # of the index, per short option lot
     scenario_time: int
+    scenario_rest: int  # parts of the list that are still to come; 0: it is whole
     prices: Annotated[Rows[int], POINTS_MAX]  # shocks of the grid, ppm
     damps: Annotated[Rows[int], POINTS_MAX]
     series: Annotated[Rows[Series], SERIES_MAX]

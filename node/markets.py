@@ -90,6 +90,7 @@ def underlying_message(state: State, id: int) -> Any:
         price_shocks_ppm=row.prices[:points].tolist(),
         dampings_ppm=row.damps[:points].tolist(),
         scenario_time_ms=int(row.scenario_time),
+        scenario_rest=int(row.scenario_rest),
         scenario_prices_ppm=(shocks >> 32).tolist(),
         # The lower half of a packed shock, with its sign.
         scenario_volatilities_ppm=shocks.astype(np.int32).tolist(),

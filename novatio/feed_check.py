@@ -116,6 +116,7 @@ def _write_underlying(row: Any, told: pb.Underlying) -> None:
     row.damps[: row.point_count] = list(told.dampings_ppm)
     row.scenario_count = len(told.scenario_prices_ppm)
     row.scenario_time = told.scenario_time_ms
+    row.scenario_rest = told.scenario_rest
     for place, one in enumerate(told.series):
         series = row.series[place]
         series.expiry, series.option_count = one.expiry_ms, one.option_count

@@ -295,34 +295,44 @@ class RiskFeed:
         """Yield what brings each underlying's scenarios up to the last day of the histories.
 
         A list that is not as long as the histories allow is written whole; later, each new day
-        replaces one slot, the oldest.
+        replaces one slot, the oldest. What is written first stays unfinished until the last list is
+        whole, so that no account is judged by days that do not belong together: then a shock of
+        each is repeated as its end. A list that somebody left unfinished is ended too.
         """
         found = shocks_of(self.models, count)
-        for number in sorted(found):
-            underlying = self._underlying(view, number)
-            for part in self._parts(underlying, found[number]):
-                payload = [shock.price_ppm << 32 | shock.volatility_ppm & 0xFFFFFFFF
-                           for shock in part]  # fmt: skip
-                request = Request.of(
-                    Kind.SCENARIOS,
-                    payload=payload,
-                    underlying=number,
-                    first=part[0].slot,
-                    time=time_ms,
-                )
-                yield Post(
-                    "scenarios",
-                    f"underlying {number}",
-                    self.publishers.signed(request),
-                    {"underlying": number, "first": part[0].slot, "count": len(part)},
-                )
+        parts = {n: list(self._parts(self._underlying(view, n), found[n])) for n in sorted(found)}
+        due = [number for number in parts if parts[number]]
+        for number in due:
+            left = len(parts[number]) - (number == due[-1])
+            for place, part in enumerate(parts[number]):
+                yield self._scenario_post(number, part, left - place, time_ms)
+        for number in due[:-1]:
+            yield self._scenario_post(number, parts[number][-1][-1:], 0, time_ms)
+
+    def _scenario_post(
+        self, underlying: int, part: Sequence[Shock], rest: int, time_ms: int
+    ) -> Post:
+        request = Request.of(
+            Kind.SCENARIOS,
+            payload=[s.price_ppm << 32 | s.volatility_ppm & 0xFFFFFFFF for s in part],
+            underlying=underlying,
+            first=part[0].slot,
+            rest=rest,
+            time=time_ms,
+        )
+        return Post(
+            "scenarios",
+            f"underlying {underlying}",
+            self.publishers.signed(request),
+            {"underlying": underlying, "first": part[0].slot, "count": len(part)},
+        )
 
     def _parts(self, underlying: pb.Underlying, shocks: list[Shock]) -> Iterator[list[Shock]]:
         held = underlying.scenario_prices_ppm
         if len(held) >= len(shocks):
             newest = shocks[-1]
             slot = (held[newest.slot], underlying.scenario_volatilities_ppm[newest.slot])
-            if slot != (newest.price_ppm, newest.volatility_ppm):
+            if slot != (newest.price_ppm, newest.volatility_ppm) or underlying.scenario_rest:
                 yield [newest]
             return
         size = min(SHOCKS_PER_ACTION, self.publishers.room(Kind.SCENARIOS))

@@ -6,7 +6,9 @@ A shock is one piece, price ppm << 32 | volatility ppm, both signed. Accepted if
 3. the time is not of the future and not before that of the last shocks written;
 4. the shocks leave no hole behind those there are, and there are at most 500;
 5. each is within bounds: a price falls by no more than all of itself.
-They count for margin from then on.
+Each part says how many are still to come. Until none is, old and new shocks stand side by side, and
+what an account may lose in them is nobody's history: see `clearing.portfolio_account.margins_of`.
+Whoever writes the lists of several underlyings closes the first ones when the last is whole.
 """
 
 from clearing.codes import Code
@@ -46,6 +48,7 @@ def set_scenarios(state: State, action: Action, payload: Rows[int], signers: Gri
         underlying.shocks[action.first + i] = shock
     underlying.scenario_count = max(underlying.scenario_count, stop)
     underlying.scenario_time = action.time
+    underlying.scenario_rest = action.last
     derive_cells(underlying)
     store_underlying(state, row)
     return Code.APPLIED

@@ -87,6 +87,7 @@ def underlying_record(item: Any) -> dict[str, Any]:
         "volatility_up_ppm": item.volatility_up_ppm,
         "scenario_count": len(item.scenario_prices_ppm),
         "scenario_time_ms": item.scenario_time_ms,
+        "scenario_rest": item.scenario_rest,
         "series": series,
     }
 

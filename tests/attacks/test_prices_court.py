@@ -129,7 +129,7 @@ def test_scenarios_and_a_grid_go_to_the_court():
     world.publish_rows()
 
     def scenarios(first, shocks, publishers=PUBLISHERS[:3], time=0):
-        fields = {"underlying": 0, "first": first, "time": world.time + time}
+        fields = {"underlying": 0, "first": first, "rest": 1, "time": world.time + time}
         return world.published(Kind.SCENARIOS, shocks, publishers, **fields)
 
     def grid(pieces, signer="governance", **fields):

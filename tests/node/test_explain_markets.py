@@ -74,7 +74,8 @@ def test_rows_whose_carry_jumps_are_told_what_the_active_set_was_computed_with(w
 
 
 def test_a_shock_beyond_its_bounds_is_told_so(world):
-    action = world.published(Kind.SCENARIOS, [1 << 62], underlying=0, first=0, time=world.time)
+    fields = {"underlying": 0, "first": 0, "rest": 0, "time": world.time}
+    action = world.published(Kind.SCENARIOS, [1 << 62], **fields)
     found, sentence, operands = explained(world, action)
     assert (found, operands) == (Code.ROW_BOUND, {})
     assert "shock" in sentence

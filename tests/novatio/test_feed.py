@@ -18,6 +18,7 @@ from clearing.genesis import GenesisAsset, GenesisInstrument, GenesisUnderlying
 from clearing.grid import CENTRE
 from clearing.keys import address_of
 from clearing.units import PPM
+from node.v1 import node_pb2 as pb
 from novatio import AsyncClient
 from novatio.errors import KeyUnusable, NotFound, RejectedByLaw
 from novatio.feed import FeedConfig, FeedSection, MarketSection, run
@@ -25,6 +26,7 @@ from novatio.feed_models import ModelUnusable, load_market, shocks_of
 from novatio.feed_service import Service
 from novatio.governance import changed_params, params_record, payload_of
 from novatio.market import load_bars_csv
+from novatio.risk_feed import Publishers, RiskFeed, View
 from risk import black76
 from risk.chain import read_chain
 from risk.listed import YEAR_MS, FlatSurface, carry_needed_ppm, grid_points, listed_rows
@@ -482,6 +484,34 @@ def test_the_service_writes_proposals_that_governance_can_submit(options_house, 
 
 
 # Several underlyings share their days.
+
+
+def test_lists_of_two_underlyings_are_whole_only_together(files):
+    path = str(files / "history.csv")
+    models = [load_market(MarketSection(underlying=n, bars=path, history=path)) for n in (0, 1)]
+    view = View((), {n: pb.Underlying(id=n) for n in (0, 1)}, pb.GetParamsResponse())
+    feed = RiskFeed(models, (), Publishers(PUBLISHERS, 2, bytes(32)))
+
+    def written(view):
+        posts = [post.action for post in feed.scenarios(view, 1)]
+        return [
+            (one.value("underlying"), one.value("first"), len(one.payload), one.value("rest"))
+            for one in posts
+        ]
+
+    first = [(0, 0, 200, 3), (0, 200, 200, 2), (0, 400, 100, 1)]
+    second = [(1, 0, 200, 2), (1, 200, 200, 1), (1, 400, 100, 0)]
+    # The first list ends, by its last shock once more, when the second is whole.
+    assert written(view) == [*first, *second, (0, 499, 1, 0)]
+    for shock in sorted(shocks_of(models, 500)[0], key=lambda one: one.slot):
+        for one in view.underlyings.values():
+            one.scenario_prices_ppm.append(shock.price_ppm)
+            one.scenario_volatilities_ppm.append(shock.volatility_ppm)
+    assert written(view) == []
+    # A list that somebody left unfinished is ended.
+    view.underlyings[1].scenario_rest = 4
+    newest = shocks_of(models, 500)[1][-1].slot
+    assert written(view) == [(1, newest, 1, 0)]
 
 
 def test_scenarios_of_two_underlyings_are_aligned_by_day(files):

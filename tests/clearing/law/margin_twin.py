@@ -311,10 +311,23 @@ def portfolio(state, rows):
         charges += ppm_of(short * index, underlying.naked_ppm)
         minimum += ppm_of(short * index, underlying.short_minimum_ppm)
     risk = joint(state, vectors, worst_sum)
-    maintenance = max(ppm_of(risk, params.portfolio_maintenance_ppm) + charges, minimum)
+    least = risk
+    joined = all(state.underlyings[u].scenario_count for u in vectors)
+    if params.shortfall_weight_ppm and joined and any(unfinished(state, u) for u in vectors):
+        risk = max(risk, worst_sum)
+        least = ppm_of(worst_sum, PPM - int(params.portfolio_offset_ppm))
+    if any(unfinished(state, u, params.row_age_fallback_ms) for u in vectors):
+        risk = least = worst_sum
     initial = ppm_of(risk, params.portfolio_initial_ppm) + charges + initial_charges
-    initial = max(initial, maintenance)
+    initial = max(initial, ppm_of(risk, params.portfolio_maintenance_ppm) + charges, minimum)
+    maintenance = max(ppm_of(least, params.portfolio_maintenance_ppm) + charges, minimum)
     return ppm_of(initial, params.row_age_ppm if oldest else PPM), maintenance
+
+
+def unfinished(state, u, age=-1):
+    """Whether parts of the underlying's scenarios are to come, and were for longer than an age."""
+    row = state.underlyings[u]
+    return row.scenario_rest > 0 and state.globals[0].clock - row.scenario_time > age
 
 
 def vector_of(state, underlying, rows, clock):

@@ -74,7 +74,9 @@ class Story:
         if kind == Kind.SCENARIOS:
             shocks = [self.chance.getrandbits(63) >> self.chance.choice([0, 9]) for _ in range(3)]
             first = self.chance.randrange(5)
-            return world.published(kind, shocks, underlying=0, first=first, time=world.time)
+            return world.published(
+                kind, shocks, underlying=0, first=first, rest=first % 2, time=world.time
+            )
         if kind == Kind.EXPIRE:
             return world.request(kind, instrument=market)
         if kind == Kind.SETTLE:

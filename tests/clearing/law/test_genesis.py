@@ -171,10 +171,11 @@ def test_no_chain_begins_with_parameters_that_governance_could_not_announce(chan
 def test_what_genesis_takes_governance_may_announce_and_the_other_way_round():
     """The same table judges both, so each bound of the law's is one of genesis."""
     state: Any = genesis_state(genesis())
-    names = [name for name in PARAMS.names if isinstance(getattr(genesis(), name, None), int)]
+    record: Any = PARAMS
+    names = [name for name in record.names if isinstance(getattr(genesis(), name, None), int)]
     assert len(names) > 50
     for name in names:
-        place = PARAMS.fields[name][1] // 8
+        place = record.fields[name][1] // 8
         for value in (int(LEAST[place]) - 1, int(GREATEST[place]) + 1):
             with pytest.raises(GenesisError, match=f"{name}: "):
                 genesis(**{name: value}).check()

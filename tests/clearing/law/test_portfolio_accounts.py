@@ -97,6 +97,8 @@ def books(draw, modes=tuple(Mode)):
         underlying.series[0].discount_long_ppm = draw(st.integers(900_000, PPM))
         underlying.series[0].discount_short_ppm = draw(st.integers(PPM, 2 * PPM))
         underlying.series[0].confidence_ppm = draw(st.sampled_from([PPM, 549_999]))
+        underlying.scenario_rest = draw(st.sampled_from([0, 0, 1, 3]))
+        underlying.scenario_time = START_MS
     asset = state.assets[1]
     asset.price = draw(st.integers(0, 2 * PPM))
     asset.stable_price = draw(st.sampled_from([0, PPM]))
@@ -231,6 +233,35 @@ def test_an_underlying_without_scenarios_takes_the_whole_account_to_the_worst_po
     state.params[0].shortfall_weight_ppm = PPM
     set_scenarios(state.underlyings[1], [(-volatility, price) for price, volatility in SHOCKS])
     assert agrees(state)[1] < alone
+
+
+@pytest.mark.parametrize("writing", [0, 1])
+def test_scenarios_that_are_being_written_liquidate_nobody_and_open_nothing(writing):
+    """The lists of two underlyings are written one after the other; days mix in between."""
+    whole = [(-volatility, price) for price, volatility in SHOCKS]
+    state: Any = book_state(OTHERS, (INDEX, 50_000), scenarios=(SHOCKS, whole))
+    hold(state, {0: 1, 6: 20}, mode=Mode.PORTFOLIO)
+    _, initial, maintenance, _ = agrees(state)
+    state.params[0].shortfall_weight_ppm = 0
+    _, most_initial, most_maintenance, _ = agrees(state)
+    state.params[0].shortfall_weight_ppm = 500_000
+    row = state.underlyings[writing]
+    row.scenario_rest, row.scenario_time = 1, START_MS
+    # Whatever stands in the list meanwhile: the same crash on every day, or nothing at all.
+    for shocks in ([(-400_000, 500_000)] * 5, [(0, 0)] * 5):
+        set_scenarios(row, shocks)
+        _, meanwhile_initial, meanwhile_maintenance, _ = agrees(state)
+        assert meanwhile_maintenance <= maintenance
+        assert meanwhile_initial >= most_initial >= initial
+    # Nobody ends it: what offsets nobody vouches for count no more.
+    for late, expected in ((0, meanwhile_maintenance), (1, most_maintenance)):
+        state.globals[0].clock = START_MS + 3_600_000 + late
+        for series in (s for u in state.underlyings for s in u.series[:2]):
+            series.active_time = state.globals[0].clock
+        assert agrees(state)[2] == expected
+    set_scenarios(row, SHOCKS if writing == 0 else whole)
+    row.scenario_rest = 0
+    assert agrees(state)[1:3] == (initial, maintenance)
 
 
 def test_stable_prices_raise_what_long_and_short_need_and_liquidate_nobody():

@@ -465,7 +465,7 @@ def packed(price_ppm, volatility_ppm):
 
 
 def scenarios(world, shocks, first=0, publishers=PUBLISHERS[:3], **values):
-    fields = {"underlying": 0, "first": first, "time": world.time, **values}
+    fields = {"underlying": 0, "first": first, "rest": 0, "time": world.time, **values}
     return world.published(Kind.SCENARIOS, shocks, publishers, **fields)
 
 
@@ -473,7 +473,10 @@ def test_scenarios_are_written_a_part_at_a_time():
     world = OptionWorld()
     shocks = [packed(-i, i) for i in range(400)]
     assert world.apply(scenarios(world, shocks[:200])) == Code.APPLIED
-    assert world.apply(scenarios(world, shocks[200:], first=200)) == Code.APPLIED
+    assert world.apply(scenarios(world, shocks[200:399], first=200, rest=1)) == Code.APPLIED
+    assert world.underlying.scenario_rest == 1
+    assert world.apply(scenarios(world, shocks[399:], first=399)) == Code.APPLIED
+    assert world.underlying.scenario_rest == 0
     assert world.underlying.scenario_count == 400
     assert world.underlying.shocks[:400].tolist() == shocks
     world.wait(1_000)
