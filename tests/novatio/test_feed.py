@@ -493,7 +493,7 @@ def test_lists_of_two_underlyings_are_whole_only_together(files):
     feed = RiskFeed(models, (), Publishers(PUBLISHERS, 2, bytes(32)))
 
     def written(view):
-        posts = [post.action for post in feed.scenarios(view, 1)]
+        posts: list[Any] = [post.action for post in feed.scenarios(view, 1)]
         return [
             (one.value("underlying"), one.value("first"), len(one.payload), one.value("rest"))
             for one in posts
