@@ -25,7 +25,10 @@ LINE_KINDS = tuple(
     for name in list(pb.LineKind.keys())
     if pb.LineKind.Value(name)
 )
-FILL_KINDS = ("fill", "liquidation", "fee", "insurance_fee", "insurance_cover")
+FEE_KINDS = ("fee", "insurance_fee", "insurance_cover")
+WITH_FEES = ("fill", "liquidation")
+MOVES = (*WITH_FEES, "auction", "deleverage", "pool_trade", "pool_takeover")
+FILL_KINDS = (*MOVES, *FEE_KINDS)
 BASES = {"maintenance": pb.MARGIN_BASIS_MAINTENANCE, "initial": pb.MARGIN_BASIS_INITIAL}
 
 
@@ -132,14 +135,20 @@ def check_sum(found: Statement) -> None:
 
 
 def fills_of(found: Statement) -> list[Fill]:
-    """Return the lots that moved, oldest first; asked for with ``FILL_KINDS`` or all kinds."""
+    """Return the lots that moved, oldest first; asked for with ``FILL_KINDS`` or all kinds.
+
+    A fee belongs to the trade or liquidation of its action. What insurance pays for a slice of an
+    auction belongs to no one leg of it, and to no fill.
+    """
     fills: list[Fill] = []
     for line in found.lines:
-        if line.kind in (pb.LINE_KIND_FILL, pb.LINE_KIND_LIQUIDATION):
+        kind = kind_name(line.kind)
+        if kind in MOVES:
             fills.append(Fill(line, 0))
         elif (
             fills
-            and kind_name(line.kind) in FILL_KINDS
+            and kind in FEE_KINDS
+            and kind_name(fills[-1].line.kind) in WITH_FEES
             and fills[-1].line.sequence == line.sequence
         ):
             fills[-1] = Fill(fills[-1].line, fills[-1].fee_micro - line.amount_micro)

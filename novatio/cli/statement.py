@@ -28,8 +28,8 @@ LINE_COLUMNS = (
     "counterparty", "fund",
 )  # fmt: skip
 FILL_COLUMNS = (
-    "sequence", "time_ms", "symbol", "side", "size", "price", "value_micro", "fee_micro", "role",
-    "counterparty",
+    "sequence", "time_ms", "kind", "symbol", "side", "size", "price", "value_micro", "fee_micro",
+    "role", "counterparty",
 )  # fmt: skip
 AMOUNT_COLUMNS = ("sequence", "time_ms", "kind", "symbol", "lots", "amount_micro")
 CALL_COLUMNS = (

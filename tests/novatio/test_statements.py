@@ -13,9 +13,10 @@ import pytest
 
 from clearing.codes import Code
 from clearing.keys import address_of
+from node.v1 import node_pb2 as pb
 from novatio import AsyncClient, BadRequest, LocalSigner, NotFound, Period, VerificationFailed
 from novatio.output import render, render_rows
-from novatio.statements import LINE_KINDS, Statement, check_sum
+from novatio.statements import LINE_KINDS, Statement, check_sum, fills_of
 from tests.novatio.house import BUYER, DEADLINE_SECONDS, SELLER
 
 SIZE = "0.05"
@@ -128,6 +129,31 @@ def test_the_client_for_asyncio_tells_the_same(house, traded):
     assert outcome.code == Code.PRICE_BAND
     assert risk.account.id == 1
     assert first.restarted
+
+
+def test_lots_of_auctions_sweeps_and_pools_are_fills_without_a_fee():
+    kinds = (
+        pb.LINE_KIND_FILL,
+        pb.LINE_KIND_FEE,
+        pb.LINE_KIND_POOL_TRADE,
+        pb.LINE_KIND_POOL_IMPACT,
+        pb.LINE_KIND_AUCTION,
+        pb.LINE_KIND_INSURANCE_COVER,
+        pb.LINE_KIND_DELEVERAGE,
+        pb.LINE_KIND_LOSS_SHARE,
+    )
+    # Each line that moves lots begins an action, which the line after it ends.
+    lines = [
+        pb.Line(kind=kind, sequence=1 + place // 2, amount_micro=-7)
+        for place, kind in enumerate(kinds)
+    ]
+    found = fills_of(Statement(0, 0, 0, 4, tuple(lines)))
+    assert [(fill.line.kind, fill.fee_micro) for fill in found] == [
+        (pb.LINE_KIND_FILL, 7),
+        (pb.LINE_KIND_POOL_TRADE, 0),
+        (pb.LINE_KIND_AUCTION, 0),
+        (pb.LINE_KIND_DELEVERAGE, 0),
+    ]
 
 
 def test_a_kind_that_is_none_is_refused_before_anybody_is_asked(house):
