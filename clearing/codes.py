@@ -324,3 +324,4 @@ class Tag(IntEnum):
     SEQUENCE = 0x18
     GENESIS = 0x1B
     SEQUENCED = 0x1C
+    ATTESTATION = 0x1D

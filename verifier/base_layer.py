@@ -18,10 +18,12 @@ from verifier.events import BatchReverted
 from verifier.exits import Solvency
 from verifier.inbox import InboxEntry
 from verifier.ledger import AccountView
+from verifier.withheld import Ask
 
 __all__ = [
     "LIST_MAX",
     "AccountView",
+    "Ask",
     "BaseLayer",
     "BatchReverted",
     "BatchView",
@@ -89,6 +91,12 @@ class BaseLayer(Protocol):
 
     def batch_data(self, batch_id: bytes, at: bytes | None = None) -> bytes | None:
         """Return the data posted with a batch, or None."""
+
+    def asks(self, batch_id: bytes, first: int, limit: int, at: bytes | None = None) -> list[Ask]:
+        """Return the asks about a batch from a place on, in the order of their coming."""
+
+    def answered(self, batch_id: bytes, step: int, at: bytes | None = None) -> bytes | None:
+        """Return the bytes of a step that an ask was answered with, or None."""
 
     def batches(self, first_number: int, limit: int, at: bytes | None = None) -> list[BatchView]:
         """Return canonical batches from a number on."""
@@ -176,6 +184,16 @@ class InProcessBaseLayer:
         """Return the data posted with a batch, or None."""
         with self.chain.at(at):
             return self.chain.court.batch_data(batch_id)
+
+    def asks(self, batch_id: bytes, first: int, limit: int, at: bytes | None = None) -> list[Ask]:
+        """Return the asks about a batch from a place on, in the order of their coming."""
+        with self.chain.at(at):
+            return self.chain.court.withheld.asks(batch_id, first, min(limit, LIST_MAX))
+
+    def answered(self, batch_id: bytes, step: int, at: bytes | None = None) -> bytes | None:
+        """Return the bytes of a step that an ask was answered with, or None."""
+        with self.chain.at(at):
+            return self.chain.court.withheld.answered(batch_id, step)
 
     def batches(self, first_number: int, limit: int, at: bytes | None = None) -> list[BatchView]:
         """Return canonical batches from a number on."""

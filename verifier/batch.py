@@ -21,6 +21,7 @@ from verifier.multiproof import dense_root
 HASH_BYTES = 32
 PAIR_BYTES = 2 * HASH_BYTES
 GLOBALS_BYTES = 10 * HASH_BYTES
+STEP_BYTES_MAX = 9 + ACTIONS_PER_STEP * (2 + ACTION_BYTES_MAX)
 SUB_ROOTS = (
     "accounts",
     "instruments",
@@ -91,10 +92,7 @@ class BatchData:
                 f"expected at least {PAIR_BYTES} bytes for each of {count} steps, was {len(data)}; "
                 "send the data that the header was made from",
             )
-        pairs = tuple(
-            Pair(data[first : first + HASH_BYTES], data[first + HASH_BYTES : first + PAIR_BYTES])
-            for first in range(0, offset, PAIR_BYTES)
-        )
+        pairs = _read_pairs(data, count)
         steps = []
         for _ in range(count):
             step, offset = _read_step(data, offset)
@@ -190,6 +188,13 @@ class Opening:
         return self.sub_roots[SUB_ROOTS.index(name)]
 
 
+def _read_pairs(data: bytes, count: int) -> tuple[Pair, ...]:
+    return tuple(
+        Pair(data[first : first + HASH_BYTES], data[first + HASH_BYTES : first + PAIR_BYTES])
+        for first in range(0, PAIR_BYTES * count, PAIR_BYTES)
+    )
+
+
 def _read_step(data: bytes, offset: int) -> tuple[Step, int]:
     """Read one step at `offset`; answer it and where it ends."""
     start, end = offset, offset + _STEP_HEAD.size
@@ -235,6 +240,22 @@ def _cut_short(data: bytes, start: int) -> Refused:
     )
 
 
+def decode_pairs(data: bytes, count: int) -> tuple[Pair, ...]:
+    """Return the pairs of `count` steps, which the bytes consist of.
+
+    Raises Refused(MALFORMED_DATA or TRAILING_BYTES).
+    """
+    expected = PAIR_BYTES * count
+    if len(data) != expected:
+        short = len(data) < expected
+        raise Refused(
+            PostError.MALFORMED_DATA if short else PostError.TRAILING_BYTES,
+            f"expected {expected} bytes of pairs for {count} steps, was {len(data)}; "
+            "send one pair a step and nothing else",
+        )
+    return _read_pairs(data, count)
+
+
 def check_steps(data: BatchData, committed_root: bytes) -> None:
     """Compare every step with its hash, and the tree over all pairs with `committed_root`.
 
@@ -248,7 +269,12 @@ def check_steps(data: BatchData, committed_root: bytes) -> None:
                 f"expected step {index} to hash to {pair.step_hash.hex()}, was {hashed.hex()}; "
                 "send the bytes that were hashed",
             )
-    root = steps_root(data.pairs)
+    check_pairs(data.pairs, committed_root)
+
+
+def check_pairs(pairs: Sequence[Pair], committed_root: bytes) -> None:
+    """Compare the tree over all pairs with `committed_root`. Raises Refused(WRONG_STEPS_ROOT)."""
+    root = steps_root(pairs)
     if root != committed_root:
         raise Refused(
             PostError.WRONG_STEPS_ROOT,

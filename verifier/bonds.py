@@ -12,7 +12,7 @@ from verifier.undo import Cell, Table, UndoLog
 
 
 class BondTotals(NamedTuple):
-    """Sums since genesis in gwei; `held` is locked bonds and credits that nobody pulled yet."""
+    """Sums since genesis in gwei; `held` is bonds and asks that are locked, and credits."""
 
     deposited: int
     paid: int
@@ -42,9 +42,18 @@ class Bonds:
         deposited, paid, burned, held = self.totals
         self._totals.value = BondTotals(deposited + self.bond, paid, burned, held + self.bond)
 
+    def hold(self, amount: int) -> None:
+        """Take in `amount` gwei that are no bond."""
+        deposited, paid, burned, held = self.totals
+        self._totals.value = BondTotals(deposited + amount, paid, burned, held + amount)
+
+    def give(self, address: bytes, amount: int) -> None:
+        """Turn `amount` gwei of what is held into a credit of `address`."""
+        self._credits[address] = self.credit(address) + amount
+
     def release(self, proposer: bytes) -> None:
         """Turn one bond into its proposer's credit."""
-        self._credits[proposer] = self.credit(proposer) + self.bond
+        self.give(proposer, self.bond)
 
     def slash(self, prover: bytes, batches: int) -> tuple[int, int]:
         """Take the bonds of a wrong batch and of its descendants, `batches` in all; O(1).
@@ -54,7 +63,7 @@ class Bonds:
         """
         rewarded = self.bond // 2
         lost = self.bond * batches - rewarded
-        self._credits[prover] = self.credit(prover) + rewarded
+        self.give(prover, rewarded)
         deposited, paid, burned, held = self.totals
         self._totals.value = BondTotals(deposited, paid, burned + lost, held - lost)
         return rewarded, lost

@@ -444,7 +444,9 @@ class SimulatedChain:
         error, text = None, ""
         try:
             meter.spend(gas.intrinsic(len(signed.encoded)))
-            events = self._call(transaction.body, Call(signed.sender, context, meter))
+            events = self._call(
+                transaction.body, Call(signed.sender, context, meter, transaction.fee_per_gas)
+            )
         except Refused as refused:
             self._log.undo_to(mark)
             error, text = refused.code, refused.text
@@ -483,6 +485,12 @@ class SimulatedChain:
                 return (court.claim_withdrawal(call, batch_id, index, leaf, siblings),)
             case transactions.ClaimCredit():
                 return (court.claim_credit(call),)
+            case transactions.AskStep(batch_id, wanted):
+                return (court.ask_step(call, batch_id, wanted),)
+            case transactions.AnswerStep(batch_id, step, step_bytes):
+                return (court.answer_step(call, batch_id, step, step_bytes),)
+            case transactions.SettleAsk(batch_id, step):
+                return court.settle_ask(call, batch_id, step)
 
     # The file
 

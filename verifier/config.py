@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 
 from clearing.units import GATE_PASS_MS, LAW_VERSION
 from verifier import gas
+from verifier.batch import STEP_BYTES_MAX
+from verifier.committee import NO_COMMITTEE, Committee
 from verifier.errors import ConfigError
 
 ADDRESS_BYTES = 20
@@ -63,11 +65,24 @@ class CourtConfig:
     mempool_max: int
     faucet: bool
 
+    committee: Committee = NO_COMMITTEE
+
     def __post_init__(self) -> None:
         """Refuse every contradiction at once."""
         problems = list(_shape_problems(self)) or list(_problems(self))
         if problems:
             raise ConfigError(problems)
+
+    @property
+    def committee_steps_max(self) -> int:
+        """Most steps of a batch that a committee holds.
+
+        Half of the gas of the blocks between two batches pays for answering an ask for each of
+        them; otherwise asking alone could bring an honest batch down.
+        """
+        blocks = min(self.batch_gap_blocks, self.challenge_window_blocks // 3)
+        room = blocks * self.block_gas_limit // 2
+        return min(self.batch_steps_max, room // gas.answering_max(STEP_BYTES_MAX))
 
     @classmethod
     def production(cls, *, chain_id: int, settlement: bytes, sequencer: bytes) -> CourtConfig:
@@ -158,6 +173,8 @@ def _shape_problems(config: CourtConfig) -> Iterator[str]:
         elif field.name == "faucet":
             if not isinstance(value, bool):
                 yield f"expected faucet to be true or false, was {value!r}"
+        elif field.name == "committee":
+            yield from value.problems()
         elif type(value) is not int or not 1 <= value <= INTEGER_MAX:
             yield f"expected {field.name} to be an integer of 1 to 2^62 - 1, was {value!r}"
 
@@ -201,6 +218,10 @@ def _problems(config: CourtConfig) -> Iterator[str]:
             f"was {config.reference_age_blocks}"
         )
     worst_post = gas.posting_max(config.batch_bytes_max, config.batch_steps_max)
+    if config.committee.members:
+        worst_post += gas.attesting(len(config.committee.members))
+        if config.committee_steps_max < 1:
+            yield "expected blocks with room to answer for a step of a committee's batch, was none"
     worst_proof = gas.proving_max(config.evidence_bytes_max)
     for name, worst in (("batch", worst_post), ("proof", worst_proof)):
         if worst > config.block_gas_limit:

@@ -16,17 +16,21 @@ from typing import NamedTuple
 
 from clearing.units import SETTLEMENT_ASSET
 from verifier import gas
-from verifier.batch import BatchData, OpenedGlobals, Opening, action_count
+from verifier.batch import OpenedGlobals, Opening
 from verifier.bonds import Bonds
+from verifier.committee import split_posted
 from verifier.config import CourtConfig
 from verifier.errors import ConfigError, CourtError, Refused
 from verifier.events import (
+    AskReturned,
     BatchFinalised,
     BatchPosted,
     BatchReverted,
     CreditClaimed,
     Deposited,
     Forced,
+    StepAnswered,
+    StepAsked,
     WithdrawalClaimed,
 )
 from verifier.evidence import EvidenceError, check_bad_step
@@ -36,17 +40,19 @@ from verifier.inbox import EMPTY_ACCUMULATOR, ForcedRequest, Inbox
 from verifier.ledger import Ledger
 from verifier.posting import BlockContext, Parent, Posting, check_data, check_rules
 from verifier.undo import Cell, Table, UndoLog
+from verifier.withheld import Wanted, Withheld
 
 EvidenceCheck = Callable[[Header, bytes], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls, in which block, and what of the gas is left."""
+    """Who calls, in which block, what of the gas is left, and what each costs in gwei."""
 
     sender: bytes
     block: BlockContext
     meter: gas.GasMeter
+    fee_per_gas: int
 
 
 class BatchStatus(IntEnum):
@@ -78,10 +84,11 @@ class BatchRecord(NamedTuple):
 
 
 class BatchView(NamedTuple):
-    """A record and its present status."""
+    """A record, its present status, and how many of its steps are asked for and not answered."""
 
     record: BatchRecord
     status: BatchStatus
+    open_asks: int
 
 
 class Heads(NamedTuple):
@@ -117,6 +124,7 @@ class Court:
         self.bonds = Bonds(log, config.bond)
         self.inbox = Inbox(log, opened.account_count)
         self.exits = Exits(log, opened.custody)
+        self.withheld = Withheld(config, ledger, self.bonds, log)
         self._ledger = ledger
         self._check = check
         self._genesis_custody = opened.custody
@@ -171,6 +179,7 @@ class Court:
         """
         decoded = Header.decode(header)
         opened = Opening.decode(opening)
+        data, attestation = split_posted(decoded, data)
         tip = self._tip_record()
         parent = Parent(
             tip.batch_id, tip.number, tip.post_root, self._generation.value, self._unfinalised()
@@ -186,11 +195,10 @@ class Court:
             opened,
             opened.globals(),
             data,
+            attestation,
         )
         check_rules(posting)
-        steps = BatchData.decode(data, decoded.step_count)
-        call.meter.spend(gas.posting(len(data), len(steps.steps), action_count(steps.steps)))
-        check_data(decoded, steps, data)
+        check_data(posting, call.meter)
         record = _record(
             decoded.batch_id(), decoded, decoded.post_root, posting.opened, call.block.number
         )
@@ -227,7 +235,47 @@ class Court:
                 "confirms; check against the canonical data",
             )
         step = int.from_bytes(evidence[HEADER_BYTES : HEADER_BYTES + 4], "big")
-        return self._roll_back(record, step, call)
+        return self._roll_back(record, step, call, call.sender)
+
+    def ask_step(self, call: Call, batch_id: bytes, wanted: Wanted) -> StepAsked:
+        """Ask for the bytes of a step that a committee holds, and prepay the dearest answer."""
+        record = self._live(batch_id)
+        call.meter.spend(gas.asking())
+        header = Header.decode(record.header)
+        return self.withheld.ask(
+            call.sender, call.block.number, header, record.posted_block, wanted
+        )
+
+    def answer_step(
+        self, call: Call, batch_id: bytes, step: int, step_bytes: bytes
+    ) -> StepAnswered:
+        """Answer an ask; anyone who has the bytes may, and is paid what the answer cost."""
+        record = self._live(batch_id)
+        call.meter.spend(gas.answering(len(step_bytes)))
+        cost = call.meter.spent * call.fee_per_gas
+        number = call.block.number
+        return self.withheld.answer(
+            call.sender, number, batch_id, record.posted_block, step, step_bytes, cost
+        )
+
+    def settle_ask(
+        self, call: Call, batch_id: bytes, step: int
+    ) -> tuple[BatchReverted | AskReturned, ...]:
+        """End an ask that nobody answered in time; anyone may call this.
+
+        A batch that still stands falls as by fraud, with the asker as prover. The asker gets his
+        prepayment back, now or, for further asks about a batch that fell, by calls of their own.
+        """
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        view = self.batch(batch_id)
+        if view is not None and view.status == BatchStatus.REVERTED:
+            return (self.withheld.give_back(batch_id, step),)
+        record = self._live(batch_id)
+        asker = self.withheld.check_unanswered(
+            batch_id, record.posted_block, step, call.block.number
+        )
+        returned = self.withheld.give_back(batch_id, step)
+        return self._roll_back(record, step, call, asker), returned
 
     def finalise(self, call: Call, batch_id: bytes) -> BatchFinalised:
         """Make the oldest open batch final once its window has passed; anyone may call this."""
@@ -245,6 +293,7 @@ class Court:
                 CourtError.CHALLENGE_WINDOW_OPEN,
                 f"expected a block after {closes}, was {call.block.number}; wait",
             )
+        self.withheld.check_none_open(batch_id)
         self._finalised.value = record.number
         proposer = Header.decode(record.header).proposer
         self.bonds.release(proposer)
@@ -299,9 +348,12 @@ class Court:
         if record is None:
             return None
         if record.number > self._tip.value or self._canonical[record.number] != batch_id:
-            return BatchView(record, BatchStatus.REVERTED)
-        final = record.number <= self._finalised.value
-        return BatchView(record, BatchStatus.FINALISED if final else BatchStatus.POSTED)
+            status = BatchStatus.REVERTED
+        elif record.number <= self._finalised.value:
+            status = BatchStatus.FINALISED
+        else:
+            status = BatchStatus.POSTED
+        return BatchView(record, status, self.withheld.open_asks(batch_id))
 
     def batches(self, first_number: int, limit: int) -> list[BatchView]:
         """Return canonical batches from `first_number` on, at most `limit` of them."""
@@ -311,7 +363,10 @@ class Court:
         return [view for view in views if view is not None]
 
     def batch_data(self, batch_id: bytes) -> bytes | None:
-        """Return the data posted with the batch, also of a reverted one; None for genesis."""
+        """Return the data posted with the batch, also of a reverted one; None for genesis.
+
+        Of a committee's batch these are the pairs.
+        """
         record = self._batches.get(batch_id)
         if record is None or not record.header:
             return None
@@ -360,17 +415,19 @@ class Court:
             )
         return view.record
 
-    def _roll_back(self, record: BatchRecord, step: int, call: Call) -> BatchReverted:
+    def _roll_back(
+        self, record: BatchRecord, step: int, call: Call, prover: bytes
+    ) -> BatchReverted:
         """Move the tip before `record`; the same few writes however much falls with it."""
         fallen = self._tip.value - record.number + 1
-        rewarded, burned = self.bonds.slash(call.sender, fallen)
+        rewarded, burned = self.bonds.slash(prover, fallen)
         generation = self._generation.value
         event = BatchReverted(
             record.batch_id,
             record.number,
             generation,
             step,
-            call.sender,
+            prover,
             rewarded + burned,
             rewarded,
             burned,

@@ -66,6 +66,10 @@ class PostError(IntEnum):
     INBOX_BEYOND = 132
     WRONG_INBOX_ACCUMULATOR = 133
     INBOX_OVERDUE = 134
+    MALFORMED_ATTESTATION = 138
+    UNKNOWN_SIGNER = 139
+    SHORT_QUORUM = 140
+    WRONG_ATTESTATION = 141
 
 
 class CourtError(IntEnum):
@@ -91,6 +95,15 @@ class CourtError(IntEnum):
     NO_CREDIT = 218
     UNKNOWN_REQUEST = 219
     NO_SUCH_ACCOUNT = 220
+    DATA_ARE_INLINE = 244
+    ASK_WINDOW_CLOSED = 245
+    INVALID_STEP_PROOF = 246
+    ALREADY_ASKED = 247
+    NO_OPEN_ASK = 248
+    ANSWER_WINDOW_CLOSED = 249
+    WRONG_ANSWER = 250
+    ANSWER_WINDOW_OPEN = 251
+    ASKS_OPEN = 252
 
 
 Refusal: TypeAlias = TransactionError | PostError | CourtError

@@ -47,8 +47,9 @@ class BatchPosted:
 
 @dataclass(frozen=True, slots=True)
 class BatchReverted:
-    """A batch was proven wrong; it and all its descendants fell, and generation + 1 began.
+    """A batch was proven wrong, or a step of it withheld: it and all its descendants fell.
 
+    With that generation + 1 began.
     `slashed` is every bond that was lost, `rewarded` the prover's share, `burned` the rest (gwei).
     """
 
@@ -92,6 +93,37 @@ class CreditClaimed:
     amount: int  # gwei
 
 
+@dataclass(frozen=True, slots=True)
+class StepAsked:
+    """Somebody asked for the bytes of a step, and prepaid (gwei) the dearest answer."""
+
+    batch_id: bytes
+    step: int
+    asker: bytes
+    prepaid: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepAnswered:
+    """The bytes came; `paid` is what they cost the answerer, `returned` the asker's rest (gwei)."""
+
+    batch_id: bytes
+    step: int
+    answerer: bytes
+    paid: int
+    returned: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskReturned:
+    """The batch fell, and what was prepaid (gwei) is the asker's again."""
+
+    batch_id: bytes
+    step: int
+    asker: bytes
+    returned: int
+
+
 Event: TypeAlias = (
     Deposited
     | Forced
@@ -100,4 +132,7 @@ Event: TypeAlias = (
     | BatchFinalised
     | WithdrawalClaimed
     | CreditClaimed
+    | StepAsked
+    | StepAnswered
+    | AskReturned
 )

@@ -24,15 +24,13 @@ from clearing.leaves import (
 )
 from clearing.messages import MalformedStep, action_hash, decode_step, step_hash
 from clearing.units import (
-    ACTION_BYTES_MAX,
-    ACTIONS_PER_STEP,
     ASSETS_MAX,
     FUNDS_MAX,
     POOLS_MAX,
     STEPS_DEPTH,
     UNDERLYINGS_MAX,
 )
-from verifier.batch import GLOBALS_BYTES, HASH_BYTES, step_record_hash
+from verifier.batch import GLOBALS_BYTES, HASH_BYTES, STEP_BYTES_MAX, step_record_hash
 from verifier.errors import VerifierError
 from verifier.header import HEADER_BYTES, Header
 from verifier.multiproof import ProofError, root_from
@@ -44,7 +42,6 @@ PAGE_BYTES = 9 * WORD_BYTES
 ASSET_BYTES = 8 * ASSET_PIECES
 POOL_BYTES = 8 * POOL_PIECES
 UNDERLYING_BYTES = 8 * UNDERLYING_PIECES
-STEP_BYTES_MAX = 9 + ACTIONS_PER_STEP * (2 + ACTION_BYTES_MAX)
 EVIDENCE_BYTES_MAX = 1 << 19  # far beyond any canonical one; refuses absurd lengths early
 
 _STEP = Field("step", 4, 0, (1 << 32) - 1)

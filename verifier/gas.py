@@ -19,6 +19,10 @@ RECOVERY_GAS = 3_000
 # Running the law on one witness: what its budget of 2,048 leaf words and 512 margin cells comes to
 # at some 400 gas each.
 LAW_GAS = 1_100_000
+# A pairing check of two pairs, two maps to G2 and their sum, with room for expanding the message;
+# a signer costs four cold slots and an addition.
+ATTESTATION_GAS = 160_000
+SIGNER_GAS = 8_775
 
 POST_SLOTS = 16
 CALL_SLOTS = 8
@@ -70,6 +74,30 @@ def posting(data_length: int, steps: int, actions: int) -> int:
 def posting_max(data_length: int, steps: int) -> int:
     """Return the most that posting this much data can cost, intrinsic gas included."""
     return intrinsic(data_length + 2_048) + posting(data_length, steps, steps * ACTIONS_PER_STEP)
+
+
+def attesting(signers: int) -> int:
+    """Return the gas of checking one signature of so many members together.
+
+    Keys lie in storage uncompressed, four slots each, and are added up; then one pairing check.
+    """
+    return ATTESTATION_GAS + SIGNER_GAS * signers
+
+
+def asking() -> int:
+    """Return the gas of asking for a step beyond the intrinsic gas: its record and its proof."""
+    return CALL_SLOTS * STORAGE_GAS + hashing(128 * (STEPS_DEPTH + 1), STEPS_DEPTH + 1)
+
+
+def answering(step_length: int) -> int:
+    """Return the gas of answering an ask beyond the intrinsic gas: action by action, and a hash."""
+    hashes = ACTIONS_PER_STEP + 1
+    return CALL_SLOTS * STORAGE_GAS + hashing(step_length + 32 * hashes, hashes)
+
+
+def answering_max(step_length: int) -> int:
+    """Return the most that an answer of this length can cost, intrinsic gas included."""
+    return intrinsic(step_length + 512) + answering(step_length)
 
 
 def forcing(observations: int) -> int:

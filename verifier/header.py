@@ -14,7 +14,8 @@ from verifier.errors import PostError, Refused
 
 HEADER_BYTES = 384
 MAGIC = b"NVT1"
-DATA_INLINE = 0
+DATA_INLINE = 0  # pairs and step bytes are posted
+DATA_COMMITTEE = 1  # the pairs are posted, the step bytes are with a committee
 
 _LAYOUT = struct.Struct(">4sIQ20sQQ32sQ32s32s32s32sIB32sI20s")
 _PADDING = bytes(HEADER_BYTES - _LAYOUT.size)

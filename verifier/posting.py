@@ -9,10 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from verifier.batch import BatchData, OpenedGlobals, Opening, check_steps, data_hash
+from verifier import gas
+from verifier.batch import (
+    BatchData,
+    OpenedGlobals,
+    Opening,
+    Pair,
+    action_count,
+    check_pairs,
+    check_steps,
+    data_hash,
+    decode_pairs,
+)
+from verifier.committee import Attestation, Attested, check_attestation
 from verifier.config import CourtConfig
 from verifier.errors import PostError, Refused
-from verifier.header import DATA_INLINE, Header
+from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
 from verifier.inbox import Inbox
 
 
@@ -50,7 +62,8 @@ class Posting:
     header: Header
     opening: Opening
     opened: OpenedGlobals
-    data: bytes
+    data: bytes  # that the header commits to
+    attestation: bytes  # behind the data, if a committee holds the steps
 
 
 def _equal(code: PostError, what: str, expected: object, was: object, advice: str) -> None:
@@ -130,13 +143,15 @@ def _base_reference(p: Posting) -> None:
 
 def _sizes(p: Posting) -> None:
     """Counts and lengths are bounded and true before anything is walked."""
-    kind, advice = p.header.data_kind, "post the data inline"
-    _equal(PostError.UNKNOWN_DATA_KIND, "data kind", DATA_INLINE, kind, advice)
-    if not 1 <= p.header.step_count <= p.config.batch_steps_max:
+    kind, advice, steps_max = p.header.data_kind, "post the data inline", p.config.batch_steps_max
+    if kind == DATA_COMMITTEE and p.config.committee.members:
+        steps_max = p.config.committee_steps_max
+    else:
+        _equal(PostError.UNKNOWN_DATA_KIND, "data kind", DATA_INLINE, kind, advice)
+    if not 1 <= p.header.step_count <= steps_max:
         raise Refused(
             PostError.WRONG_STEP_COUNT,
-            f"expected 1 to {p.config.batch_steps_max} steps, was {p.header.step_count}; "
-            "seal the batch earlier",
+            f"expected 1 to {steps_max} steps, was {p.header.step_count}; seal the batch earlier",
         )
     if len(p.data) > p.config.batch_bytes_max:
         raise Refused(
@@ -222,14 +237,42 @@ def check_rules(posting: Posting) -> None:
         rule(posting)
 
 
-def check_data(header: Header, data: BatchData, encoded: bytes) -> None:
-    """Compare the data with all that the header says of them.
+def check_data(posting: Posting, meter: gas.GasMeter) -> None:
+    """Compare the data with all that the header says of them, and pay for it.
 
-    The court hashes every step and builds the steps root itself, so a broken chain, a false count
-    or data that differ from their commitment cannot exist. Raises Refused.
+    The court hashes every step that is posted and builds the steps root itself, so a broken chain,
+    a false count or data that differ from their commitment cannot exist. Of a committee's batch it
+    has the pairs, and the word of a quorum that the bytes behind them are held. Raises Refused.
     """
+    header = posting.header
+    by_committee = header.data_kind == DATA_COMMITTEE
+    pairs = _check_attested(posting, meter) if by_committee else _check_inline(posting, meter)
+    expected = header.post_root
     advice = "send the data that the header was made from"
-    _equal(PostError.WRONG_DATA_HASH, "the data hash", header.data_hash, data_hash(encoded), advice)
+    _equal(PostError.WRONG_POST_ROOT, "the last root", expected, pairs[-1].post_root, advice)
+
+
+def _check_inline(posting: Posting, meter: gas.GasMeter) -> tuple[Pair, ...]:
+    header, encoded = posting.header, posting.data
+    data = BatchData.decode(encoded, header.step_count)
+    meter.spend(gas.posting(len(encoded), len(data.steps), action_count(data.steps)))
+    _check_hash(posting)
     check_steps(data, header.steps_root)
-    last = data.pairs[-1].post_root
-    _equal(PostError.WRONG_POST_ROOT, "the last root", header.post_root, last, advice)
+    return data.pairs
+
+
+def _check_attested(posting: Posting, meter: gas.GasMeter) -> tuple[Pair, ...]:
+    header, encoded = posting.header, posting.data
+    attestation = Attestation.decode(posting.attestation)
+    pairs = decode_pairs(encoded, header.step_count)
+    meter.spend(gas.posting(len(encoded), len(pairs), 0) + gas.attesting(attestation.count()))
+    _check_hash(posting)
+    check_pairs(pairs, header.steps_root)
+    check_attestation(posting.config.committee, Attested.of(header), attestation)
+    return pairs
+
+
+def _check_hash(posting: Posting) -> None:
+    advice = "send the data that the header was made from"
+    expected, was = posting.header.data_hash, data_hash(posting.data)
+    _equal(PostError.WRONG_DATA_HASH, "the data hash", expected, was, advice)

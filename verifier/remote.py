@@ -12,6 +12,7 @@ from verifier import wire
 from verifier.base_layer import (
     LIST_MAX,
     AccountView,
+    Ask,
     BatchReverted,
     BatchView,
     BlockView,
@@ -133,6 +134,22 @@ class RemoteBaseLayer:
         request = pb.GetBatchDataRequest(batch_id=batch_id, at_block=at or b"")
         return self._call(
             self._stub.GetBatchData, request, lambda answer: _maybe(answer, "data", bytes)
+        )
+
+    def asks(self, batch_id: bytes, first: int, limit: int, at: bytes | None = None) -> list[Ask]:
+        """Return the asks about a batch from a place on, in the order of their coming."""
+        request = pb.ListAsksRequest(
+            batch_id=batch_id, first=max(first, 0), limit=_limit(limit), at_block=at or b""
+        )
+        return self._call(
+            self._stub.ListAsks, request, lambda answer: [wire.ask_from(ask) for ask in answer.asks]
+        )
+
+    def answered(self, batch_id: bytes, step: int, at: bytes | None = None) -> bytes | None:
+        """Return the bytes of a step that an ask was answered with, or None."""
+        request = pb.GetAnswerRequest(batch_id=batch_id, step=step, at_block=at or b"")
+        return self._call(
+            self._stub.GetAnswer, request, lambda answer: _maybe(answer, "step_bytes", bytes)
         )
 
     def batches(self, first_number: int, limit: int, at: bytes | None = None) -> list[BatchView]:

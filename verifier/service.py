@@ -99,7 +99,7 @@ class _BaseLayerServicer(verifier_pb2_grpc.BaseLayerServiceServicer):
 
     def GetConfig(self, request: Any, context: Any) -> Any:
         """Return the configuration."""
-        return pb.GetConfigResponse(config=wire.to_message(pb.CourtConfig, self._base.config()))
+        return pb.GetConfigResponse(config=wire.config_to(self._base.config()))
 
     def GetHead(self, request: Any, context: Any) -> Any:
         """Return the head."""
@@ -145,6 +145,22 @@ class _BaseLayerServicer(verifier_pb2_grpc.BaseLayerServiceServicer):
         """Return the data of a batch."""
         data = self._read(context, request, lambda at: self._base.batch_data(request.batch_id, at))
         return pb.GetBatchDataResponse(data=data)
+
+    def ListAsks(self, request: Any, context: Any) -> Any:
+        """Return asks."""
+        asks = self._read(
+            context,
+            request,
+            lambda at: self._base.asks(request.batch_id, request.first, request.limit, at),
+        )
+        return pb.ListAsksResponse(asks=[wire.ask_to(ask) for ask in asks])
+
+    def GetAnswer(self, request: Any, context: Any) -> Any:
+        """Return what an ask was answered with."""
+        found = self._read(
+            context, request, lambda at: self._base.answered(request.batch_id, request.step, at)
+        )
+        return pb.GetAnswerResponse(step_bytes=found)
 
     def ListBatches(self, request: Any, context: Any) -> Any:
         """Return canonical batches."""

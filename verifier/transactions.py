@@ -30,6 +30,7 @@ from verifier.exits import LEAF_BYTES
 from verifier.gas import SIBLINGS_PER_LEVEL
 from verifier.header import HEADER_BYTES
 from verifier.inbox import ForcedRequest
+from verifier.withheld import Wanted
 
 MAGIC = b"NVTX"
 HASH_BYTES = 32
@@ -41,6 +42,8 @@ _FAUCET = struct.Struct(">20sQQI")
 _DEPOSIT = struct.Struct(">20sIIQ")
 _FORCE = struct.Struct(">BQIIQ")
 _BOND = struct.Struct(">Q")
+_ASK = struct.Struct(">32sI32s32sB")
+_STEP = struct.Struct(">32sI")
 _CLAIM = struct.Struct(f">32sQ{LEAF_BYTES}sB")
 
 
@@ -55,6 +58,9 @@ class TransactionKind(IntEnum):
     CLAIM_WITHDRAWAL = 6
     CLAIM_CREDIT = 7
     FORCE = 8
+    ASK_STEP = 21
+    ANSWER_STEP = 22
+    SETTLE_ASK = 23
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,10 @@ class Force:
 
 @dataclass(frozen=True, slots=True)
 class PostBatch:
-    """Post a batch for a bond in gwei: header 384 bytes, opening 480 bytes, data the rest."""
+    """Post a batch for a bond in gwei: header 384 bytes, opening 480 bytes, data the rest.
+
+    The data of a committee's batch are its pairs, and behind them the attestation.
+    """
 
     kind: ClassVar = TransactionKind.POST_BATCH
     bond: int
@@ -230,8 +239,83 @@ class ClaimCredit:
         return cls()
 
 
+@dataclass(frozen=True, slots=True)
+class AskStep:
+    """Ask for the bytes of a step that a committee holds; see `verifier.withheld`."""
+
+    kind: ClassVar = TransactionKind.ASK_STEP
+    batch_id: bytes
+    wanted: Wanted
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        step, hashed, post_root, siblings = self.wanted
+        head = _ASK.pack(
+            _exact(self.batch_id), step, _exact(hashed), _exact(post_root), len(siblings)
+        )
+        return head + b"".join(map(_exact, siblings))
+
+    @classmethod
+    def decode(cls, body: bytes) -> AskStep:
+        """Inverse of `encode`."""
+        batch_id, step, hashed, post_root, count = _ASK.unpack_from(body)
+        if len(body) != _ASK.size + HASH_BYTES * count:
+            raise ValueError(f"expected {count} siblings to end the body")
+        starts = range(_ASK.size, len(body), HASH_BYTES)
+        siblings = tuple(body[start : start + HASH_BYTES] for start in starts)
+        return cls(batch_id, Wanted(step, hashed, post_root, siblings))
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStep:
+    """Answer an ask with the step's bytes."""
+
+    kind: ClassVar = TransactionKind.ANSWER_STEP
+    batch_id: bytes
+    step: int
+    step_bytes: bytes
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        return _STEP.pack(_exact(self.batch_id), self.step) + self.step_bytes
+
+    @classmethod
+    def decode(cls, body: bytes) -> AnswerStep:
+        """Inverse of `encode`."""
+        batch_id, step = _STEP.unpack_from(body)
+        return cls(batch_id, step, body[_STEP.size :])
+
+
+@dataclass(frozen=True, slots=True)
+class SettleAsk:
+    """End an ask that nobody answered in time."""
+
+    kind: ClassVar = TransactionKind.SETTLE_ASK
+    batch_id: bytes
+    step: int
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        return _STEP.pack(_exact(self.batch_id), self.step)
+
+    @classmethod
+    def decode(cls, body: bytes) -> SettleAsk:
+        """Inverse of `encode`."""
+        return cls(*_STEP.unpack(body))
+
+
 Body: TypeAlias = (
-    Faucet | Deposit | PostBatch | ProveFraud | Finalise | ClaimWithdrawal | ClaimCredit | Force
+    Faucet
+    | Deposit
+    | PostBatch
+    | ProveFraud
+    | Finalise
+    | ClaimWithdrawal
+    | ClaimCredit
+    | Force
+    | AskStep
+    | AnswerStep
+    | SettleAsk
 )
 
 _BODIES: dict[int, type[Body]] = {
@@ -245,6 +329,9 @@ _BODIES: dict[int, type[Body]] = {
         ClaimWithdrawal,
         ClaimCredit,
         Force,
+        AskStep,
+        AnswerStep,
+        SettleAsk,
     )
 }
 

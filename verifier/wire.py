@@ -17,12 +17,14 @@ from clearing.messages import InboxMessage
 from verifier import events
 from verifier.base_layer import BlockView, HeadChange, InboxEntry, Receipt
 from verifier.chain import ChangeKind
+from verifier.committee import Committee, Member
 from verifier.config import CourtConfig
 from verifier.court import BatchRecord, BatchStatus, BatchView
 from verifier.errors import BlockUnknown, Refused, ReorgTooDeep, VerifierError, refusal_of
 from verifier.exits import Solvency
 from verifier.transactions import TransactionKind
 from verifier.v1 import verifier_pb2 as pb
+from verifier.withheld import Ask, AskStatus
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
@@ -38,6 +40,9 @@ _EVENTS: dict[str, type[Any]] = {
     "batch_finalised": events.BatchFinalised,
     "withdrawal_claimed": events.WithdrawalClaimed,
     "credit_claimed": events.CreditClaimed,
+    "step_asked": events.StepAsked,
+    "step_answered": events.StepAnswered,
+    "ask_returned": events.AskReturned,
 }
 _EVENT_NAMES = {cls: name for name, cls in _EVENTS.items()}
 
@@ -52,9 +57,25 @@ def from_message(record: type[T], message: Message) -> T:
     return record(**{name: getattr(message, name) for name in message.DESCRIPTOR.fields_by_name})
 
 
+def config_to(config: CourtConfig) -> pb.CourtConfig:
+    """Return the message of a configuration."""
+    names = set(pb.CourtConfig.DESCRIPTOR.fields_by_name) - {"committee"}
+    committee = config.committee
+    members = [to_message(pb.CommitteeMember, member) for member in committee.members]
+    return pb.CourtConfig(
+        **{name: getattr(config, name) for name in names},
+        committee=pb.Committee(members=members, threshold=committee.threshold),
+    )
+
+
 def config_from(message: pb.CourtConfig) -> CourtConfig:
     """Return the configuration. Raises ConfigError if it contradicts itself."""
-    return from_message(CourtConfig, message)
+    names = set(message.DESCRIPTOR.fields_by_name) - {"committee"}
+    members = tuple(from_message(Member, member) for member in message.committee.members)
+    return CourtConfig(
+        **{name: getattr(message, name) for name in names},
+        committee=Committee(members, message.committee.threshold),
+    )
 
 
 def block_from(message: pb.Block) -> BlockView:
@@ -72,13 +93,24 @@ def change_from(message: pb.HeadChange) -> HeadChange:
 
 def batch_to(view: BatchView) -> pb.Batch:
     """Return the message of a batch."""
-    return pb.Batch(**view.record._asdict(), status=pb.BatchStatus.Name(view.status))
+    status = pb.BatchStatus.Name(view.status)
+    return pb.Batch(**view.record._asdict(), status=status, open_asks=view.open_asks)
 
 
 def batch_from(message: pb.Batch) -> BatchView:
     """Return the batch."""
     record = BatchRecord(*(getattr(message, name) for name in BatchRecord._fields))
-    return BatchView(record, BatchStatus(message.status))
+    return BatchView(record, BatchStatus(message.status), message.open_asks)
+
+
+def ask_to(ask: Ask) -> pb.Ask:
+    """Return the message of an ask."""
+    return pb.Ask(**ask._asdict() | {"status": pb.AskStatus.Name(ask.status)})
+
+
+def ask_from(message: pb.Ask) -> Ask:
+    """Return the ask."""
+    return from_message(Ask, message)._replace(status=AskStatus(message.status))
 
 
 def inbox_to(entry: InboxEntry) -> pb.InboxEntry:

@@ -23,6 +23,8 @@ from verifier.errors import (
     TransactionError,
 )
 from verifier.transactions import (
+    AnswerStep,
+    AskStep,
     ClaimCredit,
     ClaimWithdrawal,
     Deposit,
@@ -30,9 +32,11 @@ from verifier.transactions import (
     Finalise,
     PostBatch,
     ProveFraud,
+    SettleAsk,
     SignedTransaction,
     Transaction,
 )
+from verifier.withheld import Wanted
 
 HASH = st.binary(min_size=32, max_size=32)
 ADDRESS = st.binary(min_size=20, max_size=20)
@@ -58,6 +62,11 @@ BODIES = st.one_of(
         st.lists(HASH, max_size=36).map(tuple),
     ),
     st.builds(ClaimCredit),
+    st.builds(
+        AskStep, HASH, st.builds(Wanted, U32, HASH, HASH, st.lists(HASH, max_size=24).map(tuple))
+    ),
+    st.builds(AnswerStep, HASH, U32, st.binary(max_size=50)),
+    st.builds(SettleAsk, HASH, U32),
 )
 TRANSACTIONS = st.builds(Transaction, U64, ADDRESS, U64, U64, U64, BODIES)
 

@@ -14,6 +14,13 @@ class BatchStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BATCH_STATUS_FINALISED: _ClassVar[BatchStatus]
     BATCH_STATUS_REVERTED: _ClassVar[BatchStatus]
 
+class AskStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ASK_STATUS_UNSPECIFIED: _ClassVar[AskStatus]
+    ASK_STATUS_OPEN: _ClassVar[AskStatus]
+    ASK_STATUS_ANSWERED: _ClassVar[AskStatus]
+    ASK_STATUS_RETURNED: _ClassVar[AskStatus]
+
 class HeadChangeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     HEAD_CHANGE_KIND_UNSPECIFIED: _ClassVar[HeadChangeKind]
@@ -23,6 +30,10 @@ BATCH_STATUS_UNSPECIFIED: BatchStatus
 BATCH_STATUS_POSTED: BatchStatus
 BATCH_STATUS_FINALISED: BatchStatus
 BATCH_STATUS_REVERTED: BatchStatus
+ASK_STATUS_UNSPECIFIED: AskStatus
+ASK_STATUS_OPEN: AskStatus
+ASK_STATUS_ANSWERED: AskStatus
+ASK_STATUS_RETURNED: AskStatus
 HEAD_CHANGE_KIND_UNSPECIFIED: HeadChangeKind
 HEAD_CHANGE_KIND_BLOCK: HeadChangeKind
 HEAD_CHANGE_KIND_REORG: HeadChangeKind
@@ -150,6 +161,40 @@ class GetBatchDataResponse(_message.Message):
     DATA_FIELD_NUMBER: _ClassVar[int]
     data: bytes
     def __init__(self, data: _Optional[bytes] = ...) -> None: ...
+
+class ListAsksRequest(_message.Message):
+    __slots__ = ("batch_id", "first", "limit", "at_block")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    batch_id: bytes
+    first: int
+    limit: int
+    at_block: bytes
+    def __init__(self, batch_id: _Optional[bytes] = ..., first: _Optional[int] = ..., limit: _Optional[int] = ..., at_block: _Optional[bytes] = ...) -> None: ...
+
+class ListAsksResponse(_message.Message):
+    __slots__ = ("asks",)
+    ASKS_FIELD_NUMBER: _ClassVar[int]
+    asks: _containers.RepeatedCompositeFieldContainer[Ask]
+    def __init__(self, asks: _Optional[_Iterable[_Union[Ask, _Mapping]]] = ...) -> None: ...
+
+class GetAnswerRequest(_message.Message):
+    __slots__ = ("batch_id", "step", "at_block")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    batch_id: bytes
+    step: int
+    at_block: bytes
+    def __init__(self, batch_id: _Optional[bytes] = ..., step: _Optional[int] = ..., at_block: _Optional[bytes] = ...) -> None: ...
+
+class GetAnswerResponse(_message.Message):
+    __slots__ = ("step_bytes",)
+    STEP_BYTES_FIELD_NUMBER: _ClassVar[int]
+    step_bytes: bytes
+    def __init__(self, step_bytes: _Optional[bytes] = ...) -> None: ...
 
 class ListBatchesRequest(_message.Message):
     __slots__ = ("first_number", "limit", "at_block")
@@ -334,7 +379,7 @@ class WatchResponse(_message.Message):
     def __init__(self, change: _Optional[_Union[HeadChange, _Mapping]] = ...) -> None: ...
 
 class CourtConfig(_message.Message):
-    __slots__ = ("chain_id", "settlement", "sequencer", "law_version", "challenge_window_blocks", "max_unfinalised", "batch_gap_blocks", "bond", "proof_fee_per_gas", "batch_bytes_max", "batch_steps_max", "evidence_bytes_max", "drift_ms", "forced_delay_ms", "reference_age_blocks", "block_time_ms", "epoch_blocks", "block_gas_limit", "fee_per_gas_min", "mempool_max", "faucet")
+    __slots__ = ("chain_id", "settlement", "sequencer", "law_version", "challenge_window_blocks", "max_unfinalised", "batch_gap_blocks", "bond", "proof_fee_per_gas", "batch_bytes_max", "batch_steps_max", "evidence_bytes_max", "drift_ms", "forced_delay_ms", "reference_age_blocks", "block_time_ms", "epoch_blocks", "block_gas_limit", "fee_per_gas_min", "mempool_max", "faucet", "committee")
     CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
     SEQUENCER_FIELD_NUMBER: _ClassVar[int]
@@ -356,6 +401,7 @@ class CourtConfig(_message.Message):
     FEE_PER_GAS_MIN_FIELD_NUMBER: _ClassVar[int]
     MEMPOOL_MAX_FIELD_NUMBER: _ClassVar[int]
     FAUCET_FIELD_NUMBER: _ClassVar[int]
+    COMMITTEE_FIELD_NUMBER: _ClassVar[int]
     chain_id: int
     settlement: bytes
     sequencer: bytes
@@ -377,7 +423,24 @@ class CourtConfig(_message.Message):
     fee_per_gas_min: int
     mempool_max: int
     faucet: bool
-    def __init__(self, chain_id: _Optional[int] = ..., settlement: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., law_version: _Optional[int] = ..., challenge_window_blocks: _Optional[int] = ..., max_unfinalised: _Optional[int] = ..., batch_gap_blocks: _Optional[int] = ..., bond: _Optional[int] = ..., proof_fee_per_gas: _Optional[int] = ..., batch_bytes_max: _Optional[int] = ..., batch_steps_max: _Optional[int] = ..., evidence_bytes_max: _Optional[int] = ..., drift_ms: _Optional[int] = ..., forced_delay_ms: _Optional[int] = ..., reference_age_blocks: _Optional[int] = ..., block_time_ms: _Optional[int] = ..., epoch_blocks: _Optional[int] = ..., block_gas_limit: _Optional[int] = ..., fee_per_gas_min: _Optional[int] = ..., mempool_max: _Optional[int] = ..., faucet: _Optional[bool] = ...) -> None: ...
+    committee: Committee
+    def __init__(self, chain_id: _Optional[int] = ..., settlement: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., law_version: _Optional[int] = ..., challenge_window_blocks: _Optional[int] = ..., max_unfinalised: _Optional[int] = ..., batch_gap_blocks: _Optional[int] = ..., bond: _Optional[int] = ..., proof_fee_per_gas: _Optional[int] = ..., batch_bytes_max: _Optional[int] = ..., batch_steps_max: _Optional[int] = ..., evidence_bytes_max: _Optional[int] = ..., drift_ms: _Optional[int] = ..., forced_delay_ms: _Optional[int] = ..., reference_age_blocks: _Optional[int] = ..., block_time_ms: _Optional[int] = ..., epoch_blocks: _Optional[int] = ..., block_gas_limit: _Optional[int] = ..., fee_per_gas_min: _Optional[int] = ..., mempool_max: _Optional[int] = ..., faucet: _Optional[bool] = ..., committee: _Optional[_Union[Committee, _Mapping]] = ...) -> None: ...
+
+class Committee(_message.Message):
+    __slots__ = ("members", "threshold")
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    members: _containers.RepeatedCompositeFieldContainer[CommitteeMember]
+    threshold: int
+    def __init__(self, members: _Optional[_Iterable[_Union[CommitteeMember, _Mapping]]] = ..., threshold: _Optional[int] = ...) -> None: ...
+
+class CommitteeMember(_message.Message):
+    __slots__ = ("public_key", "proof")
+    PUBLIC_KEY_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    public_key: bytes
+    proof: bytes
+    def __init__(self, public_key: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
 class Head(_message.Message):
     __slots__ = ("number", "hash", "parent", "time_ms", "safe_number", "safe_hash", "finalised_number", "finalised_hash")
@@ -442,7 +505,7 @@ class Heads(_message.Message):
     def __init__(self, tip_id: _Optional[bytes] = ..., tip_number: _Optional[int] = ..., tip_root: _Optional[bytes] = ..., finalised_id: _Optional[bytes] = ..., finalised_number: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class Batch(_message.Message):
-    __slots__ = ("batch_id", "generation", "number", "header", "post_root", "steps_root", "clock", "inbox_count", "custody", "withdrawal_count", "withdrawals_root", "posted_block", "status")
+    __slots__ = ("batch_id", "generation", "number", "header", "post_root", "steps_root", "clock", "inbox_count", "custody", "withdrawal_count", "withdrawals_root", "posted_block", "status", "open_asks")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -456,6 +519,7 @@ class Batch(_message.Message):
     WITHDRAWALS_ROOT_FIELD_NUMBER: _ClassVar[int]
     POSTED_BLOCK_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
+    OPEN_ASKS_FIELD_NUMBER: _ClassVar[int]
     batch_id: bytes
     generation: int
     number: int
@@ -469,7 +533,22 @@ class Batch(_message.Message):
     withdrawals_root: bytes
     posted_block: int
     status: BatchStatus
-    def __init__(self, batch_id: _Optional[bytes] = ..., generation: _Optional[int] = ..., number: _Optional[int] = ..., header: _Optional[bytes] = ..., post_root: _Optional[bytes] = ..., steps_root: _Optional[bytes] = ..., clock: _Optional[int] = ..., inbox_count: _Optional[int] = ..., custody: _Optional[int] = ..., withdrawal_count: _Optional[int] = ..., withdrawals_root: _Optional[bytes] = ..., posted_block: _Optional[int] = ..., status: _Optional[_Union[BatchStatus, str]] = ...) -> None: ...
+    open_asks: int
+    def __init__(self, batch_id: _Optional[bytes] = ..., generation: _Optional[int] = ..., number: _Optional[int] = ..., header: _Optional[bytes] = ..., post_root: _Optional[bytes] = ..., steps_root: _Optional[bytes] = ..., clock: _Optional[int] = ..., inbox_count: _Optional[int] = ..., custody: _Optional[int] = ..., withdrawal_count: _Optional[int] = ..., withdrawals_root: _Optional[bytes] = ..., posted_block: _Optional[int] = ..., status: _Optional[_Union[BatchStatus, str]] = ..., open_asks: _Optional[int] = ...) -> None: ...
+
+class Ask(_message.Message):
+    __slots__ = ("step", "asker", "block", "step_hash", "status")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ASKER_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_FIELD_NUMBER: _ClassVar[int]
+    STEP_HASH_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    asker: bytes
+    block: int
+    step_hash: bytes
+    status: AskStatus
+    def __init__(self, step: _Optional[int] = ..., asker: _Optional[bytes] = ..., block: _Optional[int] = ..., step_hash: _Optional[bytes] = ..., status: _Optional[_Union[AskStatus, str]] = ...) -> None: ...
 
 class InboxEntry(_message.Message):
     __slots__ = ("message", "accumulator", "deposited", "block", "time_ms")
@@ -552,7 +631,7 @@ class Receipt(_message.Message):
     def __init__(self, transaction_hash: _Optional[bytes] = ..., sender: _Optional[bytes] = ..., kind: _Optional[int] = ..., block_number: _Optional[int] = ..., block_hash: _Optional[bytes] = ..., index: _Optional[int] = ..., error: _Optional[int] = ..., text: _Optional[str] = ..., gas_used: _Optional[int] = ..., fee: _Optional[int] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("deposited", "batch_posted", "batch_reverted", "batch_finalised", "withdrawal_claimed", "credit_claimed", "forced")
+    __slots__ = ("deposited", "batch_posted", "batch_reverted", "batch_finalised", "withdrawal_claimed", "credit_claimed", "forced", "step_asked", "step_answered", "ask_returned")
     DEPOSITED_FIELD_NUMBER: _ClassVar[int]
     BATCH_POSTED_FIELD_NUMBER: _ClassVar[int]
     BATCH_REVERTED_FIELD_NUMBER: _ClassVar[int]
@@ -560,6 +639,9 @@ class Event(_message.Message):
     WITHDRAWAL_CLAIMED_FIELD_NUMBER: _ClassVar[int]
     CREDIT_CLAIMED_FIELD_NUMBER: _ClassVar[int]
     FORCED_FIELD_NUMBER: _ClassVar[int]
+    STEP_ASKED_FIELD_NUMBER: _ClassVar[int]
+    STEP_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    ASK_RETURNED_FIELD_NUMBER: _ClassVar[int]
     deposited: Deposited
     batch_posted: BatchPosted
     batch_reverted: BatchReverted
@@ -567,7 +649,48 @@ class Event(_message.Message):
     withdrawal_claimed: WithdrawalClaimed
     credit_claimed: CreditClaimed
     forced: Forced
-    def __init__(self, deposited: _Optional[_Union[Deposited, _Mapping]] = ..., batch_posted: _Optional[_Union[BatchPosted, _Mapping]] = ..., batch_reverted: _Optional[_Union[BatchReverted, _Mapping]] = ..., batch_finalised: _Optional[_Union[BatchFinalised, _Mapping]] = ..., withdrawal_claimed: _Optional[_Union[WithdrawalClaimed, _Mapping]] = ..., credit_claimed: _Optional[_Union[CreditClaimed, _Mapping]] = ..., forced: _Optional[_Union[Forced, _Mapping]] = ...) -> None: ...
+    step_asked: StepAsked
+    step_answered: StepAnswered
+    ask_returned: AskReturned
+    def __init__(self, deposited: _Optional[_Union[Deposited, _Mapping]] = ..., batch_posted: _Optional[_Union[BatchPosted, _Mapping]] = ..., batch_reverted: _Optional[_Union[BatchReverted, _Mapping]] = ..., batch_finalised: _Optional[_Union[BatchFinalised, _Mapping]] = ..., withdrawal_claimed: _Optional[_Union[WithdrawalClaimed, _Mapping]] = ..., credit_claimed: _Optional[_Union[CreditClaimed, _Mapping]] = ..., forced: _Optional[_Union[Forced, _Mapping]] = ..., step_asked: _Optional[_Union[StepAsked, _Mapping]] = ..., step_answered: _Optional[_Union[StepAnswered, _Mapping]] = ..., ask_returned: _Optional[_Union[AskReturned, _Mapping]] = ...) -> None: ...
+
+class StepAsked(_message.Message):
+    __slots__ = ("batch_id", "step", "asker", "prepaid")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ASKER_FIELD_NUMBER: _ClassVar[int]
+    PREPAID_FIELD_NUMBER: _ClassVar[int]
+    batch_id: bytes
+    step: int
+    asker: bytes
+    prepaid: int
+    def __init__(self, batch_id: _Optional[bytes] = ..., step: _Optional[int] = ..., asker: _Optional[bytes] = ..., prepaid: _Optional[int] = ...) -> None: ...
+
+class StepAnswered(_message.Message):
+    __slots__ = ("batch_id", "step", "answerer", "paid", "returned")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ANSWERER_FIELD_NUMBER: _ClassVar[int]
+    PAID_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_FIELD_NUMBER: _ClassVar[int]
+    batch_id: bytes
+    step: int
+    answerer: bytes
+    paid: int
+    returned: int
+    def __init__(self, batch_id: _Optional[bytes] = ..., step: _Optional[int] = ..., answerer: _Optional[bytes] = ..., paid: _Optional[int] = ..., returned: _Optional[int] = ...) -> None: ...
+
+class AskReturned(_message.Message):
+    __slots__ = ("batch_id", "step", "asker", "returned")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ASKER_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_FIELD_NUMBER: _ClassVar[int]
+    batch_id: bytes
+    step: int
+    asker: bytes
+    returned: int
+    def __init__(self, batch_id: _Optional[bytes] = ..., step: _Optional[int] = ..., asker: _Optional[bytes] = ..., returned: _Optional[int] = ...) -> None: ...
 
 class Deposited(_message.Message):
     __slots__ = ("index", "account", "owner", "subaccount", "asset", "amount")

@@ -85,6 +85,16 @@ class BaseLayerServiceStub:
                 request_serializer=verifier_dot_v1_dot_verifier__pb2.GetBatchDataRequest.SerializeToString,
                 response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetBatchDataResponse.FromString,
                 _registered_method=True)
+        self.ListAsks = channel.unary_unary(
+                '/verifier.v1.BaseLayerService/ListAsks',
+                request_serializer=verifier_dot_v1_dot_verifier__pb2.ListAsksRequest.SerializeToString,
+                response_deserializer=verifier_dot_v1_dot_verifier__pb2.ListAsksResponse.FromString,
+                _registered_method=True)
+        self.GetAnswer = channel.unary_unary(
+                '/verifier.v1.BaseLayerService/GetAnswer',
+                request_serializer=verifier_dot_v1_dot_verifier__pb2.GetAnswerRequest.SerializeToString,
+                response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetAnswerResponse.FromString,
+                _registered_method=True)
         self.ListBatches = channel.unary_unary(
                 '/verifier.v1.BaseLayerService/ListBatches',
                 request_serializer=verifier_dot_v1_dot_verifier__pb2.ListBatchesRequest.SerializeToString,
@@ -206,6 +216,20 @@ class BaseLayerServiceServicer:
 
     def GetBatchData(self, request, context):
         """Return the data that were posted with a batch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAsks(self, request, context):
+        """Return who asked for which steps of a committee's batch, in the order of asking.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAnswer(self, request, context):
+        """Return the bytes of a step that an ask was answered with.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -333,6 +357,16 @@ def add_BaseLayerServiceServicer_to_server(servicer, server):
                     servicer.GetBatchData,
                     request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetBatchDataRequest.FromString,
                     response_serializer=verifier_dot_v1_dot_verifier__pb2.GetBatchDataResponse.SerializeToString,
+            ),
+            'ListAsks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAsks,
+                    request_deserializer=verifier_dot_v1_dot_verifier__pb2.ListAsksRequest.FromString,
+                    response_serializer=verifier_dot_v1_dot_verifier__pb2.ListAsksResponse.SerializeToString,
+            ),
+            'GetAnswer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAnswer,
+                    request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetAnswerRequest.FromString,
+                    response_serializer=verifier_dot_v1_dot_verifier__pb2.GetAnswerResponse.SerializeToString,
             ),
             'ListBatches': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBatches,
@@ -656,6 +690,60 @@ class BaseLayerService:
             '/verifier.v1.BaseLayerService/GetBatchData',
             verifier_dot_v1_dot_verifier__pb2.GetBatchDataRequest.SerializeToString,
             verifier_dot_v1_dot_verifier__pb2.GetBatchDataResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAsks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/verifier.v1.BaseLayerService/ListAsks',
+            verifier_dot_v1_dot_verifier__pb2.ListAsksRequest.SerializeToString,
+            verifier_dot_v1_dot_verifier__pb2.ListAsksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/verifier.v1.BaseLayerService/GetAnswer',
+            verifier_dot_v1_dot_verifier__pb2.GetAnswerRequest.SerializeToString,
+            verifier_dot_v1_dot_verifier__pb2.GetAnswerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,237 @@
+"""WITHHELD: asking for one step of a committee's batch, answering, and what follows from silence.
+
+The challenge window has three thirds. In the first anyone asks for the preimage of a step hash and
+prepays the dearest answer; in the first two anyone answers and is paid what the answer cost him,
+the rest going back to the asker; an unanswered ask then takes the batch back like fraud. The last
+third is left for BAD_STEP against what was answered. A batch with an open ask cannot become final.
+
+Answering is never worth more than it costs, so nobody gains by making others ask; and a committee's
+batch has so few steps that all of them can be answered in time, so nobody brings an honest batch
+down by asking much.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from clearing.messages import MalformedStep, action_hash, decode_step, step_hash
+from clearing.units import STEPS_DEPTH
+from verifier import gas
+from verifier.batch import STEP_BYTES_MAX, step_record_hash
+from verifier.bonds import Bonds
+from verifier.config import CourtConfig
+from verifier.errors import CourtError, Refused
+from verifier.events import AskReturned, StepAnswered, StepAsked
+from verifier.header import DATA_COMMITTEE, Header
+from verifier.ledger import Ledger
+from verifier.multiproof import ProofError, root_from
+from verifier.undo import Table, UndoLog
+
+
+class AskStatus(IntEnum):
+    """What became of an ask."""
+
+    OPEN = 1
+    ANSWERED = 2
+    RETURNED = 3  # its batch fell, and the money went back
+
+
+class Ask(NamedTuple):
+    """Somebody wants the bytes behind `step_hash`; `block` is when he asked."""
+
+    step: int
+    asker: bytes
+    block: int
+    step_hash: bytes
+    status: AskStatus
+
+
+class Wanted(NamedTuple):
+    """A step of a batch by the record that the batch committed to, and its proof."""
+
+    step: int
+    step_hash: bytes
+    post_root: bytes
+    siblings: tuple[bytes, ...]
+
+
+def ask_closes(config: CourtConfig, posted_block: int) -> int:
+    """Return the last block in which steps of a batch may be asked for."""
+    return posted_block + config.challenge_window_blocks // 3
+
+
+def answer_closes(config: CourtConfig, posted_block: int) -> int:
+    """Return the last block in which asks about a batch may be answered."""
+    return posted_block + 2 * config.challenge_window_blocks // 3
+
+
+class Withheld:
+    """All asks and answers, on an undo log."""
+
+    def __init__(self, config: CourtConfig, ledger: Ledger, bonds: Bonds, log: UndoLog) -> None:
+        self._config = config
+        self._ledger = ledger
+        self._bonds = bonds
+        self._asks: Table[tuple[bytes, int], Ask] = Table(log)
+        self._answers: Table[tuple[bytes, int], bytes] = Table(log)
+        # The steps of a batch in the order in which they were asked for, and how many are open.
+        self._places: Table[tuple[bytes, int], int] = Table(log)
+        self._counts: Table[bytes, int] = Table(log)
+        self._open: Table[bytes, int] = Table(log)
+
+    @property
+    def prepayment(self) -> int:
+        """What an ask costs at most, in gwei: the longest step at the fee of a proof."""
+        return gas.answering_max(STEP_BYTES_MAX) * self._config.proof_fee_per_gas
+
+    # Calls
+
+    def ask(
+        self, sender: bytes, block: int, header: Header, posted_block: int, wanted: Wanted
+    ) -> StepAsked:
+        """Ask for a step. Raises Refused(CourtError), each rule with its own."""
+        batch_id = header.batch_id()
+        if header.data_kind != DATA_COMMITTEE:
+            raise Refused(
+                CourtError.DATA_ARE_INLINE,
+                f"expected a batch whose steps are with a committee, was {batch_id.hex()}; read "
+                "its data from the base layer",
+            )
+        closes = ask_closes(self._config, posted_block)
+        if block > closes:
+            raise Refused(
+                CourtError.ASK_WINDOW_CLOSED,
+                f"expected a block of at most {closes}, was {block}; ask about later batches",
+            )
+        _check_record(header, wanted)
+        key = batch_id, wanted.step
+        if key in self._asks:
+            raise Refused(
+                CourtError.ALREADY_ASKED,
+                f"expected a step that nobody asked for, was {wanted.step}; wait for its answer",
+            )
+        self._ledger.take_native(sender, self.prepayment)
+        self._bonds.hold(self.prepayment)
+        count = self._counts.get(batch_id) or 0
+        self._asks[key] = Ask(wanted.step, sender, block, wanted.step_hash, AskStatus.OPEN)
+        self._places[batch_id, count] = wanted.step
+        self._counts[batch_id] = count + 1
+        self._open[batch_id] = self.open_asks(batch_id) + 1
+        return StepAsked(batch_id, wanted.step, sender, self.prepayment)
+
+    def answer(
+        self, sender: bytes, block: int, batch_id: bytes, posted_block: int, step: int,
+        step_bytes: bytes, cost: int,
+    ) -> StepAnswered:  # fmt: skip
+        """Answer an open ask; `cost` is what the answer cost its sender, in gwei."""
+        ask = self._open_ask(batch_id, step)
+        closes = answer_closes(self._config, posted_block)
+        if block > closes:
+            raise Refused(
+                CourtError.ANSWER_WINDOW_CLOSED,
+                f"expected a block of at most {closes}, was {block}; the batch falls",
+            )
+        hashed = _hash_of(step_bytes)
+        if hashed != ask.step_hash:
+            raise Refused(
+                CourtError.WRONG_ANSWER,
+                f"expected bytes of step hash {ask.step_hash.hex()}, was {hashed.hex()}; send the "
+                "bytes that were hashed",
+            )
+        paid = min(cost, self.prepayment)
+        returned = self.prepayment - paid
+        self._close(batch_id, ask, AskStatus.ANSWERED)
+        self._answers[batch_id, step] = step_bytes
+        self._bonds.give(sender, paid)
+        self._bonds.give(ask.asker, returned)
+        return StepAnswered(batch_id, step, sender, paid, returned)
+
+    def check_unanswered(self, batch_id: bytes, posted_block: int, step: int, block: int) -> bytes:
+        """Return who asked in vain. Raises Refused unless there is an ask and its time is over."""
+        ask = self._open_ask(batch_id, step)
+        closes = answer_closes(self._config, posted_block)
+        if block <= closes:
+            raise Refused(
+                CourtError.ANSWER_WINDOW_OPEN,
+                f"expected a block after {closes}, was {block}; wait for an answer",
+            )
+        return ask.asker
+
+    def give_back(self, batch_id: bytes, step: int) -> AskReturned:
+        """Return an ask's money to its asker: its batch fell. Raises Refused(NO_OPEN_ASK)."""
+        ask = self._open_ask(batch_id, step)
+        self._close(batch_id, ask, AskStatus.RETURNED)
+        self._bonds.give(ask.asker, self.prepayment)
+        return AskReturned(batch_id, step, ask.asker, self.prepayment)
+
+    def check_none_open(self, batch_id: bytes) -> None:
+        """Raise Refused(ASKS_OPEN) while a step of the batch is asked for in vain."""
+        count = self.open_asks(batch_id)
+        if count:
+            raise Refused(
+                CourtError.ASKS_OPEN,
+                f"expected a batch without unanswered asks, was one with {count}; answer them in "
+                "time, or settle one to take the batch back",
+            )
+
+    # Views
+
+    def open_asks(self, batch_id: bytes) -> int:
+        """Return how many steps of a batch are asked for and not answered."""
+        return self._open.get(batch_id) or 0
+
+    def asks(self, batch_id: bytes, first: int, limit: int) -> list[Ask]:
+        """Return the asks about a batch from place `first` on, in the order of their coming."""
+        start = max(first, 0)
+        stop = min(self._counts.get(batch_id) or 0, start + max(limit, 0))
+        steps = (self._places[batch_id, place] for place in range(start, stop))
+        return [self._asks[batch_id, step] for step in steps]
+
+    def answered(self, batch_id: bytes, step: int) -> bytes | None:
+        """Return the bytes of a step that were answered, or None."""
+        return self._answers.get((batch_id, step))
+
+    # Parts
+
+    def _open_ask(self, batch_id: bytes, step: int) -> Ask:
+        ask = self._asks.get((batch_id, step))
+        if ask is None or ask.status != AskStatus.OPEN:
+            was = "never asked for" if ask is None else ask.status.name
+            raise Refused(
+                CourtError.NO_OPEN_ASK,
+                f"expected step {step} of batch {batch_id.hex()} to be asked for, was {was}; "
+                "nothing is left to do",
+            )
+        return ask
+
+    def _close(self, batch_id: bytes, ask: Ask, status: AskStatus) -> None:
+        self._asks[batch_id, ask.step] = ask._replace(status=status)
+        self._open[batch_id] = self.open_asks(batch_id) - 1
+
+
+def _check_record(header: Header, wanted: Wanted) -> None:
+    """Check that the batch committed to this record. Raises Refused(INVALID_STEP_PROOF)."""
+    record = step_record_hash(wanted.step, wanted.step_hash, wanted.post_root)
+    try:
+        if wanted.step >= header.step_count:
+            raise ProofError(f"expected a step below {header.step_count}, was {wanted.step}")
+        root = root_from(STEPS_DEPTH, header.step_count, [wanted.step], [record], wanted.siblings)
+    except ProofError as error:
+        raise Refused(CourtError.INVALID_STEP_PROOF, str(error)) from error
+    if root != header.steps_root:
+        raise Refused(
+            CourtError.INVALID_STEP_PROOF,
+            f"expected a proof of steps root {header.steps_root.hex()}, was of {root.hex()}; take "
+            "the pairs of the batch that is named",
+        )
+
+
+def _hash_of(step_bytes: bytes) -> bytes:
+    try:
+        time, actions = decode_step(step_bytes)
+    except MalformedStep as error:
+        raise Refused(
+            CourtError.WRONG_ANSWER, f"step bytes, {error}; send the bytes that were hashed"
+        ) from error
+    return step_hash(time, [action_hash(action) for action in actions])
