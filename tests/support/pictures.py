@@ -12,13 +12,7 @@ from typing import Any, NamedTuple
 from clearing.codes import Code, InboxKind
 from clearing.codes import Fund as FundId
 from clearing.messages import Inbox, Order, Trade, decode_action
-from tests.clearing.law.margin_twin import (
-    collateral,
-    exact_owed,
-    margin_twin,
-    mark_of,
-    owed_of,
-)
+from tests.clearing.law.margin_twin import exact_owed, margin_twin, mark_of, owed_of
 from tests.support.court import hash_pages
 
 
@@ -35,8 +29,6 @@ class Holder(NamedTuple):
     equity: int
     initial: int
     maintenance: int
-    gross: int
-    worth: int  # of collateral: part of equity
     recent: int  # profit that mark to market paid within the cycle
     leaf: bytes
 
@@ -45,7 +37,6 @@ class Market(NamedTuple):
     """A market at a moment."""
 
     mark: int
-    stable: int
     interest: int
     settled: int
     settle_price: int
@@ -53,7 +44,6 @@ class Market(NamedTuple):
     pending: Fraction  # what its positions owe the pot together, exact
     variation: int
     debt: int
-    operation: int
     cost: int  # sum of entry costs
 
 
@@ -71,7 +61,7 @@ class Picture(NamedTuple):
 def holder_of(state, row):
     held = row.positions[: row.position_count]
     owned = row.collaterals[: row.collateral_count]
-    equity, initial, maintenance, gross = margin_twin(state, row)
+    equity, initial, maintenance, _ = margin_twin(state, row)
     fresh = state.globals[0].clock - row.recent_time < state.params[0].profit_cycle_ms
     return Holder(
         int(row.cash),
@@ -84,8 +74,6 @@ def holder_of(state, row):
         equity,
         initial,
         maintenance,
-        gross,
-        sum(collateral(state, int(one.asset), int(one.amount))[0] for one in owned),
         int(row.recent_profit) if fresh else 0,
         row.tobytes(),
     )
@@ -100,7 +88,6 @@ def market_of(state, market, accounts):
     ]
     return Market(
         mark_of(state, market),
-        int(market.stable_price),
         int(market.open_interest),
         int(market.settled_lots),
         int(market.settle_price),
@@ -108,7 +95,6 @@ def market_of(state, market, accounts):
         sum((exact_owed(state, one) for one in positions), Fraction(0)),
         int(market.variation_pot),
         int(market.debt),
-        int(market.operation),
         sum(int(one.entry_cost) for one in positions),
     )
 
