@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from clearing.codes import InboxKind, Kind, Operation
 from tests.clearing.law import chapters, eighteen
@@ -219,7 +219,10 @@ class Anybody(RuleBasedStateMachine):
         getattr(self.house, act)(*([TAIL] if act == "set_market" else []))
 
     @rule()
+    @precondition(lambda self: self.house.applied.total() > 25)
+    @precondition(lambda self: self.house.applied[Kind.EXPIRE] == 0)
     def expire(self):
+        """The one expiry there is, not before something has happened."""
         self.house.expire()
         for who in range(len(self.house.actors)):
             for market in self.house.held_by(who):
