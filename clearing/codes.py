@@ -44,6 +44,7 @@ class Kind(IntEnum):
     SETTLE = 36
     UNCROSS = 37
     SET_ASSET = 38
+    OWNER_CHECK = 39
 
 
 class Code(IntEnum):
@@ -124,6 +125,7 @@ class Code(IntEnum):
     PARAMETER_STEP = 72
     PARAMETER_BOUND = 73
     OWNER_LIMIT = 74
+    OTHER_OWNER = 75
 
 
 # Acceptance codes: the same strings stand in docs/protocol.md and in the tests that prove them.
@@ -202,6 +204,7 @@ ACCEPTANCE = {
     Code.PARAMETER_STEP: "CLR-GOV-002",
     Code.PARAMETER_BOUND: "CLR-GOV-003",
     Code.OWNER_LIMIT: "CLR-TRD-016",
+    Code.OTHER_OWNER: "CLR-GRP-001",
 }
 
 
@@ -313,6 +316,7 @@ class Tag(IntEnum):
     ASSET = 0x09
     POOL = 0x0A
     SWEEP = 0x0B
+    OWNER_GROUP = 0x0C
     STATE = 0x10
     STEP = 0x11
     STEP_RECORD = 0x12

@@ -17,6 +17,7 @@ from clearing.layout import Rows
 from clearing.lookup import lots_of
 from clearing.margin import NO_DRAFT, grows, is_legal, measure
 from clearing.marks import mark_price
+from clearing.owner_groups import is_held
 from clearing.positions import move_lots
 from clearing.records import Account, Instrument, State
 from clearing.units import SHARES_BASE
@@ -89,16 +90,19 @@ def check_relief(state: State, failing: Account, old_equity: int, old_maintenanc
 def check_taker(state: State, before: Account, after: Account) -> int:
     """Return APPLIED if a taker's change over all open market drafts is legal, else MARGIN.
 
-    OWNER_LIMIT if it is, but grew a position and is larger than one owner may be.
+    OWNER_LIMIT if it is, but grew a position and is larger than one owner may be, or is held there.
     """
     drafted = state.scratch[0].instrument_draft_count
     equity, initial, maintenance, gross, valid = measure(state, after, drafted)
     if not valid:
         return Code.INVARIANT
     grown = False
+    held = False
     for draft in range(drafted):
         id = state.instrument_drafts[draft].id
-        grown = grown or grows(lots_of(before, id), lots_of(after, id))
+        if grows(lots_of(before, id), lots_of(after, id)):
+            grown = True
+            held = held or is_held(state, after, id)
     if equity < initial:
         if grown and after.mode != Mode.PORTFOLIO:
             return Code.MARGIN
@@ -113,7 +117,7 @@ def check_taker(state: State, before: Account, after: Account) -> int:
         ):
             return Code.MARGIN
     limit = state.params[0].owner_limit
-    if grown and 0 < limit < gross:
+    if held or (grown and 0 < limit < gross):
         return Code.OWNER_LIMIT
     return Code.APPLIED
 

@@ -23,6 +23,7 @@ from clearing.leaves import PARAMS_FIELDS
 from clearing.records import ACTION
 from clearing.units import (
     AMOUNT_MAX,
+    GROUP_ACCOUNTS_MAX,
     LOTS_MAX,
     POINTS_MAX,
     PPM,
@@ -274,6 +275,13 @@ FORMS: dict[Kind, Form] = {
         _form(Kind.SETTLE, "Settle", ACCOUNT, INSTRUMENT, signed_by=NOBODY),
         _form(Kind.UNCROSS, "Uncross", INSTRUMENT, PRICE, TIME, signed_by=QUORUM),
         _form(Kind.SET_ASSET, "SetAsset", ASSET, SEQUENCE, payload=ASSET_PAYLOAD),
+        _form(
+            Kind.OWNER_CHECK,
+            "OwnerCheck",
+            INSTRUMENT,
+            signed_by=NOBODY,
+            payload=GROUP_ACCOUNTS_MAX,
+        ),
     )
 }
 # Kinds with shapes of their own; every other kind of the law has a form.
@@ -282,7 +290,8 @@ SHAPED = (Kind.INBOX, Kind.TRADE, Kind.CANCEL, Kind.PRICE)
 # What a kind names, as bits, so that the law can count a step's cost and the court its leaves.
 NAMES_ACCOUNT, NAMES_COUNTERPARTY, NAMES_INSTRUMENT, NAMES_UNDERLYING = 1, 2, 4, 8
 NAMES_POOL, NAMES_PAYLOAD = 16, 32
-SWEEPS = (Kind.SWEEP_TALLY, Kind.SWEEP_APPLY)  # they name accounts in their payload
+# These name accounts in their payload.
+LISTS = (Kind.SWEEP_TALLY, Kind.SWEEP_APPLY, Kind.OWNER_CHECK)
 _SHAPED_NAMES = {
     Kind.INBOX: NAMES_ACCOUNT,  # and what `clearing.step.names_of_action` adds
     Kind.CANCEL: NAMES_ACCOUNT,
@@ -303,7 +312,7 @@ def _names(kind: Kind) -> int:
         ("pool", NAMES_POOL),
     )
     named = sum(bit for record, bit in bits if form.names(record))
-    return named | (NAMES_PAYLOAD if kind in SWEEPS else 0)
+    return named | (NAMES_PAYLOAD if kind in LISTS else 0)
 
 
 NAMES_MAX = 64

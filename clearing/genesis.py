@@ -38,6 +38,7 @@ from clearing.units import (
     AMOUNT_MAX,
     ASSETS_MAX,
     FUNDS_MAX,
+    GROUP_ACCOUNTS_MAX,
     LAW_VERSION,
     LOTS_MAX,
     POOLS_MAX,
@@ -45,6 +46,7 @@ from clearing.units import (
     PRICE_MAX,
     PUBLISHERS_MAX,
     SERIES_MAX,
+    STEP_LISTED,
     TIERS_MAX,
     TIME_MAX,
     UNDERLYINGS_MAX,
@@ -54,7 +56,7 @@ TOUCHED_MAX = ACTIONS_PER_STEP * ACTION_ACCOUNTS_MAX
 TOUCHED_INSTRUMENTS_MAX = ACTIONS_PER_STEP * ACTION_INSTRUMENTS_MAX
 INSTRUMENTS_MAX = 1_024
 BORROW_PPM_MAX = 10**9  # a year
-HASH_ROW_PIECES = 4 + 4 * ACTIONS_PER_STEP
+HASH_ROW_PIECES = 4 + max(4 * ACTIONS_PER_STEP, GROUP_ACCOUNTS_MAX)
 
 
 class GenesisError(ValueError):
@@ -176,6 +178,8 @@ class Genesis:
     timelock_ms: int = 14 * 86_400_000
     parameter_step_ppm: int = 250_000
     owner_limit: int = 0
+    owner_group_ppm: int = 0
+    owner_hold_ms: int = 3_600_000
     profit_cap: int = 1 << 61
     profit_cycle_ms: int = 28_800_000
     confidence_floor_ppm: int = 550_000
@@ -360,7 +364,7 @@ def empty_state(
         params_draft=_rows(PARAMS, 1),
         account_draft_rows=_rows(np.dtype(np.int64), ACTION_ACCOUNTS_MAX),
         instrument_draft_rows=_rows(np.dtype(np.int64), ACTION_INSTRUMENTS_MAX),
-        touched_accounts=_rows(np.dtype(np.int64), TOUCHED_MAX),
+        touched_accounts=_rows(np.dtype(np.int64), TOUCHED_MAX + STEP_LISTED),
         touched_instruments=_rows(np.dtype(np.int64), TOUCHED_INSTRUMENTS_MAX),
         touched_pages=_rows(np.dtype(np.int64), TOUCHED_MAX),
         touched_underlyings=_rows(np.dtype(np.int64), ACTIONS_PER_STEP),

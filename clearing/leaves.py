@@ -51,7 +51,7 @@ ACCOUNT_HEADER_PIECES = 12
 KEY_PIECES = 8
 ACCOUNT_PIECES_MAX = (
     ACCOUNT_HEADER_PIECES
-    + 4 * (1 + POSITIONS_MAX + COLLATERALS_MAX + PAGES_MAX)
+    + 4 * (2 + POSITIONS_MAX + COLLATERALS_MAX + PAGES_MAX)
     + KEY_PIECES * KEYS_MAX
 )
 PAGE_PIECES = 36
@@ -195,9 +195,16 @@ def has_risk_word(account: Account) -> bool:
 
 
 @kernel
+def has_hold_word(account: Account) -> bool:
+    """Tell whether the leaf has the word of the hold of an owner's group."""
+    return (account.hold_until | account.hold_instrument | account.hold_group) != 0
+
+
+@kernel
 def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
     """Write an account leaf: header, positions, fill pages' hashes, collaterals, keys."""
     risk = has_risk_word(account)
+    held = has_hold_word(account)
     row[0] = (
         (VERSION << 56)
         | (account.mode << 48)
@@ -205,7 +212,7 @@ def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
         | (account.collateral_count << 32)
         | (account.key_count << 24)
         | (account.page_mask << 8)
-        | (1 if risk else 0)
+        | ((1 if risk else 0) + (2 if held else 0))
     )
     row[1] = account.id
     row[2] = account.subaccount
@@ -221,6 +228,12 @@ def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
         row[place + 1] = account.recent_profit
         row[place + 2] = account.recent_time
         row[place + 3] = account.not_before
+        place += 4
+    if held:
+        row[place] = account.hold_until
+        row[place + 1] = account.hold_instrument
+        row[place + 2] = account.hold_group
+        row[place + 3] = 0
         place += 4
     for i in range(account.position_count):
         position = account.positions[i]
@@ -274,6 +287,7 @@ def load_account(
     account.key_count = (row[0] >> 24) & 0xFF
     account.page_mask = (row[0] >> 8) & 0xFFFF
     risk = row[0] & 1
+    held = (row[0] >> 1) & 1
     page_count = 0
     for number in range(PAGES_MAX):
         page_count += (account.page_mask >> number) & 1
@@ -283,7 +297,7 @@ def load_account(
         or account.key_count > KEYS_MAX
     ):
         return -1
-    words = risk + account.position_count + page_count + account.collateral_count
+    words = risk + held + account.position_count + page_count + account.collateral_count
     if length != ACCOUNT_HEADER_PIECES + 4 * words + KEY_PIECES * account.key_count:
         return -1
     account.id = row[1]
@@ -301,6 +315,11 @@ def load_account(
         account.recent_profit = row[place + 1]
         account.recent_time = row[place + 2]
         account.not_before = row[place + 3]
+        place += 4
+    if held:
+        account.hold_until = row[place]
+        account.hold_instrument = row[place + 1]
+        account.hold_group = row[place + 2]
         place += 4
     place = load_positions(row, place, account)
     place = load_page_hashes(row, place, account, pages, first_page)

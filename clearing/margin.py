@@ -10,6 +10,7 @@ from clearing.codes import Code, Mode
 from clearing.compiler import law
 from clearing.lookup import draft_of, find_instrument
 from clearing.oracle import Use
+from clearing.owner_groups import is_held
 from clearing.portfolio_account import portfolio_terms
 from clearing.price_gates import allows, price_doubts
 from clearing.records import Account, State
@@ -169,9 +170,9 @@ def check_transition(
 ) -> int:
     """Return APPLIED if the account's change in one instrument is legal, else MARGIN or INVARIANT.
 
-    OWNER_LIMIT if it is, but grew a position and is larger than one owner may be. The instrument
-    is draft 0. Case (a) first, because it is nearly always true and spares measuring the old
-    account.
+    OWNER_LIMIT if it is, but grew a position and is larger than one owner may be, or is held for
+    what its owner has in other accounts. The instrument is draft 0. Case (a) first,
+    because it is nearly always true and spares measuring the old account.
     """
     equity, initial, maintenance, gross, valid = measure(state, after, 1)
     if not valid:
@@ -191,7 +192,7 @@ def check_transition(
         ):
             return Code.MARGIN
     limit = state.params[0].owner_limit
-    if grown and 0 < limit < gross:
+    if grown and (0 < limit < gross or is_held(state, after, state.instrument_drafts[0].id)):
         return Code.OWNER_LIMIT
     return Code.APPLIED
 

@@ -25,6 +25,8 @@ from clearing.lookup import is_zero, same_word
 from clearing.records import PARAMS, Params, Tier
 from clearing.units import (
     AMOUNT_MAX,
+    GROUP_PPM_MAX,
+    HOLD_MAX_MS,
     LOTS_MAX,
     PPM,
     PUBLISHERS_MAX,
@@ -53,6 +55,8 @@ _BOUNDS = {
     "row_age_ppm": (PPM, MULTIPLE_MAX),
     "option_value_ppm": (PPM, MULTIPLE_MAX),
     "stable_rate_ppm": (0, 100 * PPM),
+    "owner_group_ppm": (0, GROUP_PPM_MAX),
+    "owner_hold_ms": (1, HOLD_MAX_MS),
 }
 _TIER_BOUNDS = {
     "open_interest_lower": (0, INTEREST_MAX),

@@ -100,6 +100,8 @@ class Params:
     pending_time: int  # when the pending parameters may be enacted; 0 none
     pending_hash: Word
     owner_limit: int  # micro-quote of gross notional of one account, 0 none
+    owner_group_ppm: int  # of a position cap: lots of one owner's accounts together, 0 no limit
+    owner_hold_ms: int  # for how long the accounts of an owner beyond it may only reduce
     profit_cap: int  # micro-quote of net unrealised profit that counts for initial margin
     profit_cycle_ms: int
     confidence_floor_ppm: int  # below it a price's doubt is charged
@@ -199,6 +201,9 @@ class Account:
     close_instrument: int  # of the forced close that is on offer
     close_lots: int  # lots of it that anyone may take, signed as the position is; 0 none
     close_time: int  # when the offer began
+    hold_until: int  # the account may only reduce before; 0: it never was held
+    hold_instrument: int  # in this market, or clearing.owner_groups.EVERYWHERE
+    hold_group: int  # which accounts were found beyond the limit together
     collaterals: Annotated[Rows[Collateral], COLLATERALS_MAX]
     keys: Annotated[Rows[Key], KEYS_MAX]
     positions: Annotated[Rows[Position], POSITIONS_MAX]
@@ -482,6 +487,7 @@ class Scratch:
     words_left: int
     cells_left: int
     recoveries_left: int
+    listed_left: int  # accounts that payloads may still name; also of what did not fit
     page_count: int  # rows in use in State.pages
     withdrawal_base: int  # index of the withdrawal in row 0 of State.withdrawals
     spare_account: int  # witness only: the first account row that holds no leaf

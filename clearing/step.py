@@ -21,6 +21,7 @@ from clearing.actions.keys import key_grant, key_revoke, rotate_key
 from clearing.actions.liquidate import liquidate
 from clearing.actions.listing import list_market
 from clearing.actions.mark_to_market import mark_to_market
+from clearing.actions.owner_check import owner_check
 from clearing.actions.parameters import enact, set_params
 from clearing.actions.pool_deposit import pool_deposit
 from clearing.actions.pool_takeover import pool_takeover
@@ -59,9 +60,9 @@ from clearing.layout import Grid, Rows
 from clearing.leaves import ACCOUNT_PIECES_MAX, UNDERLYING_PIECES
 from clearing.lookup import find_account, find_instrument
 from clearing.records import Action, Observation, State
-from clearing.units import PAGES_MAX, STEP_CELLS, STEP_RECOVERIES, STEP_WORDS
+from clearing.units import PAGES_MAX, STEP_CELLS, STEP_LISTED, STEP_RECOVERIES, STEP_WORDS
 
-ACCOUNT_WORDS = 22  # globals and funds, header, risk word, and a fill page
+ACCOUNT_WORDS = 23  # globals and funds, header, risk word, hold, and a fill page
 INSTRUMENT_WORDS = 14  # header and an open sweep
 OPTION_WORDS = 17  # the two risk rows
 UNDERLYING_WORDS = UNDERLYING_PIECES // 4
@@ -76,6 +77,7 @@ def begin_step(state: State, time: int) -> None:
     scratch.words_left = STEP_WORDS
     scratch.cells_left = STEP_CELLS
     scratch.recoveries_left = STEP_RECOVERIES
+    scratch.listed_left = STEP_LISTED
     scratch.touched_accounts = 0
     scratch.touched_instruments = 0
     scratch.touched_pages = 0
@@ -95,7 +97,20 @@ def fits(state: State, action: Action) -> bool:
         words <= scratch.words_left
         and cells <= scratch.cells_left
         and action.signature_count <= scratch.recoveries_left
+        and listed_accounts(action) <= max(0, scratch.listed_left)
     )
+
+
+@law
+def listed_accounts(action: Action) -> int:
+    """Return how many accounts the action's payload names, first of all that stands there.
+
+    Behind those of a sweep's apply stands its hash stack.
+    """
+    if action.code != Code.APPLIED or NAMES[action.kind] & NAMES_PAYLOAD == 0:
+        return 0
+    stack = 4 if action.kind == Kind.SWEEP_APPLY else 0
+    return max(0, action.payload_count - stack)
 
 
 @law
@@ -124,7 +139,7 @@ def cost(state: State, action: Action) -> tuple[int, int]:
         if row >= 0:
             words, cells = add_pool(state, state.instruments[row].pool - 1, words, cells)
     if names & NAMES_PAYLOAD != 0:
-        # A sweep values nobody: it reads the accounts' leaves and no market but its own.
+        # Nobody is valued: the accounts' leaves are read, and no market but the one named.
         words += action.payload_count * LEAF_WORDS_MAX
     if kind == Kind.RISK_ROWS:
         # Each row's option, and those that its neighbours are in.
@@ -211,7 +226,10 @@ def apply_action(
     action = actions[k]
     if action.code != Code.APPLIED and action.code != Code.QUORUM:
         return action.code
-    if not fits(state, action):
+    room = fits(state, action)
+    # What does not fit names its accounts all the same, see `verifier.read_set`.
+    scratch.listed_left -= listed_accounts(action)
+    if not room:
         return Code.STEP_FULL
     words, cells = cost(state, action)
     scratch.words_left -= words
@@ -279,6 +297,8 @@ def dispatch(
         return liquidate(state, action, signers)
     if kind == Kind.SET_MODE:
         return set_mode(state, action, signers)
+    if kind == Kind.OWNER_CHECK:
+        return owner_check(state, action, payload)
     if Kind.POOL_DEPOSIT <= kind <= Kind.POOL_TAKEOVER:
         return clear_pools(state, action, signers)
     if (

@@ -46,6 +46,9 @@ COLLATERALS_MAX = 8
 SHARES_BASE = 64  # the collateral number of pool 0's shares
 KEYS_MAX = 4  # session keys of one account
 SWEEP_ACCOUNTS_MAX = 6  # accounts that one action of a sweep names
+GROUP_ACCOUNTS_MAX = 48  # accounts that one owner check names
+GROUP_PPM_MAX = 100 * PPM  # of a position cap, for the accounts of one owner
+HOLD_MAX_MS = 30 * 86_400_000  # for which one check may hold an account
 ACTION_ACCOUNTS_MAX = 8
 ACTION_INSTRUMENTS_MAX = 33  # a portfolio's positions, and one more
 
@@ -54,6 +57,7 @@ ACTION_BYTES_MAX = 2_048
 STEP_WORDS = 8_192  # leaf words that one step may touch
 STEP_CELLS = 1_024  # positions that one step may value
 STEP_RECOVERIES = 64  # signatures that one step may recover
+STEP_LISTED = 48  # accounts that the payloads of one step may name: a full step of sweeps
 
 BULK_DEPTH_MAX = 12
 SIGNATURE_BYTES = 65

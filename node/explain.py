@@ -27,12 +27,21 @@ from node.markets import mark_of
 
 Operands = Mapping[str, str]
 _Rule = Callable[[Any, Any], tuple[str, dict[str, Any]]]
+_OF_GROUPS = (
+    Code.NO_ACCOUNT,
+    Code.OPERATION_ORDER,
+    Code.ACCOUNT_MODE,
+    Code.OTHER_OWNER,
+    Code.NOT_NEEDED,
+)
 
 
 def explain(state: State, action: Any, code: int, data: bytes) -> tuple[str, Operands]:
     """Return (sentence, operands) for one row of the action columns, its bytes and its code."""
     if code in (Code.MALFORMED, Code.UNKNOWN_KIND):
         sentence, operands = _undecodable(data)
+    elif code in _OF_GROUPS and int(action["kind"]) == Kind.OWNER_CHECK:
+        sentence, operands = explain_margin.owner_check(state, data)
     else:
         rule = _RULES.get(Code(code))
         sentence, operands = (

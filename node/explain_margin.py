@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from clearing.codes import Code, Mode
+from clearing.lookup import lots_of
+from clearing.messages import decode_action
+from clearing.owner_groups import EVERYWHERE, group_limit
+from node.explain_governance import address
 from node.explain_markets import Rule
 from node.margins import margin_of
+
+if TYPE_CHECKING:
+    from clearing.requests import Request
+
+_HOLD = ("until", "instrument")
 
 
 def _mode(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
@@ -31,10 +40,45 @@ def _owner_limit(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
     named = {int(action["account"]), int(action["maker"]["account"])}
     named.add(int(action["taker"]["account"]))
     count = int(state.globals[0].account_count)
-    operands: dict[str, Any] = {"owner_limit_micro": limit}
+    clock = int(state.globals[0].clock)
+    operands: dict[str, Any] = {"owner_limit_micro": limit, "clock_ms": clock}
+    held = []
     for id in sorted(id for id in named if id < count):
         operands[f"account_{id}_notional_micro"] = margin_of(state, id).notional
-    return f"a position would grow an account beyond {limit} micro-quote of notional", operands
+        if int(state.accounts[id]["hold_until"]) > clock:
+            until, where = (int(state.accounts[id][f"hold_{one}"]) for one in _HOLD)
+            operands[f"account_{id}_hold_until_ms"] = until
+            market = "every market" if where == EVERYWHERE else f"instrument {where}"
+            held.append(f"; account {id} may only reduce in {market} before {until} ms")
+    return (
+        f"a position would grow an account beyond {limit} micro-quote of notional (0: no limit), "
+        f"or one that is held for what its owner's accounts have together{''.join(held)}",
+        operands,
+    )
+
+
+def owner_check(state: Any, data: bytes) -> tuple[str, dict[str, Any]]:
+    """Why a check of an owner's accounts was rejected; ``data`` are the action's bytes."""
+    action = cast("Request", decode_action(data))
+    instrument, count = action.value("instrument"), int(state.globals[0].account_count)
+    known = [id for id in action.payload if 0 <= id < count]
+    cap = int(state.instruments[instrument]["position_cap"])
+    limit, exists = group_limit(cap, int(state.params[0].owner_group_ppm))
+    operands: dict[str, Any] = {
+        "accounts": ",".join(map(str, action.payload)),
+        "account_count": count,
+        "limit_lots": limit if exists else "",
+        "lots": sum(abs(int(lots_of(state.accounts[id], instrument))) for id in known),
+    }
+    for id in known:
+        operands[f"account_{id}_owner"] = address(state.accounts[id]["owner"])
+    return (
+        f"expected accounts of one owner, none a pool's, with ids that rise, below {count}; "
+        f"they hold {operands['lots']} lots together, which must exceed the limit "
+        f"{limit if exists else '(there is none)'}, or be within it again since a check of these "
+        "very accounts held them",
+        operands,
+    )
 
 
 RULES: Mapping[Code, Rule] = {Code.ACCOUNT_MODE: _mode, Code.OWNER_LIMIT: _owner_limit}

@@ -36,6 +36,8 @@ def account_message(state: State, id: int) -> Any:
         order_floor=int(row.order_floor),
         request_sequence=int(row.request_sequence),
         not_before_ms=int(row.not_before),
+        hold_until_ms=int(row.hold_until),
+        hold_instrument=int(row.hold_instrument),
         margin=margin_message(margin_of(state, id)),
     )
     for place in range(count):

@@ -2,7 +2,8 @@
 
 `novatio keeper` reads all accounts, a few times a second, and offers to take the largest position
 of each failing one. How many lots really move, and at what price, the law decides; the keeper only
-has to be able to carry them.
+has to be able to carry them. It also has the law add up what an owner holds in several accounts,
+where that looks like more than one owner may, and again before such a hold ends.
 """
 
 from __future__ import annotations
@@ -19,22 +20,30 @@ import msgspec
 from msgspec import Meta
 
 from clearing import eip712
-from clearing.codes import Code
+from clearing.codes import Code, Kind
+from clearing.genesis import nobodys_address
 from clearing.keys import sign
 from clearing.messages import Liquidate
+from clearing.owner_groups import EVERYWHERE, group_limit
+from clearing.requests import Request
+from clearing.units import GROUP_ACCOUNTS_MAX
 from node.config import ClockSection, load, load_key
 from node.v1 import node_pb2 as pb
+from novatio._flows import Outcome
 from novatio.client import Client
 from novatio.errors import NovatioError, Overloaded, Unavailable
 from novatio.feed import stop_on_signals
+from novatio.governance import params_record
 from novatio.world import HOUR_MS, deadline_seconds, law_clock
 
-__all__ = ["KeeperConfig", "KeeperSection", "Offer", "offers", "run"]
+__all__ = ["KeeperConfig", "KeeperSection", "Offer", "checks", "offers", "run"]
 
 ACCOUNTS_MAX: Final = 100_000
 DEADLINE_SECONDS: Final = 30.0
 OFFERS_PER_SUBMISSION: Final = 256
 OFFER_LIFE_MS: Final = 48 * HOUR_MS
+# What becomes of a keeper who is neither the first nor alone.
+EXPECTED: Final = (Code.APPLIED, Code.HEALTHY, Code.NOT_NEEDED)
 
 
 class KeeperSection(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +82,42 @@ def offers(accounts: Iterable[pb.Account], keeper: int) -> list[Offer]:
     return found
 
 
+def checks(
+    accounts: Iterable[pb.Account], caps: Mapping[int, int], group_ppm: int, until_ms: int
+) -> list[Request]:
+    """Return an owner check for every owner who holds more of a market than the limit.
+
+    ``caps`` are position caps by market, ``group_ppm`` the owners' limit as a share of them. A
+    check names up to 48 accounts, the largest first, and with room left also those that hold
+    nothing there. Owners whose accounts are all held until ``until_ms`` or later are left out.
+    """
+    owned: dict[bytes, list[pb.Account]] = {}
+    for account in accounts:
+        if account.owner != nobodys_address(account.id):
+            owned.setdefault(account.owner, []).append(account)
+    found = []
+    for mine in owned.values():
+        held: dict[int, dict[int, int]] = {}
+        for account in mine:
+            for position in account.positions:
+                held.setdefault(position.instrument, {})[account.id] = abs(position.lots)
+        for instrument, lots in held.items():
+            limit, _ = group_limit(caps[instrument], group_ppm)
+            largest = sorted((-lots.get(one.id, 0), one.id) for one in mine)[:GROUP_ACCOUNTS_MAX]
+            named = sorted(id for _, id in largest)
+            if -sum(size for size, _ in largest) <= limit:
+                continue
+            due = [one for one in mine if _held_until(one, instrument) < until_ms]
+            if any(one.id in named for one in due):
+                found.append(Request.of(Kind.OWNER_CHECK, payload=named, instrument=instrument))
+    return found
+
+
+def _held_until(account: pb.Account, instrument: int) -> int:
+    here = account.hold_instrument in (instrument, EVERYWHERE)
+    return account.hold_until_ms if here else 0
+
+
 class Keeper:
     """One keeper's loop over one node."""
 
@@ -88,17 +133,32 @@ class Keeper:
         self._sequence = client.account(account).request_sequence
 
     def look(self) -> int:
-        """Look at all accounts once and offer what is to be offered; return how many offers."""
-        wanted = offers(self._client.accounts(limit=ACCOUNTS_MAX), self._account)
+        """Look at all accounts once, offer and check what is due; return how many offers."""
+        accounts = self._client.accounts(limit=ACCOUNTS_MAX)
+        checks = self._checks(accounts)
+        if checks:
+            self._count(self._client.submit(checks))
+        wanted = offers(accounts, self._account)
         for first in range(0, len(wanted), OFFERS_PER_SUBMISSION):
             self._submit(wanted[first : first + OFFERS_PER_SUBMISSION])
         return len(wanted)
 
+    def _checks(self, accounts: Sequence[pb.Account]) -> list[Request]:
+        params = params_record(self._client.params().record)
+        if not int(params["owner_group_ppm"]):
+            return []
+        caps = {one.id: one.position_cap_lots for one in self._client.instruments()}
+        # Half a hold early, so that it does not lapse between two looks.
+        until = self._clock() + int(params["owner_hold_ms"]) // 2
+        return checks(accounts, caps, int(params["owner_group_ppm"]), until)[:OFFERS_PER_SUBMISSION]
+
     def _submit(self, wanted: Sequence[Offer]) -> None:
-        outcomes = self._client.submit([self._signed(offer) for offer in wanted])
+        self._count(self._client.submit([self._signed(offer) for offer in wanted]))
+
+    def _count(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
             name = outcome.code.name
-            if outcome.code not in (Code.APPLIED, Code.HEALTHY) and not self.outcomes[name]:
+            if outcome.code not in EXPECTED and not self.outcomes[name]:
                 print(f"keeper: {name}: {outcome.message}", file=sys.stderr, flush=True)
             self.outcomes[name] += 1
 

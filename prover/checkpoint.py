@@ -10,12 +10,12 @@ import numpy as np
 from clearing.codes import Kind
 from clearing.compiler import kernel_entry
 from clearing.decode import Columns
-from clearing.forms import SWEEPS
+from clearing.forms import LISTS
 from clearing.layout import dtype_of, pieces_of
 from clearing.records import ACCOUNT, Position
 from clearing.units import PAGE_SLOTS, PAGES_MAX, SLOTS_MAX
 from prover.tree import Pieces
-from verifier.read_set import swept_accounts
+from verifier.read_set import listed
 
 ROW_PIECES = ACCOUNT.itemsize // 8
 POSITION_PIECES = dtype_of(Position).itemsize // 8
@@ -44,10 +44,7 @@ class Checkpoint:
 def named_accounts(columns: Columns, count: int, pools: Any) -> Pieces:
     """Return the sorted ids below ``count`` of the accounts that any action names or pools own."""
     actions = cast(Any, columns.actions)[: columns.action_count]
-    swept = [
-        swept_accounts(action, columns.payload)
-        for action in actions[np.isin(actions["kind"], SWEEPS)]
-    ]
+    swept = [listed(action, columns.payload) for action in actions[np.isin(actions["kind"], LISTS)]]
     named = np.concatenate(
         [
             pools["account"],

@@ -22,8 +22,8 @@ from clearing.forms import (
     NAMES_UNDERLYING,
     ROW_STRIDE,
 )
-from clearing.step import brings_underlying, names_of_action
-from clearing.units import ALL_SLOTS, PAGE_SLOTS, SWEEP_ACCOUNTS_MAX
+from clearing.step import brings_underlying, listed_accounts, names_of_action
+from clearing.units import ALL_SLOTS, PAGE_SLOTS, STEP_LISTED
 
 _SETS = (
     "accounts",
@@ -42,7 +42,7 @@ _MAY_WITHDRAW = frozenset((Kind.INBOX, Kind.WITHDRAW))
 class Names:
     """What the actions of a step name, existing or not.
 
-    ``lean`` are the accounts that only sweeps name: their leaves are read and none of their
+    ``lean`` are the accounts that only payloads name: their leaves are read and none of their
     markets. ``pages`` holds (account, page number) of each order slot. ``underlyings`` are named;
     ``deep`` are the instruments that bring their underlying in. ``pools`` bring their accounts in,
     and so do those of the markets in ``funded``. ``modes`` tells whether an account's mode may
@@ -69,11 +69,15 @@ def names_of(columns: Columns, first: int, stop: int) -> Names:
     found: dict[str, set[Any]] = {name: set() for name in _SETS}
     modes = False
     openings = listings = withdrawals = 0
+    room = STEP_LISTED
     for action in cast(Any, columns.actions)[first:stop]:
         if action.code not in (Code.APPLIED, Code.QUORUM):
             continue
         kind = int(action.kind)
-        _add_names(found, action, cast(Any, columns.payload))
+        # Beyond what the payloads of a step may name the law reads nothing: the action is
+        # STEP_FULL, and so are all that follow it and name any.
+        room -= int(listed_accounts(action))
+        _add_names(found, action, cast(Any, columns.payload), room >= 0)
         modes = modes or kind == Kind.SET_MODE
         openings += kind == Kind.INBOX
         listings += kind == Kind.LIST
@@ -83,7 +87,7 @@ def names_of(columns: Columns, first: int, stop: int) -> Names:
     return Names(**sets, modes=modes, openings=openings, listings=listings, withdrawals=withdrawals)
 
 
-def _add_names(found: dict[str, set[Any]], action: Any, payload: Any) -> None:
+def _add_names(found: dict[str, set[Any]], action: Any, payload: Any, lists: bool) -> None:
     kind = int(action.kind)
     names = int(names_of_action(action))
     if names & NAMES_ACCOUNT:
@@ -98,8 +102,8 @@ def _add_names(found: dict[str, set[Any]], action: Any, payload: Any) -> None:
         found["deep"].add(int(action.instrument))
     if names & NAMES_POOL:
         found["pools"].add(int(action.pool))
-    if names & NAMES_PAYLOAD:
-        found["lean"].update(int(piece) for piece in swept_accounts(action, payload))
+    if names & NAMES_PAYLOAD and lists:
+        found["lean"].update(int(piece) for piece in listed(action, payload))
     if kind == Kind.FUNDING:
         found["funded"].add(int(action.instrument))
     if kind == Kind.RISK_ROWS:
@@ -114,12 +118,10 @@ def _add_names(found: dict[str, set[Any]], action: Any, payload: Any) -> None:
         found["pages"].add((int(action.account), int(action.slot) // PAGE_SLOTS))
 
 
-def swept_accounts(action: Any, payload: Any) -> Any:
-    """Return the accounts that a sweep's payload names: all of a tally's, all but four pieces of an
-    apply's, which are the hash stack's."""
-    count = int(action.payload_count) - (4 if action.kind == Kind.SWEEP_APPLY else 0)
+def listed(action: Any, payload: Any) -> Any:
+    """Return the accounts that the action's payload names."""
     first = int(action.payload_first)
-    return payload[first : first + min(max(count, 0), SWEEP_ACCOUNTS_MAX)]
+    return payload[first : first + int(listed_accounts(action))]
 
 
 def accounts_read(

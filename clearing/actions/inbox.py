@@ -206,6 +206,9 @@ def clear_account(account: Account) -> None:
     account.recent_profit = 0
     account.recent_time = 0
     account.not_before = 0
+    account.hold_until = 0
+    account.hold_instrument = 0
+    account.hold_group = 0
     withdraw_offer(account)
     clear_collaterals(account)
     clear_keys(account)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from clearing.formulas.limits_entries import baseline, capacity, flow, withdrawal
+from clearing.formulas.limits_entries import baseline, capacity, flow, owner_group, withdrawal
 from clearing.formulas.quantities import (
     CASH_MAX,
     YES_OR_NO,
     Formula,
     Quantity,
+    lots,
     micro,
     ppm,
 )
 from clearing.formulas.trading_entries import fraction_ppm, outflow
-from clearing.units import TIME_MAX
+from clearing.units import GROUP_PPM_MAX, TIME_MAX
 
 _ELAPSED = Quantity("elapsed_ms", "milliseconds", 0, TIME_MAX)
 _TOTAL = micro("total_value", 0)
@@ -36,6 +37,13 @@ def _scaled_margin(
 
 
 FORMULAS = (
+    Formula(
+        "owner_group_limit",
+        "The lots of a market that the accounts of one owner may hold together, without sign.",
+        (lots("position_cap", 1), ppm("owner_group_ppm", 1, GROUP_PPM_MAX)),
+        (lots("limit", 0),),
+        owner_group,
+    ),
     Formula(
         "open_interest_scaled_margin",
         "The initial margin fraction scaled by open interest, and the margin of a notional at it.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from clearing import rate_limit
+from clearing import owner_groups, rate_limit
 from clearing.compiler import law_entry
 
 
@@ -59,3 +59,9 @@ def withdrawal(
         rate_limit.DAY_MS,
     )
     return rate_limit.allowed_outflow(requested, hourly, daily, clock, frozen_until, is_flat != 0)
+
+
+@law_entry
+def owner_group(position_cap: int, owner_group_ppm: int) -> int:
+    """Return ``owner_groups.group_limit``."""
+    return owner_groups.group_limit(position_cap, owner_group_ppm)[0]

@@ -699,7 +699,7 @@ class Margin(_message.Message):
     def __init__(self, equity_micro: _Optional[int] = ..., initial_micro: _Optional[int] = ..., maintenance_micro: _Optional[int] = ..., notional_micro: _Optional[int] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin", "keys", "collaterals", "not_before_ms")
+    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin", "keys", "collaterals", "not_before_ms", "hold_until_ms", "hold_instrument")
     ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     SUBACCOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -711,6 +711,8 @@ class Account(_message.Message):
     KEYS_FIELD_NUMBER: _ClassVar[int]
     COLLATERALS_FIELD_NUMBER: _ClassVar[int]
     NOT_BEFORE_MS_FIELD_NUMBER: _ClassVar[int]
+    HOLD_UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    HOLD_INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
     id: int
     owner: bytes
     subaccount: int
@@ -722,7 +724,9 @@ class Account(_message.Message):
     keys: _containers.RepeatedCompositeFieldContainer[SessionKey]
     collaterals: _containers.RepeatedCompositeFieldContainer[Collateral]
     not_before_ms: int
-    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[SessionKey, _Mapping]]] = ..., collaterals: _Optional[_Iterable[_Union[Collateral, _Mapping]]] = ..., not_before_ms: _Optional[int] = ...) -> None: ...
+    hold_until_ms: int
+    hold_instrument: int
+    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[SessionKey, _Mapping]]] = ..., collaterals: _Optional[_Iterable[_Union[Collateral, _Mapping]]] = ..., not_before_ms: _Optional[int] = ..., hold_until_ms: _Optional[int] = ..., hold_instrument: _Optional[int] = ...) -> None: ...
 
 class Collateral(_message.Message):
     __slots__ = ("asset", "amount", "unlock_time_ms")

@@ -4,11 +4,16 @@ from dataclasses import replace
 
 from clearing.codes import Code, InstrumentKind, Kind, Mode
 from clearing.genesis import GenesisInstrument, GenesisUnderlying
+from clearing.requests import Request
 from clearing.scenarios import derive_cells
 from clearing.units import PPM
 from prover.engine import Engine
-from tests.attacks.test_governance_court import Court
+from prover.forge import BatchForge
+from prover.witness import build_evidence
+from tests.attacks.test_governance_court import PLACE, Court
 from tests.prover.market import DEPOSIT, FIRST_PRICE, NEVER, START_MS
+from verifier.batch import Pair
+from verifier.evidence import check_bad_step
 
 EXPIRY = START_MS + 30 * 86_400_000
 CAPS = (1, 10**6, 10**9, 10**9)
@@ -119,3 +124,68 @@ def test_an_owner_at_the_limit_is_judged_alike():
     court = MarginCourt(owner_limit=3 * MARK)
     assert court.step(court.market.trade(0, 1, 0, lots=4, price=MARK)) == [Code.OWNER_LIMIT]
     assert court.step(court.market.trade(0, 1, 0, lots=3, price=MARK)) == [Code.APPLIED]
+
+
+def test_checks_of_an_owners_accounts_and_their_rejections():
+    court = MarginCourt(owner_group_ppm=1_000_000, owner_hold_ms=5_000)
+    for engine in court.engines:
+        engine.edit(lambda state: setattr(state.instruments[0], "position_cap", 3))
+        engine.edit(one_owner)
+    market = court.market
+
+    def check(*ids, instrument=0):
+        return Request.of(Kind.OWNER_CHECK, payload=ids, instrument=instrument).encode()
+
+    assert court.step(check(0, 1), check(0, 2), check(1, 0), check(0, 99)) == [
+        Code.NOT_NEEDED,
+        Code.OTHER_OWNER,
+        Code.OPERATION_ORDER,
+        Code.NO_ACCOUNT,
+    ]
+    for engine in court.engines:
+        engine.edit(crowd)
+    assert court.step(check(0, 1, instrument=9), check(0, 1)) == [
+        Code.NO_INSTRUMENT,
+        Code.APPLIED,
+    ]
+    assert int(court.account(1).hold_until) == court.time + 5_000
+    assert court.step(market.trade(0, 2, 0, lots=1, price=MARK)) == [Code.OWNER_LIMIT]
+    for engine in court.engines:
+        engine.edit(lambda state: setattr(state.instruments[0], "position_cap", 9))
+    assert court.step(check(0), check(0, 1), check(0, 1)) == [
+        Code.NOT_NEEDED,
+        Code.APPLIED,
+        Code.NOT_NEEDED,
+    ]
+
+
+def one_owner(state):
+    """Accounts 0 and 1 belong together."""
+    state.accounts[1].owner[:] = state.accounts[0].owner
+
+
+def crowd(state):
+    """Accounts 0 and 1 hold two lots each, and the others the other side."""
+    for id, lots in enumerate((2, 2, -2, -2)):
+        row = state.accounts[id]
+        row.position_count = 1
+        row.positions[0].instrument, row.positions[0].lots = 0, lots
+        row.positions[0].entry_cost = lots * MARK
+        row.cash -= lots * MARK
+        state.instruments[0].open_interest += max(0, lots)
+
+
+def test_a_step_that_names_more_accounts_than_payloads_may_is_judged_by_what_it_may_read():
+    court = MarginCourt(owner_group_ppm=1_000_000)
+    many = Request.of(Kind.OWNER_CHECK, payload=range(48), instrument=0).encode()
+    few = Request.of(Kind.OWNER_CHECK, payload=range(2), instrument=0).encode()
+    actions = [many, few, court.market.trade(2, 3, 0, price=MARK)]
+    before, engine = court.engines
+    forge = BatchForge(engine)
+    codes = forge.forged(actions, court.time).tolist()
+    assert codes == [Code.OTHER_OWNER, Code.STEP_FULL, Code.APPLIED]
+    for root, guilty in ((forge.pairs[0].post_root, False), (b"\x66" * 32, True)):
+        forge.pairs[0] = Pair(forge.pairs[0].step_hash, root)
+        header = forge.finish(PLACE).header
+        built = build_evidence(before, header, forge.pairs, 0, forge.steps[0].encode())
+        assert check_bad_step(header, built.encode()) is guilty

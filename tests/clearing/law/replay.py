@@ -21,6 +21,7 @@ from clearing.records import Account, Fund, Globals, Instrument, Page
 from tests.clearing.law.test_bounds import Fuzz
 from tests.clearing.law.test_keys import as_key, grant, revoke, rotate
 from tests.clearing.law.test_listing import CALL, Assets
+from tests.clearing.law.test_owner_check import Group
 from tests.clearing.law.test_parameters import announce, edited, enact, halt, resume
 from tests.clearing.law.test_pool_bounds import PoolFuzz
 from tests.support.world import MARK
@@ -42,6 +43,7 @@ def run(seed, steps):
         "leaves": [sha256(leaf.tobytes()).hexdigest() for leaf in all_leaves(state)],
         "governed": governed(seed),
         "pools": pooled(seed, steps),
+        "held": held(seed, steps),
     }
 
 
@@ -60,6 +62,23 @@ def pooled(seed, actions):
     state = fuzz.world.state
     leaves_of = [sha256(leaf.tobytes()).hexdigest() for leaf in all_leaves(state)]
     return {"codes": codes, "state": digests_of(state), "leaves": leaves_of}
+
+
+def held(seed, actions):
+    """What becomes of an owner whose three accounts together go beyond his limit and back."""
+    group, chance = Group(), random.Random(seed)
+    codes = []
+    for _ in range(actions):
+        place, instrument = chance.randrange(3), chance.randrange(2)
+        if chance.random() < 0.6:
+            lots = chance.choice([-5, -2, -1, 1, 2, 5])
+            codes.append(int(group.take(place, lots, instrument)))
+        else:
+            ids = chance.choice([(0, 1, 2), (0, 1, 2), (0, 1), (1, 2), (0, 2), (2, 1), (0, 4)])
+            codes.append(int(group.world.apply(group.asked(ids, instrument))))
+        group.world.wait(chance.choice([0, 0, 1_000]))
+    leaves_of = [sha256(leaf.tobytes()).hexdigest() for leaf in all_leaves(group.world.state)]
+    return {"codes": codes, "state": digests_of(group.world.state), "leaves": leaves_of}
 
 
 def governed(seed):

@@ -36,6 +36,7 @@ def test_the_compiled_and_the_interpreted_law_agree_on_every_byte(seed):
     assert compiled["counts"][str(Code.APPLIED.value)] > STEPS
     assert compiled["counts"][str(Code.INVARIANT.value)] == 1
     assert compiled["counts"][str(Code.HALTED.value)] > 1
+    assert {Code.APPLIED, Code.OWNER_LIMIT, Code.NOT_NEEDED} <= set(compiled["held"]["codes"])
 
 
 @pytest.mark.parametrize("seed", [21, 22])

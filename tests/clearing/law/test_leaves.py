@@ -403,7 +403,7 @@ def test_loading_an_account_is_the_inverse_of_encoding_it(data, positions, mask,
         account.page_rows[number] = 2 + place
     pieces_out = row()
     length = leaves.encode_account(account, pages, pieces_out)
-    words = 1 + len(positions) + len(numbers) + collaterals
+    words = 2 + len(positions) + len(numbers) + collaterals
     assert length == 12 + 4 * words + leaves.KEY_PIECES * keys
     assert leaves.load_account(pieces_out, length, loaded, loaded_pages, 2) == len(numbers)
     assert before.tobytes() == after.tobytes()
@@ -422,6 +422,23 @@ def test_an_account_of_another_length_than_its_header_says_is_refused(change):
     assert leaves.load_account(pieces_out, length, loaded, new_rows(Page, 16), 0) == -1
 
 
+def test_the_word_of_a_hold_stands_behind_the_risk_word():
+    account, pages = golden_account()
+    plain = encoded(leaves.encode_account, account, pages)
+    set_fields(account, hold_until=77, hold_instrument=1 << 20, hold_group=-5)
+    held = encoded(leaves.encode_account, account, pages)
+    word = pack(">QQqQ", 77, 1 << 20, -5, 0)
+    assert held == plain[:7] + b"\x02" + plain[8 : 3 * 32] + word + plain[3 * 32 :]
+    set_fields(account, not_before=9)
+    risky = encoded(leaves.encode_account, account, pages)
+    assert risky == held[:7] + b"\x03" + held[8 : 3 * 32] + pack(">4Q", 0, 0, 0, 9) + held[3 * 32 :]
+    loaded = new_rows(Account, 1)[0]
+    pieces_out = row()
+    length = leaves.encode_account(account, pages, pieces_out)
+    assert leaves.load_account(pieces_out, length, loaded, new_rows(Page, 16), 0) == 2
+    assert (loaded.hold_until, loaded.hold_instrument, loaded.hold_group) == (77, 1 << 20, -5)
+
+
 def test_an_account_of_more_positions_than_there_may_be_is_refused():
     pieces_out = row(1_100)
     pieces_out[0] = 1 << 56 | (POSITIONS_MAX + 1) << 40
@@ -436,8 +453,8 @@ def test_whatever_an_account_leaf_does_not_name_shows_when_it_is_encoded_again()
     pieces_out = row()
     length = leaves.encode_account(account, pages, pieces_out)
     golden = pieces_out[:length].copy()
-    # The version, and the last header byte but for its lowest bit.
-    faults = [(0, 1 << 57), (0, 2)]
+    # The version, and the last header byte but for its two lowest bits.
+    faults = [(0, 1 << 57), (0, 4)]
     for place, flip in faults:
         forged = row()
         forged[:length] = golden
