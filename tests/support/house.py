@@ -321,7 +321,7 @@ class House:
 
     def scenarios(self):
         shocks = [(price << 32) | (volatility & 0xFFFFFFFF) for price, volatility in SHOCKS]
-        fields = {"underlying": 0, "first": 0, "time": self.world.time}
+        fields = {"underlying": 0, "first": 0, "rest": 0, "time": self.world.time}
         return self.act(self.world.published(Kind.SCENARIOS, shocks, **fields))
 
     def uncross(self, market, off_ppm):
