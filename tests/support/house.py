@@ -76,6 +76,7 @@ class HouseWorld(PoolWorld, OptionWorld):
             "auction_fast_ms": FAST,
             "band_ppm": 350_000,
             "shortfall_count": 3,
+            "owner_group_ppm": 100_000,
         }
         super().__init__(**(defaults | changes))
         spare = np.zeros(1, self.state.instruments.dtype).view(np.recarray)
@@ -416,6 +417,11 @@ class House:
         return self.act(self.world.pool_trade(self.actor(who), lots, side, instrument=market))
 
     # Keys, modes, governance
+
+    def owner_check(self, who, market):
+        """Add up what an owner holds in a market, in the one account that he has."""
+        accounts = (self.actor(who).account,)
+        return self.request(Kind.OWNER_CHECK, payload=accounts, instrument=market)
 
     def set_mode(self, who, mode):
         trader = self.actor(who)

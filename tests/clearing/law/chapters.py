@@ -257,6 +257,19 @@ def granting(house):
     assert house.withdraw(2, MARK) == Code.APPLIED
 
 
+def grouping(house):
+    """Who holds more than a share of the cap is held still, until he is within it again."""
+    for who in (0, 1):
+        house.deposit(who, 2 * DEPOSIT)
+    assert house.trade(0, 1, TAIL, 25) == Code.APPLIED
+    assert house.owner_check(0, TAIL) == Code.APPLIED
+    assert house.trade(0, 1, TAIL, 1) == Code.OWNER_LIMIT
+    house.trade(0, 1, TAIL, 10, buys=False)
+    assert house.owner_check(0, TAIL) == Code.APPLIED
+    assert house.trade(0, 1, TAIL, 1) == Code.APPLIED
+    house.replay()
+
+
 def governing(house):
     """Parameters, markets and assets change in steps; a halt lets exits pass."""
     house.trade(0, 1, BTC, 10)
@@ -288,5 +301,6 @@ CHAPTERS = (
     hedging,
     straddling,
     granting,
+    grouping,
     governing,
 )

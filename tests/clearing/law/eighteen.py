@@ -46,6 +46,7 @@ MONEYLESS = frozenset(
         Kind.SET_MARKET,
         Kind.SET_ASSET,
         Kind.LIST,
+        Kind.OWNER_CHECK,
         Kind.HALT,
         Kind.RESUME,
     )

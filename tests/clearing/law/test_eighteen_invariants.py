@@ -210,6 +210,10 @@ class Anybody(RuleBasedStateMachine):
         if revoke:
             self.house.revoke(who)
 
+    @rule(who=ACTORS, market=st.sampled_from([TAIL, TAIL, BTC]))
+    def owner_check(self, who, market):
+        self.house.owner_check(who, market)
+
     @rule(who=ACTORS)
     def rotate(self, who):
         self.house.rotate(who)
