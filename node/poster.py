@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import structlog
 
@@ -25,16 +25,20 @@ from node.metrics import Metrics
 from node.records import PAIR_BYTES, SealRecord
 from node.shell import Shell
 from node.status import BaseStatus, PostedBatch
+from prover.gather import asks_of
 from verifier import gas
 from verifier.base_layer import LIST_MAX, AccountView, BaseLayer, BatchView, Head, Heads
-from verifier.batch import data_hash, steps_root
+from verifier.batch import BatchData, data_hash, steps_root
+from verifier.committee import Attestation, Attested
 from verifier.config import CourtConfig
 from verifier.errors import BlockUnknown, Refused, TransactionError, VerifierError
-from verifier.header import DATA_INLINE, Header
-from verifier.transactions import ClaimCredit, Finalise, PostBatch, Transaction
+from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
+from verifier.transactions import AnswerStep, ClaimCredit, Finalise, PostBatch, Transaction
+from verifier.withheld import AskStatus, answer_closes
 
 POSTS_IN_FLIGHT_MAX = 4
 FINALISES_IN_FLIGHT_MAX = 8
+ANSWERS_IN_FLIGHT_MAX = 64
 INBOX_MAX = 256
 CALL_GAS = 1_000_000
 # A transaction that is on no block after so many blocks is sent again, as it is.
@@ -42,16 +46,35 @@ RESEND_BLOCKS = 2
 # Bonds come back as credit; pulling it for every batch would cost more than it is worth.
 CREDIT_BONDS = 4
 
-Body: TypeAlias = PostBatch | Finalise | ClaimCredit
+Body: TypeAlias = PostBatch | Finalise | ClaimCredit | AnswerStep
 
 _log = structlog.get_logger("node.poster")
 
 
 class Commitment(NamedTuple):
-    """What a header says of a batch's data."""
+    """What a header says of a batch's data: all of them inline, the pairs if members hold them."""
 
     data_hash: bytes
+    pairs_hash: bytes
     steps_root: bytes
+
+
+class Quorum(Protocol):
+    """Whoever hands data to a committee and brings back its word."""
+
+    def attest(
+        self, attested: Attested, step_count: int, data: bytes, sequencer_key: bytes
+    ) -> Attestation | None:
+        """Return a quorum's attestation, or None if the quorum is short."""
+
+
+class Form(NamedTuple):
+    """How a batch is posted: the kind of its data, their hash, and the bytes that are sent."""
+
+    kind: int
+    data_hash: bytes
+    data: bytes
+    attestation: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +113,10 @@ class News(NamedTuple):
 
 
 class Poster:
-    """The state machine. `seals` are the batches so far; `add` brings the next ones."""
+    """The state machine. `seals` are the batches so far; `add` brings the next ones.
+
+    With a `committee` its members hold the step bytes; while it is short they are posted.
+    """
 
     def __init__(
         self,
@@ -100,6 +126,7 @@ class Poster:
         fee_per_gas: int,
         log: Log,
         seals: Iterable[SealRecord],
+        committee: Quorum | None = None,
     ) -> None:
         self.status = BaseStatus()
         self._base = base
@@ -108,6 +135,8 @@ class Poster:
         self._address = address_of(private_key)
         self._fee_per_gas = max(fee_per_gas, court.fee_per_gas_min)
         self._batch_log = log
+        self._committee = committee if court.committee.members else None
+        self._attestations: dict[int, tuple[Attested, Attestation]] = {}
         self._seals = {seal.number: seal for seal in seals}
         self._added: deque[SealRecord] = deque()
         self._commitments: dict[int, Commitment] = {}
@@ -134,6 +163,7 @@ class Poster:
         survey = self._survey()
         foreign = self._foreign(survey)
         error = self._settle(survey)
+        error = self._answer_due(survey) or error
         error = foreign or self._post_due(survey) or error
         self._finalise_due(survey)
         self._pull_credit(survey)
@@ -178,25 +208,29 @@ class Poster:
 
     def _is_ours(self, header: Header) -> bool:
         seal = self._seals.get(header.number)
-        return (
-            seal is not None
-            and header.pre_root == seal.pre_root
-            and header.post_root == seal.post_root
-            and header.step_count == seal.step_count
-            and header.data_length == seal.data_bytes
-            and header.data_hash == self._commitment(seal).data_hash
-        )
+        if (
+            seal is None
+            or header.pre_root != seal.pre_root
+            or header.post_root != seal.post_root
+            or header.step_count != seal.step_count
+        ):
+            return False
+        commitment = self._commitment(seal)
+        if header.data_kind == DATA_COMMITTEE:
+            return header.data_hash == commitment.pairs_hash
+        return header.data_length == seal.data_bytes and header.data_hash == commitment.data_hash
 
     def _commitment(self, seal: SealRecord, data: bytes | None = None) -> Commitment:
         known = self._commitments.get(seal.number)
         if known is None:
             if data is None:
                 data = batch_data(self._batch_log, seal)
+            posted = data[: seal.step_count * PAIR_BYTES]
             pairs = [
-                (data[start : start + 32], data[start + 32 : start + PAIR_BYTES])
-                for start in range(0, seal.step_count * PAIR_BYTES, PAIR_BYTES)
+                (posted[start : start + 32], posted[start + 32 : start + PAIR_BYTES])
+                for start in range(0, len(posted), PAIR_BYTES)
             ]
-            known = Commitment(data_hash(data), steps_root(pairs))
+            known = Commitment(data_hash(data), data_hash(posted), steps_root(pairs))
             self._commitments[seal.number] = known
         return known
 
@@ -278,16 +312,19 @@ class Poster:
                     f"expected the tip's root {seal.pre_root.hex()}, was "
                     f"{survey.heads.tip_root.hex()}; the base layer holds another history"
                 )
-            data = batch_data(self._batch_log, seal)
-            gas_limit = gas.posting_max(len(data), seal.step_count)
+            form = self._form(survey, seal)
+            gas_limit = gas.posting_max(len(form.data), seal.step_count)
+            if form.kind == DATA_COMMITTEE:
+                gas_limit += gas.attesting(len(self._court.committee.members))
             needed = self._court.bond + gas_limit * self._fee_per_gas
             if survey.account.native < needed * (len(waiting) + 1):
                 return (
                     f"expected at least {needed} gwei of {self._address.hex()} for the next batch, "
                     f"was {survey.account.native}; fund the address"
                 )
-            header = self._header(survey, seal, data, parent)
-            body = PostBatch(self._court.bond, header.encode(), seal.opening, data)
+            header = self._header(survey, seal, form, parent)
+            posted = form.data + form.attestation
+            body = PostBatch(self._court.bond, header.encode(), seal.opening, posted)
             name = header.batch_id()
             try:
                 self._send(survey, body, gas_limit, seal.number, name)
@@ -299,8 +336,60 @@ class Poster:
             waiting = self._waiting(PostBatch)
         return ""
 
-    def _header(self, survey: Survey, seal: SealRecord, data: bytes, parent: bytes) -> Header:
+    def _form(self, survey: Survey, seal: SealRecord) -> Form:
+        """Leave the steps with the committee if it vouches for them, else post them."""
+        data = batch_data(self._batch_log, seal)
         commitment = self._commitment(seal, data)
+        inline = Form(DATA_INLINE, commitment.data_hash, data, b"")
+        if self._committee is None or seal.step_count > self._court.committee_steps_max:
+            return inline
+        pairs = data[: seal.step_count * PAIR_BYTES]
+        attested = Attested(
+            self._court.chain_id,
+            self._court.settlement,
+            survey.heads.generation,
+            seal.number,
+            commitment.pairs_hash,
+            len(pairs),
+        )
+        known = self._attestations.get(seal.number)
+        if known is None or known[0] != attested:
+            word = self._committee.attest(attested, seal.step_count, data, self._key)
+            if word is None:
+                _log.warning("committee is short, posting inline", number=seal.number)
+                return inline
+            known = self._attestations[seal.number] = (attested, word)
+        return Form(DATA_COMMITTEE, commitment.pairs_hash, pairs, known[1].encode())
+
+    def _answer_due(self, survey: Survey) -> str:
+        """Answer who asks for steps of our batches. Returns why not, if so."""
+        waiting = [sent.body for sent in self._waiting(AnswerStep)]
+        asked = {(sent.batch_id, sent.step) for sent in waiting if isinstance(sent, AnswerStep)}
+        room = ANSWERS_IN_FLIGHT_MAX - len(asked)
+        window = self._court.challenge_window_blocks
+        for view in survey.open_batches:
+            record = view.record
+            closes = answer_closes(window, record.posted_block)
+            if not view.open_asks or not self._ours.get(record.batch_id):
+                continue
+            if survey.head.number + 1 > closes:
+                return f"batch {record.number}: steps were not answered by block {closes}"
+            seal = self._seals[record.number]
+            data = BatchData.decode(batch_data(self._batch_log, seal), seal.step_count)
+            for ask in asks_of(self._base, record.batch_id, survey.head.hash):
+                place = record.batch_id, ask.step
+                if ask.status != AskStatus.OPEN or place in asked or room <= 0:
+                    continue
+                body = AnswerStep(*place, data.steps[ask.step].encode())
+                limit = gas.answering_max(len(body.step_bytes))
+                try:
+                    self._send(survey, body, limit, record.number, record.batch_id)
+                except Refused as refused:
+                    return f"answer to batch {record.number}: {refused}"
+                room -= 1
+        return ""
+
+    def _header(self, survey: Survey, seal: SealRecord, form: Form, parent: bytes) -> Header:
         return Header(
             law_version=LAW_VERSION,
             chain_id=self._court.chain_id,
@@ -313,11 +402,11 @@ class Poster:
             base_hash=survey.head.finalised_hash,
             pre_root=seal.pre_root,
             post_root=seal.post_root,
-            steps_root=commitment.steps_root,
+            steps_root=self._commitment(seal).steps_root,
             step_count=seal.step_count,
-            data_kind=DATA_INLINE,
-            data_hash=commitment.data_hash,
-            data_length=len(data),
+            data_kind=form.kind,
+            data_hash=form.data_hash,
+            data_length=len(form.data),
             proposer=self._address,
         )
 
@@ -399,6 +488,7 @@ class Poster:
         tables: tuple[dict[int, Any], ...] = (
             self._seals,
             self._commitments,
+            self._attestations,
             self._postings,
             self._posted_batches,
         )

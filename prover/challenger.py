@@ -16,8 +16,11 @@ from verifier.base_layer import BatchView, Head, Heads
 from verifier.court import BatchStatus
 from verifier.evidence import EvidenceError, check_bad_step
 from verifier.header import Header
+from verifier.withheld import answer_closes, ask_closes
 
 FINALISE_MAX = 16  # batches that one observation asks to finalise
+ASKS_MAX = 64  # steps of one batch that are asked for
+ASKS_AT_ONCE = 16  # steps that one observation asks for
 VERDICTS_KEPT = 4_096  # newest verdicts that are remembered
 
 
@@ -38,10 +41,16 @@ class Observed:
 
 @dataclass(frozen=True)
 class DataFetched:
-    """The data of a batch, or None if the base layer has them not."""
+    """The data of a batch, or None if nobody shows them all.
+
+    Of a committee's batch ``missing`` are the steps without bytes, ``asked`` those that somebody
+    asked for.
+    """
 
     batch_id: bytes
     data: bytes | None
+    missing: tuple[int, ...] = ()
+    asked: frozenset[int] = frozenset()
 
 
 Event: TypeAlias = Observed | DataFetched
@@ -49,9 +58,26 @@ Event: TypeAlias = Observed | DataFetched
 
 @dataclass(frozen=True)
 class FetchData:
-    """Read the data of a batch."""
+    """Read the data of a batch, from members if they hold them."""
 
     batch_id: bytes
+
+
+@dataclass(frozen=True)
+class AskSteps:
+    """Ask the base layer for steps of a batch that no member shows."""
+
+    batch_id: bytes
+    number: int
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class SettleAsks:
+    """Take back a batch whose steps were asked for in vain."""
+
+    batch_id: bytes
+    number: int
 
 
 @dataclass(frozen=True)
@@ -92,14 +118,17 @@ class Alert:
     text: str
 
 
-Effect: TypeAlias = FetchData | Prove | FinaliseBatch | ClaimReward | Report | Alert
+Effect: TypeAlias = (
+    FetchData | AskSteps | SettleAsks | Prove | FinaliseBatch | ClaimReward | Report | Alert
+)
 
 
 class Challenger:
     """Judges batch after batch; acts on INVALID alone.
 
     ``window_blocks`` is the court's challenge window. ``known`` holds verdicts of an earlier life,
-    by batch id: reaching another one now raises an alert.
+    by batch id: reaching another one now raises an alert. ``asks_max`` bounds what is spent on a
+    batch that members withhold.
     """
 
     def __init__(
@@ -107,10 +136,12 @@ class Challenger:
         replica: Replica,
         window_blocks: int,
         known: dict[bytes, Verdict] | None = None,
+        asks_max: int = ASKS_MAX,
     ) -> None:
         self.replica = replica
         self.verdicts: dict[bytes, Verdict] = dict(known or {})
         self._window = window_blocks
+        self._asks_max = asks_max
         self._views: dict[int, BatchView] = {}
         self._seen: Observed | None = None
         self._judged: dict[bytes, Judgement] = {}
@@ -136,6 +167,7 @@ class Challenger:
         canonical = {view.record.batch_id for view in seen.batches}
         self._judged = {id: made for id, made in self._judged.items() if id in canonical}
         yield from self._next()
+        yield from self._unanswered()
         yield from self._finalisable()
         if seen.credit > 0:
             yield ClaimReward(seen.credit)
@@ -185,6 +217,16 @@ class Challenger:
                 "engine and court disagree: report it with the batch"
             )
 
+    def _unanswered(self) -> Iterator[Effect]:
+        """Want the oldest batch taken back whose steps nobody showed in time."""
+        assert self._seen is not None
+        for number in sorted(self._views):
+            view = self._views[number]
+            closes = answer_closes(self._window, view.record.posted_block)
+            if view.open_asks and self._seen.head.number + 1 > closes:
+                yield SettleAsks(view.record.batch_id, number)
+                return
+
     def _finalisable(self) -> Iterator[Effect]:
         """Want final what was found valid and has outlived its window."""
         assert self._seen is not None
@@ -198,6 +240,16 @@ class Challenger:
                 return
             yield FinaliseBatch(view.record.batch_id, number)
 
+    def _ask(self, view: BatchView, fetched: DataFetched) -> Iterator[Effect]:
+        """Want the steps that nobody shows, while they may be asked for."""
+        assert self._seen is not None
+        if self._seen.head.number + 1 > ask_closes(self._window, view.record.posted_block):
+            return
+        room = min(self._asks_max - len(fetched.asked), ASKS_AT_ONCE)
+        steps = [step for step in fetched.missing if step not in fetched.asked][: max(room, 0)]
+        if steps:
+            yield AskSteps(fetched.batch_id, view.record.number, tuple(steps))
+
     def _judge(self, fetched: DataFetched) -> Iterator[Effect]:
         self._waiting.discard(fetched.batch_id)
         view = self._views.get(self.replica.number + 1)
@@ -208,6 +260,7 @@ class Challenger:
         if made.verdict is Verdict.UNAVAILABLE:
             # Not remembered: the next observation asks again.
             yield Report(made)
+            yield from self._ask(view, fetched)
             return
         self._judged[made.batch_id] = made
         self.verdicts[made.batch_id] = made.verdict

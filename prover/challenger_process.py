@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clearing.keys import address_of
 from prover.challenger import (
+    ASKS_MAX,
     Alert,
+    AskSteps,
     Challenger,
     ClaimReward,
     DataFetched,
@@ -21,12 +23,25 @@ from prover.challenger import (
     FinaliseBatch,
     Observed,
     Prove,
+    SettleAsks,
 )
+from prover.gather import Gathered, StepSource, asks_of, gather, wanted_of
 from prover.replica import Replica, Verdict
 from verifier import gas
 from verifier.base_layer import LIST_MAX, BaseLayer, BatchView, Head
+from verifier.court import BatchStatus
 from verifier.errors import CourtError, Refused, TransactionError
-from verifier.transactions import Body, ClaimCredit, Finalise, ProveFraud, Transaction
+from verifier.header import Header
+from verifier.transactions import (
+    AskStep,
+    Body,
+    ClaimCredit,
+    Finalise,
+    ProveFraud,
+    SettleAsk,
+    Transaction,
+)
+from verifier.withheld import AskStatus, prepayment
 
 RETRY_BLOCKS = 8  # blocks after which a transaction that is on none is sent again, dearer
 CURSOR_VERSION = 1
@@ -54,7 +69,7 @@ class ChallengerProcess:
 
     Without ``private_key`` it only observes. ``cursor`` is a file; the state itself is rebuilt from
     genesis at every start, and must then reach the verdicts that the file holds. ``notify`` gets
-    every effect as it happens.
+    every effect as it happens. Step bytes that a committee holds come from ``members``.
     """
 
     def __init__(
@@ -64,6 +79,8 @@ class ChallengerProcess:
         private_key: bytes | None = None,
         cursor: Path | None = None,
         notify: Callable[[Effect], None] = lambda effect: None,
+        members: StepSource | None = None,
+        asks_max: int = ASKS_MAX,
     ) -> None:
         """Raises CursorError for a cursor, and ValueError for a base layer, of another genesis."""
         self._base = base
@@ -71,6 +88,8 @@ class ChallengerProcess:
         self._address = address_of(private_key) if private_key else None
         self._cursor = cursor
         self._notify = notify
+        self._members = members
+        self._asked: dict[bytes, None] = {}
         self._config = base.config()
         self._sent: Sent | None = None
         self._fee = self._config.fee_per_gas_min
@@ -83,7 +102,8 @@ class ChallengerProcess:
             )
         known = {} if cursor is None else load_cursor(cursor, replica.genesis_id)
         self._saved = dict(known)
-        self.challenger = Challenger(replica, self._config.challenge_window_blocks, known)
+        window = self._config.challenge_window_blocks
+        self.challenger = Challenger(replica, window, known, asks_max)
 
     def tick(self) -> None:
         """Look once, do what follows, and save the verdicts.
@@ -92,14 +112,26 @@ class ChallengerProcess:
         BaseLayerUnavailable; both ask for another tick later.
         """
         head = self._base.head()
-        queue = deque(self.challenger.handle(self._look(head)))
-        bodies: list[Body] = []
+        seen = self._look(head)
+        # An earlier life may have asked.
+        self._asked.update((view.record.batch_id, None) for view in seen.batches if view.open_asks)
+        headers = {view.record.batch_id: view.record.header for view in seen.batches}
+        queue = deque(self.challenger.handle(seen))
+        bodies: list[Body] = list(self._recoverable(head))
+        gathered = Gathered(None)
         while queue:
             effect = queue.popleft()
             self._notify(effect)
             if isinstance(effect, FetchData):
-                data = self._base.batch_data(effect.batch_id, head.hash)
-                queue.extend(self.challenger.handle(DataFetched(effect.batch_id, data)))
+                header = Header.decode(headers[effect.batch_id])
+                gathered = gather(self._base, header, head.hash, self._members)
+                data, _, missing, asked = gathered
+                fetched = DataFetched(effect.batch_id, data, missing, asked)
+                queue.extend(self.challenger.handle(fetched))
+            elif isinstance(effect, AskSteps):
+                bodies.extend(self._asks(effect, gathered, head))
+            elif isinstance(effect, SettleAsks):
+                bodies.insert(0, self._settlement(effect.batch_id, head))
             elif isinstance(effect, Prove):
                 bodies.insert(0, ProveFraud(effect.batch_id, effect.evidence))
             elif isinstance(effect, FinaliseBatch):
@@ -110,6 +142,44 @@ class ChallengerProcess:
         urgent = any(isinstance(body, ProveFraud) for body in bodies)
         if self._key is not None and bodies and self._may_send(head, urgent):
             self._send(head, bodies)
+
+    def _asks(self, effect: AskSteps, gathered: Gathered, head: Head) -> list[AskStep]:
+        """Return the asks that we can prepay."""
+        if self._address is None:
+            return []
+        native = self._base.account(self._address, head.hash).native
+        affordable = native // (2 * prepayment(self._config))
+        if affordable < len(effect.steps):
+            self._notify(
+                Alert(
+                    f"expected money to ask for {len(effect.steps)} steps of batch "
+                    f"{effect.number}, {2 * prepayment(self._config)} gwei each, was {native}; "
+                    f"fund {self._address.hex()}"
+                )
+            )
+        wanted = effect.steps[:affordable]
+        return [AskStep(effect.batch_id, wanted_of(gathered.pairs, step)) for step in wanted]
+
+    def _settlement(self, batch_id: bytes, head: Head) -> SettleAsk:
+        """Return the call that takes a batch back over its first unanswered ask."""
+        asks = asks_of(self._base, batch_id, head.hash)
+        step = next(ask.step for ask in asks if ask.status == AskStatus.OPEN)
+        return SettleAsk(batch_id, step)
+
+    def _recoverable(self, head: Head) -> Iterator[SettleAsk]:
+        """Yield what brings back our prepayments for batches that fell."""
+        for batch_id in list(self._asked):
+            view = self._base.batch(batch_id, head.hash)
+            if view is None or view.status == BatchStatus.POSTED:
+                continue
+            mine = [
+                ask.step
+                for ask in asks_of(self._base, batch_id, head.hash)
+                if ask.asker == self._address and ask.status == AskStatus.OPEN
+            ]
+            yield from (SettleAsk(batch_id, step) for step in mine)
+            if not mine:
+                del self._asked[batch_id]
 
     def _save(self) -> None:
         verdicts = self.challenger.verdicts
@@ -172,6 +242,8 @@ class ChallengerProcess:
             signed = self._signed(body, nonce + len(hashes))
             if isinstance(body, ProveFraud) and not self._would_succeed(signed):
                 continue
+            if isinstance(body, AskStep):
+                self._asked[body.batch_id] = None
             try:
                 hashes.append(self._base.submit(signed))
             except Refused as error:
@@ -198,6 +270,8 @@ class ChallengerProcess:
         limit = gas.intrinsic(len(body.encode()) + SIGNATURE_AND_HEAD_BYTES)
         if isinstance(body, ProveFraud):
             limit += gas.proving(len(body.evidence))
+        elif isinstance(body, AskStep):
+            limit += gas.asking()
         limit += gas.CALL_SLOTS * gas.STORAGE_GAS
         return min(limit, self._config.block_gas_limit)
 

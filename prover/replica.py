@@ -22,9 +22,9 @@ from prover.engine import Engine, Steps
 from prover.signer_cache import SignerCache
 from prover.tree import Pieces
 from prover.witness import build_evidence
-from verifier.batch import BatchData, Pair, data_hash
+from verifier.batch import BatchData, Pair, check_step_hashes, data_hash
 from verifier.errors import Refused
-from verifier.header import Header, genesis_batch_id
+from verifier.header import DATA_COMMITTEE, Header, genesis_batch_id
 
 CHUNK_STEPS = 64  # steps whose signers one task recovers
 
@@ -104,6 +104,7 @@ class Replica:
     def judge(self, header: Header, data: bytes | None) -> Judgement:
         """Judge the batch after the one that the engine stands after; follow it if it is valid.
 
+        ``data`` are pairs and step bytes, whoever showed them.
         Otherwise the engine stays. Raises ValueError for a header of another parent: roll back
         first.
         """
@@ -216,13 +217,23 @@ def _decode(header: Header, data: bytes | None, root: bytes) -> BatchData | str:
 
     The court posts no such header; a base layer that shows one is not to be believed.
     """
+    by_committee = header.data_kind == DATA_COMMITTEE
     if data is None:
-        return "the base layer does not have the data"
+        return (
+            "no member of the committee shows the steps, and the base layer has not all of them"
+            if by_committee
+            else "the base layer does not have the data"
+        )
     if header.pre_root != root:
         return f"expected pre root {root.hex()}, its parent's, was {header.pre_root.hex()}"
-    if data_hash(data) != header.data_hash:
-        return f"expected data of hash {header.data_hash.hex()}, was {data_hash(data).hex()}"
-    return BatchData.decode(data, header.step_count)
+    hashed = data_hash(data[: header.data_length] if by_committee else data)
+    if hashed != header.data_hash:
+        return f"expected data of hash {header.data_hash.hex()}, was {hashed.hex()}"
+    decoded = BatchData.decode(data, header.step_count)
+    if by_committee:
+        # The court never saw these bytes.
+        check_step_hashes(decoded)
+    return decoded
 
 
 def _signatures_of(columns: Columns, first: int, stop: int) -> Columns:
@@ -242,7 +253,8 @@ def _signatures_of(columns: Columns, first: int, stop: int) -> Columns:
 def _compare(ran: Steps, pairs: Sequence[Pair]) -> int | None:
     """Return the first step whose root the law does not confirm, or None.
 
-    A step hash cannot differ: the court hashed the same bytes when the batch was posted.
+    A step hash cannot differ: the court hashed the same bytes when the batch was posted, or they
+    were compared with it when they came from a committee.
     """
     roots = to_bytes(ran.post_roots)
     if roots == b"".join(pair.post_root for pair in pairs):

@@ -56,14 +56,19 @@ class Wanted(NamedTuple):
     siblings: tuple[bytes, ...]
 
 
-def ask_closes(config: CourtConfig, posted_block: int) -> int:
+def ask_closes(window_blocks: int, posted_block: int) -> int:
     """Return the last block in which steps of a batch may be asked for."""
-    return posted_block + config.challenge_window_blocks // 3
+    return posted_block + window_blocks // 3
 
 
-def answer_closes(config: CourtConfig, posted_block: int) -> int:
+def answer_closes(window_blocks: int, posted_block: int) -> int:
     """Return the last block in which asks about a batch may be answered."""
-    return posted_block + 2 * config.challenge_window_blocks // 3
+    return posted_block + 2 * window_blocks // 3
+
+
+def prepayment(config: CourtConfig) -> int:
+    """Return what is prepaid with an ask, in gwei: the longest answer at the fee of a proof."""
+    return gas.answering_max(STEP_BYTES_MAX) * config.proof_fee_per_gas
 
 
 class Withheld:
@@ -71,6 +76,7 @@ class Withheld:
 
     def __init__(self, config: CourtConfig, ledger: Ledger, bonds: Bonds, log: UndoLog) -> None:
         self._config = config
+        self.prepayment = prepayment(config)
         self._ledger = ledger
         self._bonds = bonds
         self._asks: Table[tuple[bytes, int], Ask] = Table(log)
@@ -79,11 +85,6 @@ class Withheld:
         self._places: Table[tuple[bytes, int], int] = Table(log)
         self._counts: Table[bytes, int] = Table(log)
         self._open: Table[bytes, int] = Table(log)
-
-    @property
-    def prepayment(self) -> int:
-        """What an ask costs at most, in gwei: the longest step at the fee of a proof."""
-        return gas.answering_max(STEP_BYTES_MAX) * self._config.proof_fee_per_gas
 
     # Calls
 
@@ -98,7 +99,7 @@ class Withheld:
                 f"expected a batch whose steps are with a committee, was {batch_id.hex()}; read "
                 "its data from the base layer",
             )
-        closes = ask_closes(self._config, posted_block)
+        closes = ask_closes(self._config.challenge_window_blocks, posted_block)
         if block > closes:
             raise Refused(
                 CourtError.ASK_WINDOW_CLOSED,
@@ -126,7 +127,7 @@ class Withheld:
     ) -> StepAnswered:  # fmt: skip
         """Answer an open ask; `cost` is what the answer cost its sender, in gwei."""
         ask = self._open_ask(batch_id, step)
-        closes = answer_closes(self._config, posted_block)
+        closes = answer_closes(self._config.challenge_window_blocks, posted_block)
         if block > closes:
             raise Refused(
                 CourtError.ANSWER_WINDOW_CLOSED,
@@ -150,7 +151,7 @@ class Withheld:
     def check_unanswered(self, batch_id: bytes, posted_block: int, step: int, block: int) -> bytes:
         """Return who asked in vain. Raises Refused unless there is an ask and its time is over."""
         ask = self._open_ask(batch_id, step)
-        closes = answer_closes(self._config, posted_block)
+        closes = answer_closes(self._config.challenge_window_blocks, posted_block)
         if block <= closes:
             raise Refused(
                 CourtError.ANSWER_WINDOW_OPEN,

@@ -52,11 +52,11 @@ ABOUT_FINAL = COURT.challenge_window_blocks + 3 * COURT.epoch_blocks + 4
 class Setting:
     """A node, a chain and a poster between them; `tick` passes one block."""
 
-    def __init__(self, native: int = RICH) -> None:
+    def __init__(self, native: int = RICH, court: CourtConfig = COURT) -> None:
         self.shell = Shell(policy=POLICY)
         # Any evidence is fraud here: what evidence is worth, the court's own tests say.
         self.chain = SimulatedChain(
-            COURT,
+            court,
             Engine(genesis()).opening(),
             clock=lambda: self.shell.now_ms,
             check=lambda header, evidence: True,

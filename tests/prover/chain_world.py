@@ -1,5 +1,7 @@
 """A market on a simulated base layer, with a sequencer that can be made to cheat."""
 
+from dataclasses import replace
+
 from clearing.keys import address_of
 from clearing.messages import Inbox
 from prover.engine import Engine
@@ -8,6 +10,7 @@ from prover.replica import Replica
 from tests.prover.market import START_MS, Market, key_of
 from verifier.base_layer import InProcessBaseLayer
 from verifier.chain import SimulatedChain
+from verifier.committee import NO_COMMITTEE
 from verifier.config import CourtConfig
 from verifier.header import Header
 from verifier.transactions import Deposit, Faucet, PostBatch, Transaction
@@ -19,7 +22,7 @@ GAS = 50_000_000
 class ChainWorld:
     """The sequencer's engine moves with every batch made; ``rewind`` takes it back to a root."""
 
-    def __init__(self, accounts=4):
+    def __init__(self, accounts=4, committee=NO_COMMITTEE):
         self.market = Market()
         genesis = self.market.genesis
         self.engine = Engine(genesis, accounts_capacity=8)
@@ -28,6 +31,7 @@ class ChainWorld:
             settlement=genesis.settlement,
             sequencer=address_of(SEQUENCER),
         )
+        self.config = replace(self.config, committee=committee)
         self.now = START_MS
         self.chain = SimulatedChain(
             self.config, self.engine.opening(), clock=lambda: self.now, seed=7

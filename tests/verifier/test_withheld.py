@@ -75,11 +75,11 @@ def mine_to(world, block):
 
 def to_last_ask(world, held_batch):
     """Let the next block be the last in which may be asked."""
-    mine_to(world, ask_closes(world.config, held_batch.posted_block) - 1)
+    mine_to(world, ask_closes(world.config.challenge_window_blocks, held_batch.posted_block) - 1)
 
 
 def to_last_answer(world, held_batch):
-    mine_to(world, answer_closes(world.config, held_batch.posted_block) - 1)
+    mine_to(world, answer_closes(world.config.challenge_window_blocks, held_batch.posted_block) - 1)
 
 
 def conserved(world):
@@ -147,7 +147,7 @@ def test_a_batch_with_an_unanswered_step_falls_like_fraud(world):
     made = Held(world)
     child = world.post()
     world.send(PROVER, made.ask(1))
-    mine_to(world, answer_closes(world.config, made.posted_block))
+    mine_to(world, answer_closes(world.config.challenge_window_blocks, made.posted_block))
     # Whoever calls, the asker is who proved it.
     receipt = world.send(BOB, SettleAsk(made.id, 1))
     bond = world.config.bond
@@ -172,7 +172,7 @@ def test_further_asks_about_a_fallen_batch_are_given_back(world):
     made = Held(world)
     world.send(PROVER, made.ask(0))
     world.send(ALICE, made.ask(3))
-    mine_to(world, answer_closes(world.config, made.posted_block))
+    mine_to(world, answer_closes(world.config.challenge_window_blocks, made.posted_block))
     world.send(BOB, SettleAsk(made.id, 0))
     prepaid = world.court.withheld.prepayment
     receipt = world.send(BOB, SettleAsk(made.id, 3))
@@ -210,7 +210,7 @@ def test_a_self_made_ask_loses_half_a_bond(world):
     """The sequencer that lets its own ask lapse gains nothing."""
     made = Held(world)
     world.send(SEQUENCER, made.ask(0))
-    mine_to(world, answer_closes(world.config, made.posted_block))
+    mine_to(world, answer_closes(world.config.challenge_window_blocks, made.posted_block))
     world.send(SEQUENCER, SettleAsk(made.id, 0))
     credit = world.court.bonds.credit(address_of(SEQUENCER))
     paid_in = world.config.bond + world.court.withheld.prepayment
@@ -333,7 +333,9 @@ def test_every_step_of_the_fullest_batch_can_be_asked_for_and_answered_in_time()
     world.fund()
     config = world.config
     dearest = gas.answering_max(STEP_BYTES_MAX)
-    thirds = answer_closes(config, 0) - ask_closes(config, 0)
+    thirds = answer_closes(config.challenge_window_blocks, 0) - ask_closes(
+        config.challenge_window_blocks, 0
+    )
     assert config.committee_steps_max * dearest <= thirds * config.block_gas_limit // 2
     longest = Step(world.now, (bytes(2_048),) * 8)
     made = Held(world, 1)
@@ -369,7 +371,7 @@ def test_an_answer_that_is_reorganised_away_is_owed_again(world):
 def test_a_fall_that_is_reorganised_away_happens_again(world):
     made = Held(world)
     world.send(PROVER, made.ask(0))
-    mine_to(world, answer_closes(world.config, made.posted_block))
+    mine_to(world, answer_closes(world.config.challenge_window_blocks, made.posted_block))
     settled = world.send(BOB, SettleAsk(made.id, 0))
     world.chain.reorg(1)
     assert world.court.batch(made.id).status == BatchStatus.POSTED
@@ -443,7 +445,7 @@ def test_the_service_shows_committee_asks_and_answers_as_the_court_has_them(worl
     assert remote.answered(made.id, 3, asked) is None
     assert remote.batch(made.id, asked).open_asks == 2
     assert remote.asks(bytes(32), 0, 9) == []
-    mine_to(world, answer_closes(world.config, made.posted_block))
+    mine_to(world, answer_closes(world.config.challenge_window_blocks, made.posted_block))
     world.send(BOB, SettleAsk(made.id, 1))
     for number in range(world.chain.head().number + 1):
         for receipt in world.chain.block(number).receipts:
