@@ -249,7 +249,12 @@ class Sequencer:
         effects: list[Effect] = []
         places: list[_Place] = []
         inbox: list[bytes] = []
+        room = self.limits.frame_bytes_max
         while self._inbox and len(inbox) < self.limits.inbox_per_frame_max:
+            # Prices are long: many of them could make a frame that no batch holds.
+            room -= len(_INBOX_KIND) + len(self._inbox[0])
+            if room < 0 and inbox:
+                break
             inbox.append(_INBOX_KIND + self._inbox.popleft())
         self._inbox_taken += len(inbox)
         parts = [b"".join(inbox)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from clearing.codes import Code
 from clearing.keys import address_of, recover
-from clearing.messages import Inbox, InboxMessage, action_hash
+from clearing.messages import Inbox, InboxMessage, PriceObservation, action_hash
 from node.batcher import BatchPolicy, batch_data
 from node.duplicates import CAPACITY_MIN, Duplicates
 from node.errors import DiskFailed
@@ -222,6 +223,21 @@ def test_inbox_messages_come_first_and_in_order_however_often_they_are_read():
     assert shell.engine.totals.inbox_count == 2
     assert shell.published[-1].frame.inbox_count == 2
     assert shell.replies[2].codes.tolist() == [0]
+
+
+def test_long_inbox_messages_never_make_a_frame_that_no_batch_holds():
+    shell = Shell(limits=replace(LIMITS, frame_bytes_max=3_500))
+    shell.hold = True
+    seen = tuple(PriceObservation(PRICE, PRICE, 7, bytes(65)) for _ in range(16))
+    messages = tuple(
+        InboxMessage(5, index, 0, bytes(20), 0, 0, 16, seen).encode() for index in range(5)
+    )
+    shell.send(InboxArrived(0, messages))
+    shell.release()
+    frames = [published.frame for published in shell.published]
+    assert sum(frame.inbox_count for frame in frames) == 5
+    assert {frame.inbox_count for frame in frames} <= {1, 2}
+    assert shell.engine.totals.inbox_count == 5
 
 
 def test_a_receipt_leads_from_the_own_actions_to_a_signed_accumulator(shell):
