@@ -5,15 +5,15 @@ time; since margin scales with the slice, the slice that heals the account has a
 account without value is offered with a growing payout from the insurance fund instead. Margins
 are signed as the account sees them (negative: short of it), amounts within +-2**60.
 
-Call auction: all orders trade at the one price that executes most lots. Prices are micro-quote
-per lot; time is law time in milliseconds.
+Call auction: all orders trade at the one price that executes most lots, found among their limits
+or among the levels of a book. Prices are micro-quote per lot; time is law time in milliseconds.
 """
 
 from enum import IntEnum
 
 from clearing.compiler import law
 from clearing.layout import Rows
-from clearing.shares import largest_remainder, sequential_share
+from clearing.shares import largest_remainder, prefix_share, sequential_share
 from clearing.units import PPM
 from clearing.wide import mul_div_ceil, mul_div_floor
 
@@ -263,6 +263,55 @@ def _level(
         elif (prices[i] > prices[place]) == buying:
             better += lots[i]
     return max(0, min(executed - better, level)), level, earlier
+
+
+@law
+def call_level(
+    bids: Rows[int], asks: Rows[int], levels: int, low: int, step: int, reference: int
+) -> tuple[int, int, int, int]:
+    """Return (level, executed lots, lots bid, lots asked at it) of a call over price levels.
+
+    Level l is the price low + l * step; `bids` and `asks` are lots by the level that they reach.
+    Of all levels: the one that executes most, then leaves least imbalance, then is nearest to the
+    reference, then is lower. Zeros without a cross. Sums of lots are below 2**62.
+    """
+    bid = 0
+    for level in range(levels):
+        bid += bids[level]
+    ask = 0
+    best = (0, 0, 0, 0)
+    best_bid = 0
+    best_ask = 0
+    for level in range(levels):
+        ask += asks[level]
+        rank = (-min(bid, ask), abs(bid - ask), abs(low + level * step - reference), level)
+        if rank[0] < 0 and (best[0] == 0 or rank < best):
+            best, best_bid, best_ask = rank, bid, ask
+        bid -= bids[level]
+    return best[3], -best[0], best_bid, best_ask
+
+
+@law
+def call_share(
+    lots: Rows[int],
+    levels: int,
+    buying: bool,
+    executed: int,
+    level: int,
+    before: int,
+    ordered: int,
+) -> int:
+    """Return what an order of `ordered` lots at a level gets of the lots that a side executes.
+
+    Better levels first; the level at which they run out shares by running sums (`prefix_share`):
+    `before` are the lots of its orders that came earlier. Over a side the shares sum to `executed`.
+    """
+    better = 0
+    for other in range(levels):
+        if (other > level) if buying else (other < level):
+            better += lots[other]
+    available = max(0, min(executed - better, lots[level]))
+    return prefix_share(available, before, before + ordered, lots[level])
 
 
 # --- Price monitoring ----------------------------------------------------------------------------

@@ -45,6 +45,8 @@ class Kind(IntEnum):
     UNCROSS = 37
     SET_ASSET = 38
     OWNER_CHECK = 39
+    CALL_ORDER = 40
+    CALL_FILL = 41
 
 
 class Code(IntEnum):
@@ -126,6 +128,7 @@ class Code(IntEnum):
     PARAMETER_BOUND = 73
     OWNER_LIMIT = 74
     OTHER_OWNER = 75
+    ORDER_STANDS = 76
 
 
 # Acceptance codes: the same strings stand in docs/protocol.md and in the tests that prove them.
@@ -205,6 +208,7 @@ ACCEPTANCE = {
     Code.PARAMETER_BOUND: "CLR-GOV-003",
     Code.OWNER_LIMIT: "CLR-TRD-016",
     Code.OTHER_OWNER: "CLR-GRP-001",
+    Code.ORDER_STANDS: "CLR-AUC-003",
 }
 
 
@@ -254,15 +258,16 @@ class Scope(IntEnum):
 
 
 class Operation(IntEnum):
-    """What a sweep over a market does."""
+    """What a sweep over a market does; a call is one over the orders of its auction."""
 
     NONE = 0
     DELEVERAGE = 1
     SOCIALISE = 2
+    CALL = 3
 
 
 class Phase(IntEnum):
-    """Where a sweep stands."""
+    """Where a sweep stands: a call takes orders first, and then they are filled."""
 
     TALLY = 1
     APPLY = 2

@@ -8,7 +8,7 @@ stands in the market's `debt`, so that only that market's winners can be asked f
 """
 
 from clearing.caps import open_interest_after, position_fits
-from clearing.codes import Code, Fund, Mode, Tag
+from clearing.codes import Code, Fund, Mode, Operation, Tag
 from clearing.collateral import haircut_value
 from clearing.compiler import law
 from clearing.drafts import commit_drafts
@@ -264,6 +264,14 @@ def begin_tally(state: State, instrument: Instrument) -> None:
     instrument.cursor = state.globals[0].account_count
     for i in range(4):
         instrument.chunks[i] = 0
+
+
+@law
+def is_swept(instrument: Instrument) -> bool:
+    """Tell whether a sweep over holders is open over the market; a call is none."""
+    return (
+        instrument.operation == Operation.DELEVERAGE or instrument.operation == Operation.SOCIALISE
+    )
 
 
 @law

@@ -282,6 +282,15 @@ FORMS: dict[Kind, Form] = {
             signed_by=NOBODY,
             payload=GROUP_ACCOUNTS_MAX,
         ),
+        _form(Kind.CALL_ORDER, "CallOrder", ACCOUNT, INSTRUMENT, SIDE, LOTS, PRICE, *REQUEST),
+        _form(
+            Kind.CALL_FILL,
+            "CallFill",
+            _id("buyer", "account"),
+            _id("seller", "counterparty"),
+            INSTRUMENT,
+            signed_by=NOBODY,
+        ),
     )
 }
 # Kinds with shapes of their own; every other kind of the law has a form.

@@ -7,7 +7,7 @@ a leaf only if encoding it again gives the same pieces, so a second form of a le
 
 from typing import Any, cast
 
-from clearing.codes import InstrumentKind
+from clearing.codes import InstrumentKind, Operation
 from clearing.compiler import kernel
 from clearing.layout import Rows
 from clearing.records import (
@@ -38,6 +38,7 @@ from clearing.units import (
 VERSION = 1
 CALL = int(InstrumentKind.CALL)
 PUT = int(InstrumentKind.PUT)
+CALL_AUCTION = int(Operation.CALL)
 LOW_MASK = (1 << 62) - 1
 HALF_MASK = (1 << 32) - 1
 HALF_SIGN = 1 << 31
@@ -49,9 +50,11 @@ CLOSE_SIGN = 1 << (CLOSE_BITS - 1)
 GLOBALS_PIECES = 40
 ACCOUNT_HEADER_PIECES = 12
 KEY_PIECES = 8
+CALL_ORDER_PIECES = 8
 ACCOUNT_PIECES_MAX = (
     ACCOUNT_HEADER_PIECES
     + 4 * (2 + POSITIONS_MAX + COLLATERALS_MAX + PAGES_MAX)
+    + CALL_ORDER_PIECES
     + KEY_PIECES * KEYS_MAX
 )
 PAGE_PIECES = 36
@@ -202,7 +205,7 @@ def has_hold_word(account: Account) -> bool:
 
 @kernel
 def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
-    """Write an account leaf: header, positions, fill pages' hashes, collaterals, keys."""
+    """Write an account leaf: header, what words it has, positions, pages, collaterals, keys."""
     risk = has_risk_word(account)
     held = has_hold_word(account)
     row[0] = (
@@ -212,7 +215,7 @@ def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
         | (account.collateral_count << 32)
         | (account.key_count << 24)
         | (account.page_mask << 8)
-        | ((1 if risk else 0) + (2 if held else 0))
+        | ((1 if risk else 0) + (2 if held else 0) + (4 if account.call_lots != 0 else 0))
     )
     row[1] = account.id
     row[2] = account.subaccount
@@ -235,6 +238,9 @@ def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
         row[place + 2] = account.hold_group
         row[place + 3] = 0
         place += 4
+    if account.call_lots != 0:
+        encode_call_order(account, row, place)
+        place += CALL_ORDER_PIECES
     for i in range(account.position_count):
         position = account.positions[i]
         high = position.index_high
@@ -255,6 +261,32 @@ def encode_account(account: Account, pages: Rows[Page], row: Rows[int]) -> int:
         row[place + 3] = 0
         place += 4
     return place + encode_keys(account, row, place)
+
+
+@kernel
+def encode_call_order(account: Account, row: Rows[int], place: int) -> None:
+    """Write the order that stands in a call at `place`; 8 pieces."""
+    row[place] = (account.call_instrument << 8) | account.call_level
+    row[place + 1] = account.call_lots
+    row[place + 2] = account.call_before
+    row[place + 3] = account.call_filled
+    row[place + 4] = account.call_margin
+    row[place + 5] = account.call_opened
+    row[place + 6] = account.call_until
+    row[place + 7] = 0
+
+
+@kernel
+def load_call_order(row: Rows[int], place: int, account: Account) -> None:
+    """Read the order that stands in a call at `place`."""
+    account.call_instrument = row[place] >> 8
+    account.call_level = row[place] & 0xFF
+    account.call_lots = row[place + 1]
+    account.call_before = row[place + 2]
+    account.call_filled = row[place + 3]
+    account.call_margin = row[place + 4]
+    account.call_opened = row[place + 5]
+    account.call_until = row[place + 6]
 
 
 @kernel
@@ -288,6 +320,7 @@ def load_account(
     account.page_mask = (row[0] >> 8) & 0xFFFF
     risk = row[0] & 1
     held = (row[0] >> 1) & 1
+    ordered = (row[0] >> 2) & 1
     page_count = 0
     for number in range(PAGES_MAX):
         page_count += (account.page_mask >> number) & 1
@@ -298,7 +331,8 @@ def load_account(
     ):
         return -1
     words = risk + held + account.position_count + page_count + account.collateral_count
-    if length != ACCOUNT_HEADER_PIECES + 4 * words + KEY_PIECES * account.key_count:
+    optional = CALL_ORDER_PIECES * ordered + KEY_PIECES * account.key_count
+    if length != ACCOUNT_HEADER_PIECES + 4 * words + optional:
         return -1
     account.id = row[1]
     account.subaccount = row[2]
@@ -321,6 +355,9 @@ def load_account(
         account.hold_instrument = row[place + 1]
         account.hold_group = row[place + 2]
         place += 4
+    if ordered:
+        load_call_order(row, place, account)
+        place += CALL_ORDER_PIECES
     place = load_positions(row, place, account)
     place = load_page_hashes(row, place, account, pages, first_page)
     load_collaterals_and_keys(row, place, account)
@@ -407,7 +444,7 @@ def load_page(row: Rows[int], page: Page) -> None:
 
 @kernel
 def encode_instrument(instrument: Instrument, row: Rows[int]) -> int:
-    """Write an instrument leaf: header, an option's two risk rows, open sweep and debt if any."""
+    """Write an instrument leaf: header, an option's rows, open sweep or debt, a call's book."""
     clear_row(row, INSTRUMENT_HEADER_PIECES)
     row[0] = (
         (VERSION << 56)
@@ -450,15 +487,35 @@ def encode_instrument(instrument: Instrument, row: Rows[int]) -> int:
     row[35] = instrument.settled_lots
     place = INSTRUMENT_HEADER_PIECES
     if is_option(instrument):
-        for set in range(2):
-            row[place] = instrument.rows[set].number
-            for point in range(POINTS_MAX):
-                row[place + 1 + point] = instrument.rows[set].values[point]
-            place += ROW_PIECES
+        encode_rows(instrument, row, place)
+        place += 2 * ROW_PIECES
     if instrument.operation != 0 or instrument.debt != 0:
         encode_operation(instrument, row, place)
         place += OPERATION_PIECES
+    if instrument.operation == CALL_AUCTION:
+        encode_rows(instrument, row, place)
+        place += 2 * ROW_PIECES
     return place
+
+
+@kernel
+def encode_rows(instrument: Instrument, row: Rows[int], place: int) -> None:
+    """Write an option's two risk rows, or the book of a market's call, at `place`; 68 pieces."""
+    for set in range(2):
+        row[place] = instrument.rows[set].number
+        for point in range(POINTS_MAX):
+            row[place + 1 + point] = instrument.rows[set].values[point]
+        place += ROW_PIECES
+
+
+@kernel
+def load_rows(row: Rows[int], place: int, instrument: Instrument) -> None:
+    """Read an option's two risk rows, or the book of a market's call, at `place`."""
+    for set in range(2):
+        instrument.rows[set].number = row[place]
+        for point in range(POINTS_MAX):
+            instrument.rows[set].values[point] = row[place + 1 + point]
+        place += ROW_PIECES
 
 
 @kernel
@@ -550,14 +607,14 @@ def load_instrument(row: Rows[int], length: int, instrument: Instrument) -> bool
     if is_option(instrument):
         if length < place + 2 * ROW_PIECES:
             return False
-        for set in range(2):
-            instrument.rows[set].number = row[place]
-            for point in range(POINTS_MAX):
-                instrument.rows[set].values[point] = row[place + 1 + point]
-            place += ROW_PIECES
-    if length == place + OPERATION_PIECES:
+        load_rows(row, place, instrument)
+        place += 2 * ROW_PIECES
+    if length >= place + OPERATION_PIECES:
         load_operation(row, place, instrument)
-        return True
+        place += OPERATION_PIECES
+    if length == place + 2 * ROW_PIECES:
+        load_rows(row, place, instrument)
+        place += 2 * ROW_PIECES
     return bool(length == place)
 
 

@@ -103,9 +103,11 @@ def complete(
     """Return (equity, initial margin, valid) from the sums over an account's positions.
 
     Adds cash and collateral to what positions are worth, and to initial margin whatever of that
-    equity it does not trust.
+    equity it does not trust, and what an order in a call may need.
     """
     initial = trusted(state, account, initial, unrealised, reduction)
+    if account.call_until > state.globals[0].clock:
+        initial = capped_sum(min(initial, REQUIREMENT_MAX), account.call_margin)
     equity = account.cash + worth
     if account.collateral_count > 0:
         value, initial_value, valid = collateral_value(state, account)

@@ -204,6 +204,15 @@ class Account:
     hold_until: int  # the account may only reduce before; 0: it never was held
     hold_instrument: int  # in this market, or clearing.owner_groups.EVERYWHERE
     hold_group: int  # which accounts were found beyond the limit together
+    # The order that stands in a market's call; without one all are zero.
+    call_instrument: int
+    call_level: int  # of the call's book, that the order reaches
+    call_lots: int  # ordered, signed as they change the position; 0 none
+    call_before: int  # lots that stood at the level and side before it
+    call_filled: int
+    call_margin: int  # micro-quote of initial margin that is kept for it
+    call_opened: int  # when the call took its first order: tells one call from another
+    call_until: int  # when the order lapses and nothing is kept any more
     collaterals: Annotated[Rows[Collateral], COLLATERALS_MAX]
     keys: Annotated[Rows[Key], KEYS_MAX]
     positions: Annotated[Rows[Position], POSITIONS_MAX]
@@ -281,15 +290,17 @@ class Instrument:
     phase: int
     deadline: int
     bankrupt: int  # the account that the sweep is for
-    total: int  # lots or micro-quote to share out
+    total: int  # lots or micro-quote to share out; call: lots that its price executes
     weight: int  # sum of weights, tallied
-    running: int  # sum of weights, applied
-    cursor: int  # last account id seen
+    running: int  # sum of weights, applied; call: lots filled
+    cursor: int  # last account id seen; call: when it took its first order
     side: int  # sign of the lots that the sweep goes over
-    price: int  # mark when the sweep began
-    counted: int  # lots seen by the tally
+    price: int  # mark when the sweep began; call: the uniform price, 0 until it is found
+    counted: int  # lots seen by the tally; call: the highest level of its book
     spare: int  # deleverage: micro-quote that winners pay; socialise: bits left out of weights
     chunks: Word  # hash stack of the accounts tallied
+    # An option's two sets. A call's book: lots bid and asked by level, with the price of the lowest
+    # level and the distance of two in the places of the numbers.
     rows: Annotated[Rows[RiskRow], 2]
 
 

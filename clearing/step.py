@@ -11,6 +11,8 @@ from clearing.accumulators import extend_sequence
 from clearing.actions.activate import activate
 from clearing.actions.auction_bid import auction_bid
 from clearing.actions.auction_start import auction_start
+from clearing.actions.call_fill import call_fill
+from clearing.actions.call_order import call_order
 from clearing.actions.cancel import cancel
 from clearing.actions.convert import convert
 from clearing.actions.expire import expire
@@ -43,7 +45,7 @@ from clearing.actions.trade import trade
 from clearing.actions.transfer import transfer
 from clearing.actions.uncross import uncross
 from clearing.actions.withdraw import withdraw
-from clearing.codes import Code, InboxKind, InstrumentKind, Kind, Mode, Status
+from clearing.codes import Code, InboxKind, InstrumentKind, InstrumentStatus, Kind, Mode, Status
 from clearing.compiler import law, law_entry
 from clearing.forms import (
     CONTEXT,
@@ -62,9 +64,9 @@ from clearing.lookup import find_account, find_instrument
 from clearing.records import Action, Observation, State
 from clearing.units import PAGES_MAX, STEP_CELLS, STEP_LISTED, STEP_RECOVERIES, STEP_WORDS
 
-ACCOUNT_WORDS = 23  # globals and funds, header, risk word, hold, and a fill page
+ACCOUNT_WORDS = 25  # globals and funds, header, risk word, hold, order in a call, and a fill page
 INSTRUMENT_WORDS = 14  # header and an open sweep
-OPTION_WORDS = 17  # the two risk rows
+OPTION_WORDS = 17  # the two risk rows, or the book of a call
 UNDERLYING_WORDS = UNDERLYING_PIECES // 4
 LEAF_WORDS_MAX = ACCOUNT_PIECES_MAX // 4
 
@@ -196,6 +198,8 @@ def add_account(state: State, id: int, words: int, cells: int) -> tuple[int, int
         if place >= 0 and state.instruments[place].kind != InstrumentKind.PERPETUAL:
             words += OPTION_WORDS
             deep = 1
+        elif place >= 0 and state.instruments[place].status == InstrumentStatus.AUCTION:
+            words += OPTION_WORDS
     underlyings = min(account.position_count + 1, state.globals[0].underlying_count)
     words += deep * underlyings * UNDERLYING_WORDS
     return words, cells + account.position_count + 1
@@ -293,6 +297,10 @@ def dispatch(
         return mark_to_market(state, action)
     if kind == Kind.UNCROSS:
         return uncross(state, action, signers)
+    if kind == Kind.CALL_ORDER:
+        return call_order(state, action, signers)
+    if kind == Kind.CALL_FILL:
+        return call_fill(state, action)
     if kind == Kind.LIQUIDATE:
         return liquidate(state, action, signers)
     if kind == Kind.SET_MODE:

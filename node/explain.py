@@ -14,6 +14,7 @@ from clearing.messages import MalformedAction, decode_action
 from clearing.records import State
 from clearing.units import ACTION_BYTES_MAX, PAGE_SLOTS
 from node import (
+    explain_calls,
     explain_collateral,
     explain_failure,
     explain_governance,
@@ -43,7 +44,8 @@ def explain(state: State, action: Any, code: int, data: bytes) -> tuple[str, Ope
     elif code in _OF_GROUPS and int(action["kind"]) == Kind.OWNER_CHECK:
         sentence, operands = explain_margin.owner_check(state, data)
     else:
-        rule = _RULES.get(Code(code))
+        rules = explain_calls.RULES if int(action["kind"]) in explain_calls.KINDS else {}
+        rule = rules.get(Code(code)) or _RULES.get(Code(code))
         sentence, operands = (
             (_GENERAL.get(Code(code), ""), {}) if rule is None else rule(cast(Any, state), action)
         )
@@ -75,7 +77,12 @@ def _accounts_named(action: Any) -> list[int]:
     if action["kind"] == int(Kind.TRADE):
         return [int(action["maker"]["account"]), int(action["taker"]["account"])]
     named = [int(action["account"])]
-    if action["kind"] in (int(Kind.TRANSFER), int(Kind.LIQUIDATE), int(Kind.AUCTION_BID)):
+    if action["kind"] in (
+        int(Kind.TRANSFER),
+        int(Kind.LIQUIDATE),
+        int(Kind.AUCTION_BID),
+        int(Kind.CALL_FILL),
+    ):
         named.append(int(action["counterparty"]))
     return named
 

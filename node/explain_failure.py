@@ -7,6 +7,7 @@ from typing import Any
 
 from clearing.codes import Code, Kind, Operation, Phase
 from clearing.forms import NAMES, NAMES_INSTRUMENT
+from node import explain_calls
 from node.margins import margin_of
 
 Rule = Callable[[Any, Any], tuple[str, dict[str, Any]]]
@@ -65,6 +66,8 @@ def _sweep(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
             f"no sweep is open over instrument {id}; its debt is {debt} micro-quote",
             {"instrument": id, "debt_micro": debt},
         )
+    if operation == Operation.CALL:
+        return explain_calls.call(state, id)
     operands = {
         "instrument": id,
         "operation": int(operation),

@@ -71,7 +71,7 @@ from verifier.read_set import (
 
 Pieces = np.ndarray[Any, np.dtype[np.int64]]
 
-ROW_PIECES = 276
+ROW_PIECES = 284
 HASH_PIECES = 4
 NO_ID = (1 << 63) - 1  # behind every real id, so that spare rows keep the ids sorted
 NEW_PAGES_MAX = 2 * ACTIONS_PER_STEP

@@ -8,6 +8,7 @@ Anyone may send it, once
 A market that nobody holds is closed at once; a series whose markets all expired leaves its place.
 """
 
+from clearing.calls import close_call
 from clearing.codes import Code, InstrumentKind, InstrumentStatus
 from clearing.compiler import law
 from clearing.drafts import (
@@ -16,6 +17,7 @@ from clearing.drafts import (
     store_instrument,
     store_underlying,
 )
+from clearing.failure import is_swept
 from clearing.lookup import ABSENT, find_instrument, find_underlying
 from clearing.records import Action, State
 from clearing.settlement import payoff
@@ -38,8 +40,9 @@ def expire(state: State, action: Action) -> int:
         or instrument.status >= InstrumentStatus.SETTLING
     ):
         return Code.INSTRUMENT_STATUS
-    # A sweep goes over positions as they are; it has a deadline, so it will not last.
-    if instrument.operation != 0:
+    # A sweep goes over positions as they are; it has a deadline, so it will not last. A call only
+    # waits for trades, of which there are no more.
+    if is_swept(instrument):
         return Code.OPERATION_OPEN
     if state.globals[0].clock < instrument.expiry:
         return Code.NOT_EXPIRED
@@ -51,6 +54,7 @@ def expire(state: State, action: Action) -> int:
     store_underlying(state, underlying_row)
     draft_instrument(state, row)
     draft = state.instrument_drafts[0]
+    close_call(draft)
     draft.settle_price = payoff(draft, settle_price)
     draft.status = InstrumentStatus.SETTLING
     if draft.open_interest == 0:

@@ -12,6 +12,7 @@ an outage gives people time before they are liquidated. The price of an underlyi
 market moves its index.
 """
 
+from clearing.calls import judge_call, reopen
 from clearing.codes import Code, InstrumentKind, InstrumentStatus
 from clearing.compiler import law
 from clearing.drafts import (
@@ -119,7 +120,8 @@ def judge_band(params: Params, instrument: Instrument, clock: int) -> None:
 
     A mark beyond the band opens it (an active market only). When its time is over, the first price
     inside the band ends it. A price still beyond the band extends it once; the next one ends it
-    all the same and becomes the stable price: nobody is spared by a gap for ever.
+    all the same and becomes the stable price: nobody is spared by a gap for ever. If the call's
+    orders cross, the first price finds theirs instead, and the market waits for the fills.
     `auction_price` is the price that opened the auction, 0 once it was extended.
     """
     beyond = is_beyond_band(instrument.mark_price, instrument.stable_price, params.band_ppm)
@@ -129,20 +131,13 @@ def judge_band(params: Params, instrument: Instrument, clock: int) -> None:
             instrument.auction_end = clock + params.band_auction_ms
             instrument.auction_price = instrument.mark_price
     elif instrument.status == InstrumentStatus.AUCTION and clock >= instrument.auction_end:
+        if judge_call(params, instrument, clock):
+            return
         if beyond and instrument.auction_price != 0:
             instrument.auction_end = clock + params.band_auction_ms
             instrument.auction_price = 0
         else:
-            end_auction(instrument, instrument.mark_price if beyond else instrument.stable_price)
-
-
-@law
-def end_auction(instrument: Instrument, stable_price: int) -> None:
-    """Reopen a market after its call auction, with this stable price."""
-    instrument.status = InstrumentStatus.ACTIVE
-    instrument.auction_end = 0
-    instrument.auction_price = 0
-    instrument.stable_price = stable_price
+            reopen(instrument, instrument.mark_price if beyond else instrument.stable_price)
 
 
 @law

@@ -15,7 +15,7 @@ from clearing.actions.sweep_tally import weight_of
 from clearing.codes import Code, Operation, Phase
 from clearing.compiler import law
 from clearing.drafts import begin_drafts, commit_drafts, open_account, open_instrument
-from clearing.failure import hash_chunk, unrealised
+from clearing.failure import hash_chunk, is_swept, unrealised
 from clearing.layout import Rows
 from clearing.lookup import ABSENT, find_account, find_instrument, find_position, same_word
 from clearing.positions import move_lots
@@ -37,7 +37,7 @@ def sweep_apply(state: State, action: Action, payload: Rows[int]) -> int:
     if bankrupt_row < 0 or row < 0:
         return Code.INVARIANT
     market = state.instruments[row]
-    if market.operation == Operation.NONE or market.bankrupt != action.account:
+    if not is_swept(market) or market.bankrupt != action.account:
         return Code.NO_OPERATION
     if market.phase != Phase.APPLY:
         return Code.OPERATION_PHASE

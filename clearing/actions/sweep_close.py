@@ -11,7 +11,7 @@ tolerated deficit the law halts, because claims then exceed what the house holds
 from clearing.codes import Code, Operation, Phase, Status
 from clearing.compiler import law
 from clearing.drafts import begin_drafts, open_account, open_instrument
-from clearing.failure import clear_operation, commit_failure, cover_debt
+from clearing.failure import clear_operation, commit_failure, cover_debt, is_swept
 from clearing.lookup import ABSENT, find_account, find_instrument, is_zero
 from clearing.margin import measure
 from clearing.records import Action, Instrument, State
@@ -30,7 +30,7 @@ def sweep_close(state: State, action: Action) -> int:
         return Code.INVARIANT
     market = state.instruments[row]
     operation = market.operation
-    if operation == Operation.NONE or market.bankrupt != action.account:
+    if not is_swept(market) or market.bankrupt != action.account:
         return Code.NO_OPERATION
     done = is_done(market)
     if not done and (market.phase == Phase.APPLY or state.globals[0].clock <= market.deadline):

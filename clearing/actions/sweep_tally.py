@@ -12,7 +12,7 @@ longs, then shorts, and weighs unrealised profit.
 from clearing.codes import Code, Operation, Phase
 from clearing.compiler import law
 from clearing.drafts import draft_instrument, store_instrument
-from clearing.failure import begin_tally, hash_chunk, lots_on_side, unrealised
+from clearing.failure import begin_tally, hash_chunk, is_swept, lots_on_side, unrealised
 from clearing.layout import Rows
 from clearing.lookup import ABSENT, find_account, find_instrument, find_position
 from clearing.records import Account, Action, Instrument, State
@@ -30,7 +30,7 @@ def sweep_tally(state: State, action: Action, payload: Rows[int]) -> int:
         return Code.NO_INSTRUMENT
     if row < 0:
         return Code.INVARIANT
-    if state.instruments[row].operation == Operation.NONE:
+    if not is_swept(state.instruments[row]):
         return Code.NO_OPERATION
     if state.instruments[row].phase != Phase.TALLY:
         return Code.OPERATION_PHASE

@@ -1,7 +1,7 @@
 """Uncross: the uniform price of a market's call auction, found by its venues, ends the auction.
 
-It is accepted if
-1. the market is in a call auction;
+It stands in for the law's own call where nobody gave it an order. It is accepted if
+1. the market is in a call auction, and no call with orders is on before its deadline;
 2. the price is on the tick, and between the stable price and the mark, each widened by the band
    in which trades must be;
 3. enough distinct publishers signed it, at a time after the end of the auction that is newer than
@@ -9,8 +9,8 @@ It is accepted if
 The price becomes mark and stable price, and the market trades again.
 """
 
-from clearing.actions.price import end_auction
-from clearing.codes import Code, InstrumentStatus
+from clearing.calls import reopen
+from clearing.codes import Code, InstrumentStatus, Operation
 from clearing.compiler import law
 from clearing.drafts import draft_instrument, store_instrument
 from clearing.layout import Grid
@@ -31,6 +31,8 @@ def uncross(state: State, action: Action, signers: Grid) -> int:
     instrument = state.instruments[row]
     if instrument.status != InstrumentStatus.AUCTION:
         return Code.INSTRUMENT_STATUS
+    if instrument.operation == Operation.CALL and state.globals[0].clock < instrument.deadline:
+        return Code.OPERATION_OPEN
     if action.price % instrument.tick != 0:
         return Code.OFF_TICK
     if not is_inside(instrument, action.price, state.params[0].price_band_ppm):
@@ -46,7 +48,7 @@ def uncross(state: State, action: Action, signers: Grid) -> int:
     draft.mark_price = action.price
     draft.price_time = time
     draft.stable_time = time
-    end_auction(draft, action.price)
+    reopen(draft, action.price)
     store_instrument(state, row)
     return Code.APPLIED
 

@@ -18,7 +18,7 @@ from clearing.formulas.quantities import (
     ppm,
     price,
 )
-from clearing.units import PPM, PRICE_MAX, TIME_MAX
+from clearing.units import POINTS_MAX, PPM, PRICE_MAX, TIME_MAX
 
 ORDERS_MAX = 256  # of one side
 BOUNDS_MAX = 16
@@ -131,6 +131,37 @@ FORMULAS = (
             Series("ask_fills", lots("lots"), ORDERS_MAX),
         ),
         entries.uniform_price,
+    ),
+    Formula(
+        "call_auction_price",
+        "The level of a call's book that executes most, leaves least imbalance, is nearest, lower.",
+        (
+            Table("levels", (lots("bid_lots", 0), lots("ask_lots", 0)), POINTS_MAX),
+            price("lowest_price"),
+            price("step"),
+            _REFERENCE,
+        ),
+        (
+            Quantity("price", PRICE),
+            Quantity("executed_lots", LOT),
+            Quantity("bid_lots", LOT),
+            Quantity("ask_lots", LOT),
+        ),
+        entries.call_price,
+    ),
+    Formula(
+        "call_auction_share",
+        "What an order gets of what its side executes: better levels first, then running shares.",
+        (
+            Table("levels", (lots("lots", 0),), POINTS_MAX),
+            flag("buying"),
+            lots("executed_lots", 0),
+            Quantity("level", "level", 0, POINTS_MAX - 1),
+            lots("lots_before", 0),
+            lots("ordered_lots", 0),
+        ),
+        (Quantity("lots", LOT),),
+        entries.call_share,
     ),
     Formula(
         "price_monitor_bounds",

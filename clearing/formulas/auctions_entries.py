@@ -155,6 +155,56 @@ def _extension(
     )
 
 
+@law_entry
+def _call_level(
+    bids: Rows[int], asks: Rows[int], levels: int, low: int, step: int, reference: int
+) -> tuple[int, int, int, int]:
+    return auctions.call_level(bids, asks, levels, low, step, reference)
+
+
+@law_entry
+def _call_share(
+    lots: Rows[int],
+    levels: int,
+    buying: int,
+    executed: int,
+    level: int,
+    before: int,
+    ordered: int,
+) -> int:
+    return auctions.call_share(lots, levels, buying != 0, executed, level, before, ordered)
+
+
+def call_price(
+    levels: Table, lowest_price: int, step: int, reference_price: int
+) -> tuple[int, int, int, int]:
+    """Return (price, executed, lots bid, lots asked); the lowest level's price without a cross."""
+    level, executed, bid, ask = _call_level(
+        column(levels, "bid_lots"),
+        column(levels, "ask_lots"),
+        len(levels),
+        lowest_price,
+        step,
+        reference_price,
+    )
+    return lowest_price + level * step, executed, bid, ask
+
+
+def call_share(
+    levels: Table,
+    buying: int,
+    executed_lots: int,
+    level: int,
+    lots_before: int,
+    ordered_lots: int,
+) -> int:
+    """Return ``auctions.call_share``; nothing at a level that the table has not."""
+    if level >= len(levels):
+        return 0
+    lots = column(levels, "lots")
+    return _call_share(lots, len(levels), buying, executed_lots, level, lots_before, ordered_lots)
+
+
 def uniform_price(
     bids: Table, asks: Table, reference_price: int, by_time: int
 ) -> tuple[int, int, int, int, Rows[int], Rows[int]]:

@@ -57,6 +57,15 @@ def test_they_agree_about_failing_accounts_too():
     assert str(Code.INVARIANT.value) not in compiled["counts"]
 
 
+def test_they_agree_about_calls_and_their_fills_too():
+    compiled = replay(41, script="replay_calls")
+    assert compiled == replay(41, "2", "1", "replay_calls")
+    counts = compiled["counts"]
+    assert counts["CALL_ORDER APPLIED"] > 20
+    assert counts["CALL_FILL APPLIED"] > 5
+    assert not any("INVARIANT" in name for name in counts)
+
+
 @pytest.mark.parametrize("seed", [31, 32])
 def test_they_agree_about_portfolios_modes_and_sensitivities_too(seed):
     compiled = replay(seed, script="replay_portfolios")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing import leaves
+from clearing.codes import Operation
 from clearing.keccak import pieces, to_bytes
 from clearing.layout import new_rows as new_typed_rows
 from clearing.layout import pieces_of
@@ -228,6 +229,18 @@ def test_a_debt_stands_in_the_words_of_a_sweep_and_without_one_brings_them():
     assert found[9 * 32 :] == bytes(80) + pack(">q", 59) + bytes(40)
 
 
+def test_a_calls_leaf_carries_its_book_behind_the_sweep():
+    instrument = new_rows(Instrument, 1)[0]
+    set_fields(instrument, kind=1, operation=3, phase=2, total=9, price=8, cursor=7, counted=6)
+    pieces_of(instrument.rows)[:] = np.arange(68).reshape(2, 34)
+    found = encoded(leaves.encode_instrument, instrument)
+    assert found[9 * 32 : 9 * 32 + 8] == pack(">Q", 3 << 16 | 2 << 8)
+    assert found[13 * 32 :] == pack(">68q", *range(68))
+    assert len(found) == 30 * 32
+    instrument.operation = 2
+    assert len(encoded(leaves.encode_instrument, instrument)) == 13 * 32
+
+
 def test_an_options_leaf_carries_both_sets_of_its_risk_rows():
     instrument = new_rows(Instrument, 1)[0]
     instrument.kind = 3
@@ -307,7 +320,7 @@ def test_loading_an_instrument_is_the_inverse_of_encoding_it(data, index, small)
     pieces_out = row()
     before[0].tier_hour &= (1 << 32) - 1
     set_fields(before[0], operation=tier, phase=status, side=1 - 2 * (tier % 2))
-    if kind not in (3, 4):
+    if kind not in (3, 4) and tier != Operation.CALL:
         before[0]["rows"] = 0
     if tier == 0:
         names = before.dtype.names
@@ -387,6 +400,11 @@ def test_loading_an_account_is_the_inverse_of_encoding_it(data, positions, mask,
     set_fields(account, mode=mode, page_mask=mask, position_count=len(positions))
     set_fields(account, collateral_count=collaterals, key_count=keys)
     set_fields(account, close_instrument=mode, close_lots=(-mask if mode % 2 else mask) << 32)
+    set_fields(account, call_instrument=mask, call_level=mode, call_lots=-mask)
+    if mask == 0:
+        names = before.dtype.names
+        for name in names[names.index("call_level") : names.index("collaterals")]:
+            account[name] = 0
     pieces_of(account.collaterals[collaterals:]).fill(0)
     pieces_of(account.keys[keys:]).fill(0)
     for key in account.keys[:keys]:
@@ -404,7 +422,8 @@ def test_loading_an_account_is_the_inverse_of_encoding_it(data, positions, mask,
     pieces_out = row()
     length = leaves.encode_account(account, pages, pieces_out)
     words = 2 + len(positions) + len(numbers) + collaterals
-    assert length == 12 + 4 * words + leaves.KEY_PIECES * keys
+    ordered = 0 if mask == 0 else leaves.CALL_ORDER_PIECES
+    assert length == 12 + 4 * words + ordered + leaves.KEY_PIECES * keys
     assert leaves.load_account(pieces_out, length, loaded, loaded_pages, 2) == len(numbers)
     assert before.tobytes() == after.tobytes()
     for place, number in enumerate(numbers):
@@ -448,13 +467,28 @@ def test_an_account_of_more_positions_than_there_may_be_is_refused():
     assert loaded.id == 0
 
 
+def test_an_order_in_a_call_stands_behind_the_header_and_the_risk_word():
+    account, pages = golden_account()
+    plain = encoded(leaves.encode_account, account, pages)
+    account.auction_time = 13
+    names = ("level", "lots", "before", "filled", "margin", "opened", "until")
+    values = (32, -6, 7, 8, 9, 10, 11)
+    set_fields(account, call_instrument=5)
+    for name, value in zip(names, values, strict=True):
+        account[f"call_{name}"] = value
+    found = encoded(leaves.encode_account, account, pages)
+    assert (plain[7], found[7]) == (0, 5)
+    order = pack(">8q", 5 << 8 | 32, -6, 7, 8, 9, 10, 11, 0)
+    assert found[96:] == pack(">4q", 13, 0, 0, 0) + order + plain[96:]
+
+
 def test_whatever_an_account_leaf_does_not_name_shows_when_it_is_encoded_again():
     account, pages = golden_account()
     pieces_out = row()
     length = leaves.encode_account(account, pages, pieces_out)
     golden = pieces_out[:length].copy()
-    # The version, and the last header byte but for its two lowest bits.
-    faults = [(0, 1 << 57), (0, 4)]
+    # The version, and the last header byte but for its three lowest bits.
+    faults = [(0, 1 << 57), (0, 8)]
     for place, flip in faults:
         forged = row()
         forged[:length] = golden

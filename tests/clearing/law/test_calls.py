@@ -1,0 +1,702 @@
+"""Call auctions of markets: orders in a book of levels, one price by the law, fills, the end."""
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearing.auctions import call_level, call_share
+from clearing.calls import close_call, stable_near
+from clearing.codes import Code, InstrumentStatus, Kind, Operation, Phase, Scope, Side
+from clearing.compiler import checked
+from clearing.formulas import evaluate
+from clearing.keccak import pieces
+from clearing.margin import measure
+from clearing.price_gates import is_beyond_band
+from clearing.units import PPM, PRICE_MAX
+from tests.clearing.law.faults import COMMON, Case, outcome, pairs
+from tests.clearing.law.test_bands import AUCTION_MS, banded
+from tests.support.options import EXPIRY_MS, FUTURE, OptionWorld
+from tests.support.world import DEPOSIT, MARK, START_MS, address_of, key_of
+
+GAP = 57_500_000
+# Stable price 50,002,778 and mark 57,500,000, each widened by five in a hundred: 47,502,639.1 to
+# 60,375,000. The lowest level is 47,502,640; 32 steps of 402,270 end at 60,375,280, so the highest
+# level is the one below, 59,973,010.
+LOW, STEP, TOP = 47_502_640, 402_270, 31
+
+
+def price_of(level):
+    return LOW + level * STEP
+
+
+class CallWorld:
+    """A market whose price has left its band, and traders who send orders to its call."""
+
+    def __init__(self, *names, amount=DEPOSIT, **changes):
+        self.world = banded(stable_rate_ppm=200_000, **changes)
+        self.traders = {name: self.world.trader(name, amount) for name in names}
+        self.world.wait(1_000)
+        assert self.world.apply(self.world.price(0, GAP)) == Code.APPLIED
+        assert self.market.status == InstrumentStatus.AUCTION
+
+    @property
+    def market(self):
+        return self.world.instrument()
+
+    def order(self, name, side, lots, price=None, level=None, **changes):
+        trader = self.traders[name]
+        fields = {
+            "account": trader.account,
+            "instrument": 0,
+            "side": side,
+            "lots": lots,
+            "price": price_of(level) if price is None else price,
+        }
+        return self.world.request(Kind.CALL_ORDER, trader.key, **fields | changes)
+
+    def enter(self, *orders):
+        for name, side, lots, level in orders:
+            assert self.world.apply(self.order(name, side, lots, level=level)) == Code.APPLIED
+
+    def fill(self, buyer, seller):
+        accounts = {"buyer": self.traders[buyer].account, "seller": self.traders[seller].account}
+        return self.world.apply(self.world.request(Kind.CALL_FILL, instrument=0, **accounts))
+
+    def tick(self, mark=GAP, wait=0):
+        self.world.wait(wait)
+        return self.world.apply(self.world.price(0, mark))
+
+    def strike(self, mark=GAP):
+        """Let the auction's time pass, and a price find the call's."""
+        assert self.tick(mark, AUCTION_MS) == Code.APPLIED
+        return (int(self.market.price), int(self.market.total))
+
+    def held(self, *names):
+        return [self.world.lots(self.traders[name]) for name in names]
+
+    def entry(self, name):
+        return self.world.account(self.traders[name])
+
+
+BUY, SELL = Side.BUY, Side.SELL
+
+
+def test_the_first_order_opens_a_book_of_levels_between_stable_price_and_mark():
+    call = CallWorld("alice", "bob")
+    assert call.market.stable_price == 50_002_778
+    call.enter(("alice", BUY, 3, 20))
+    market = call.market
+    assert (market.operation, market.phase) == (Operation.CALL, Phase.TALLY)
+    assert (market.rows[0].number, market.rows[1].number, market.counted) == (LOW, STEP, TOP)
+    assert market.cursor == call.world.time
+    assert market.deadline == market.auction_end + AUCTION_MS
+    # A seller between two levels counts at the upper one, a buyer at the lower one.
+    between = price_of(20) + 10
+    assert call.world.apply(call.order("bob", SELL, 2, between)) == Code.APPLIED
+    assert [int(lots) for lots in market.rows[0].values] == [3 * (i == 20) for i in range(33)]
+    assert [int(lots) for lots in market.rows[1].values] == [2 * (i == 21) for i in range(33)]
+    row = call.entry("bob")
+    assert (row.call_instrument, row.call_level, row.call_lots, row.call_before) == (0, 21, -2, 0)
+    assert (row.call_opened, row.call_until) == (market.cursor, market.deadline)
+
+
+def test_the_law_finds_the_price_and_every_fill_is_at_it():
+    call = CallWorld("alice", "bob", "carol", "dave", "erin")
+    call.enter(
+        ("alice", BUY, 6, 20),
+        ("bob", BUY, 4, 18),
+        ("carol", SELL, 5, 10),
+        ("dave", SELL, 3, 19),
+        ("erin", SELL, 2, 18),
+    )
+    # At level 18 ten are bid and seven asked; above six bid, below five asked.
+    assert call.strike() == (price_of(18), 7)
+    assert (call.market.status, call.market.phase) == (InstrumentStatus.AUCTION, Phase.APPLY)
+    assert call.fill("alice", "dave") == Code.ORDER_DEAD
+    assert call.fill("carol", "alice") == Code.ORDER_DEAD
+    assert call.fill("alice", "carol") == Code.APPLIED
+    assert call.fill("alice", "carol") == Code.ORDER_DEAD
+    assert call.fill("bob", "erin") == Code.APPLIED
+    # Bob had one lot at the price's level, of the four that he ordered.
+    assert call.fill("bob", "erin") == Code.ORDER_DEAD
+    assert call.market.status == InstrumentStatus.AUCTION
+    assert call.fill("alice", "erin") == Code.APPLIED
+    assert call.held("alice", "bob", "carol", "dave", "erin") == [6, 1, -5, 0, -2]
+    assert [DEPOSIT - int(call.entry(name).cash) for name in call.traders] == [
+        lots * price_of(18) for lots in (6, 1, -5, 0, -2)
+    ]
+    assert call.fill("alice", "erin") == Code.NO_OPERATION
+
+
+def test_the_last_fill_reopens_the_market_with_the_price_as_stable_price():
+    call = CallWorld("alice", "bob")
+    call.enter(("alice", BUY, 2, 20), ("bob", SELL, 2, 18))
+    assert call.strike() == (price_of(20), 2)
+    assert call.fill("alice", "bob") == Code.APPLIED
+    row = call.market
+    assert (row.status, row.auction_end, row.auction_price) == (InstrumentStatus.ACTIVE, 0, 0)
+    assert (row.mark_price, row.stable_price) == (GAP, price_of(20))
+    names = row.dtype.names
+    assert not any(row[name].any() for name in names[names.index("operation") : -1])
+    assert not any(row.rows[i].number or row.rows[i].values.any() for i in range(2))
+    assert [int(call.entry(name).call_until) for name in call.traders] == [0, 0]
+    alice, bob = call.traders.values()
+    assert call.world.apply(call.world.trade(alice, bob, price=GAP)) == Code.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("mark", "levels", "expected"),
+    [
+        # A tenth around a stable price holds 57,500,000 from 52,272,728 to 63,888,888.
+        (GAP, (2, 0), 52_272_728),
+        (GAP, (31, 31), 59_973_010),
+        # 49,000,000 is held from 44,545,455 to 54,444,444.
+        (49_000_000, (31, 31), 54_444_444),
+        (49_000_000, (15, 15), 53_536_690),
+    ],
+)
+def test_the_calls_price_moves_the_stable_price_within_the_band_of_the_mark(mark, levels, expected):
+    call = CallWorld("alice", "bob", price_jump_ppm=PPM)
+    call.enter(("alice", BUY, 2, levels[0]), ("bob", SELL, 2, levels[1]))
+    call.strike(mark)
+    assert call.fill("alice", "bob") == Code.APPLIED
+    assert (call.market.mark_price, call.market.stable_price) == (mark, expected)
+
+
+@given(st.integers(1, PRICE_MAX), st.integers(1, PRICE_MAX), st.integers(0, PPM))
+def test_after_a_call_the_mark_is_within_its_band_whatever_the_orders_were(price, mark, band):
+    with checked():
+        stable = int(stable_near(price, mark, band))
+        assert not is_beyond_band(mark, stable, band)
+        if not is_beyond_band(mark, price, band):
+            assert stable == price
+
+
+# The price
+
+
+@pytest.mark.parametrize(
+    ("bids", "asks", "reference", "expected"),
+    [
+        # Fifteen bid and four asked at 100, 15 and 12 at 110 and 120, 10 and 12 at 130: the
+        # imbalance of 110 and 120 is the same, so the reference decides; halfway it is the lower.
+        ([0, 0, 5, 10, 0], [4, 8, 0, 0, 3], 115, (110, 12, 15, 12)),
+        ([0, 0, 5, 10, 0], [4, 8, 0, 0, 3], 116, (120, 12, 15, 12)),
+        ([0, 0, 5, 10, 0], [4, 8, 0, 0, 3], 999, (120, 12, 15, 12)),
+        # Ten execute everywhere; five more are bid at 100 alone, and then the reference decides.
+        ([5, 0, 0, 0, 10], [10, 0, 0, 0, 0], 1, (110, 10, 10, 10)),
+        ([5, 0, 0, 0, 10], [10, 0, 0, 0, 0], 131, (130, 10, 10, 10)),
+        # Between all limits nothing is left over: 120, where nobody gave an order.
+        ([0, 5, 0, 0, 10], [10, 0, 0, 5, 0], 100, (120, 10, 10, 10)),
+        # More volume outweighs balance.
+        ([0, 0, 9, 0, 3], [3, 0, 1, 0, 0], 140, (120, 4, 12, 4)),
+        # Nothing crosses.
+        ([5, 0, 0, 0, 0], [0, 5, 0, 0, 0], 100, (100, 0, 0, 0)),
+        ([0, 0, 0, 0, 0], [1, 0, 0, 0, 0], 140, (100, 0, 0, 0)),
+    ],
+)
+def test_the_price_executes_most_then_balances_then_is_nearest_then_lower(
+    bids, asks, reference, expected
+):
+    levels = [{"bid_lots": bid, "ask_lots": ask} for bid, ask in zip(bids, asks, strict=True)]
+    told = {"levels": levels, "lowest_price": 100, "step": 10, "reference_price": reference}
+    assert tuple(evaluate("call_auction_price", told).values()) == expected
+
+
+sides = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 20)), max_size=8)
+
+
+def by_level(orders):
+    totals = [0] * 9
+    for level, lots in orders:
+        totals[level] += lots
+    return totals
+
+
+def shares_of(orders, buying, executed):
+    """Each order's share, as the law gives it one at a time."""
+    before = [0] * 9
+    found = []
+    with checked():
+        for level, lots in orders:
+            totals = by_level(orders)
+            share = call_share(totals, 9, buying, executed, level, before[level], lots)
+            found.append(int(share))
+            before[level] += lots
+    return found
+
+
+@given(sides, sides, st.integers(1, 200))
+def test_no_other_level_executes_more_and_both_sides_share_all_of_it(bids, asks, reference):
+    bid, ask = by_level(bids), by_level(asks)
+    with checked():
+        found = call_level(bid, ask, 9, 100, 10, reference)
+    level, executed = int(found[0]), int(found[1])
+
+    def rank(at):
+        bought, sold = sum(bid[at:]), sum(ask[: at + 1])
+        return (-min(bought, sold), abs(bought - sold), abs(100 + 10 * at - reference), at)
+
+    best = min(range(9), key=rank)
+    assert executed == -rank(best)[0]
+    assert level == (best if executed else 0)
+    for orders, buying in ((bids, True), (asks, False)):
+        shares = shares_of(orders, buying, executed)
+        assert sum(shares) == executed
+        for (at, lots), share in zip(orders, shares, strict=True):
+            assert 0 <= share <= lots
+            assert share == 0 or (at >= level if buying else at <= level)
+            # Whoever gave a better price is served whole before.
+            assert share == 0 or all(
+                other_share == other_lots
+                for (other, other_lots), other_share in zip(orders, shares, strict=True)
+                if (other > at if buying else other < at)
+            )
+
+
+def test_at_the_last_level_orders_share_to_within_a_lot():
+    levels = [{"lots": lots} for lots in (0, 12, 4)]
+    told = {"levels": levels, "buying": 1, "executed_lots": 11}
+    # Four above are served; seven over 6, 3 and 3 are 3.5, 1.75 and 1.75.
+    orders = [(2, 0, 4), (1, 0, 6), (1, 6, 3), (1, 9, 3)]
+    found = [
+        evaluate(
+            "call_auction_share",
+            told | {"level": level, "lots_before": before, "ordered_lots": lots},
+        )["lots"]
+        for level, before, lots in orders
+    ]
+    assert found == [4, 3, 2, 2]
+    sold = {"levels": levels, "buying": 0, "executed_lots": 11, "level": 2}
+    assert evaluate("call_auction_share", sold | {"lots_before": 0, "ordered_lots": 4}) == {
+        "lots": 0
+    }
+
+
+def test_orders_at_the_last_level_are_filled_pro_rata_whoever_came_first():
+    call = CallWorld("alice", "bob", "carol", "dave")
+    call.enter(("alice", BUY, 6, 18), ("bob", BUY, 3, 18), ("carol", BUY, 3, 18))
+    call.enter(("dave", SELL, 7, 18))
+    assert call.strike() == (price_of(18), 7)
+    for name in ("carol", "bob", "alice"):
+        assert call.fill(name, "dave") == Code.APPLIED
+    assert call.held("alice", "bob", "carol", "dave") == [3, 2, 2, -7]
+    assert call.market.status == InstrumentStatus.ACTIVE
+
+
+# The course of a call
+
+
+def test_until_the_time_is_over_prices_find_nothing_and_orders_may_come():
+    call = CallWorld("alice", "bob")
+    call.enter(("alice", BUY, 2, 20), ("bob", SELL, 2, 18))
+    assert call.fill("alice", "bob") == Code.OPERATION_PHASE
+    assert call.tick(GAP, AUCTION_MS - 1) == Code.APPLIED
+    assert (call.market.phase, call.market.price) == (Phase.TALLY, 0)
+    assert call.tick(GAP, 1) == Code.APPLIED
+    assert call.market.phase == Phase.APPLY
+    # Later prices leave the price of the call alone.
+    found = int(call.market.price)
+    assert call.tick(GAP - 1_000_000, 1_000) == Code.APPLIED
+    assert call.market.price == found
+
+
+def test_while_orders_wait_nobody_trades_is_liquidated_or_uncrosses_clr_swp_001():
+    call = CallWorld("alice", "bob")
+    alice, bob = call.traders.values()
+    call.enter(("alice", BUY, 2, 20))
+    world = call.world
+
+    def uncross():
+        fields = {"instrument": 0, "price": 54_000_000, "time": world.time}
+        return world.apply(world.published(Kind.UNCROSS, **fields))
+
+    assert world.apply(world.trade(alice, bob)) == Code.INSTRUMENT_STATUS
+    assert world.apply(world.liquidate(alice, bob)) == Code.GATED
+    world.wait(AUCTION_MS)
+    assert uncross() == Code.OPERATION_OPEN
+    world.wait(AUCTION_MS - 1)
+    assert uncross() == Code.OPERATION_OPEN
+    world.wait(1)
+    assert uncross() == Code.APPLIED
+    assert (call.market.status, call.market.operation) == (InstrumentStatus.ACTIVE, 0)
+    assert not call.market.rows[0].values.any()
+
+
+def test_a_book_that_does_not_cross_lapses_and_the_auction_goes_on_as_without_one():
+    call = CallWorld("alice", "bob")
+    call.enter(("alice", BUY, 2, 18), ("bob", SELL, 2, 20))
+    assert call.tick(58_000_000, AUCTION_MS) == Code.APPLIED
+    row = call.market
+    assert (row.status, row.auction_price, row.operation) == (InstrumentStatus.AUCTION, 0, 0)
+    assert row.auction_end == call.world.time + AUCTION_MS
+    # The same accounts may give new orders to the extension at once.
+    call.world.wait(1_000)
+    call.enter(("alice", BUY, 2, 20), ("bob", SELL, 2, 18))
+    assert call.strike(58_000_000)[1] == 2
+    assert call.fill("alice", "bob") == Code.APPLIED
+
+
+def test_after_the_deadline_a_price_reopens_the_market_and_the_rest_lapses_clr_auc_001():
+    call = CallWorld("alice", "bob", "carol")
+    call.enter(("alice", BUY, 4, 20), ("bob", SELL, 2, 18), ("carol", SELL, 2, 18))
+    assert call.strike() == (price_of(20), 4)
+    assert call.fill("alice", "bob") == Code.APPLIED
+    assert call.tick(GAP, AUCTION_MS - 1) == Code.APPLIED
+    assert call.market.status == InstrumentStatus.AUCTION
+    call.world.wait(1)
+    assert call.fill("alice", "carol") == Code.AUCTION_CLOSED
+    call.world.wait(1)
+    assert call.tick() == Code.APPLIED
+    assert (call.market.status, call.market.stable_price) == (
+        InstrumentStatus.ACTIVE,
+        price_of(20),
+    )
+    assert call.held("alice", "bob", "carol") == [2, -2, 0]
+    assert call.fill("alice", "carol") == Code.NO_OPERATION
+
+
+def test_a_call_that_no_price_came_for_in_time_is_over_at_its_deadline():
+    call = CallWorld("alice", "bob", price_stale_margin_ms=3 * AUCTION_MS)
+    call.enter(("alice", BUY, 4, 20), ("bob", SELL, 4, 18))
+    assert call.tick(52_000_000, 2 * AUCTION_MS) == Code.APPLIED
+    assert (call.market.status, call.market.operation) == (InstrumentStatus.ACTIVE, 0)
+    assert call.fill("alice", "bob") == Code.NO_OPERATION
+
+
+def test_sweeps_over_holders_know_nothing_of_a_call_clr_swp_002():
+    call = CallWorld("alice", "bob")
+    call.enter(("alice", BUY, 2, 20), ("bob", SELL, 2, 18))
+    world, nobody = call.world, {"instrument": 0, "account": 0}
+    for _ in range(2):
+        tally = world.request(Kind.SWEEP_TALLY, payload=(0,), instrument=0)
+        apply = world.request(Kind.SWEEP_APPLY, payload=(0, 0, 0, 0, 0), **nobody)
+        for action in (tally, apply, world.request(Kind.SWEEP_CLOSE, **nobody)):
+            assert world.apply(action) == Code.NO_OPERATION
+        call.strike()
+
+
+# What is kept for an order
+
+
+def free(call, name):
+    with checked():
+        equity, initial, _, _, _ = measure(call.world.state, call.entry(name), 0)
+    return int(equity) - int(initial)
+
+
+def test_margin_is_kept_for_an_order_until_it_is_filled():
+    call = CallWorld("alice", "bob")
+    call.enter(("alice", BUY, 100, 31), ("bob", SELL, 40, 0))
+    # Bought at 59,973,010, 100 lots would be worth 57,500,000 each, and need five in a hundred.
+    kept = 100 * (59_973_010 - GAP) + 100 * GAP // 20
+    assert call.entry("alice").call_margin == kept
+    assert free(call, "alice") == DEPOSIT - kept
+    # Sold at the lowest level nothing but the fall below the mark and the margin are needed.
+    assert call.entry("bob").call_margin == 40 * (GAP - LOW) + 40 * GAP // 20
+    world, alice = call.world, call.traders["alice"]
+    assert world.apply(world.withdraw(alice, DEPOSIT - kept + 1)) == Code.TRANSFER_MARGIN
+    assert world.apply(world.withdraw(alice, DEPOSIT - kept)) == Code.APPLIED
+    # Nearest to the mark of 57,500,000 is level 25; 40 of 100 lots are executed.
+    assert call.strike() == (price_of(25), 40)
+    assert call.fill("alice", "bob") == Code.APPLIED
+    assert call.entry("alice").call_margin == 0
+    assert call.held("alice") == [40]
+    assert free(call, "alice") == kept - 40 * (price_of(25) - GAP) - 40 * GAP // 20
+
+
+def test_what_is_kept_shrinks_with_each_fill():
+    call = CallWorld("alice", "bob", "carol")
+    call.enter(("alice", BUY, 90, 20), ("bob", SELL, 10, 20), ("carol", SELL, 20, 20))
+    kept = int(call.entry("alice").call_margin)
+    call.strike()
+    assert call.fill("alice", "bob") == Code.APPLIED
+    # A third of what is executed.
+    assert call.entry("alice").call_margin == kept - kept // 3
+    assert call.entry("alice").call_filled == 10
+    assert call.fill("alice", "carol") == Code.APPLIED
+    assert call.entry("alice").call_lots == 0
+
+
+def test_the_money_behind_an_order_opens_nothing_else_until_the_call_is_over():
+    call = CallWorld("alice", "bob", amount=10**8)
+    alice, bob = call.traders.values()
+    call.enter(("alice", BUY, 30, 24))
+    world = call.world
+    trade = world.trade(alice, bob, lots=20, instrument=1)
+    assert world.apply(trade) == Code.MARGIN
+    world.wait(2 * AUCTION_MS - 1)
+    assert world.apply(world.price(1, MARK)) == Code.APPLIED
+    assert world.apply(trade) == Code.MARGIN
+    world.wait(1)
+    assert world.apply(trade) == Code.APPLIED
+
+
+def test_an_order_that_reduces_needs_nothing():
+    world = banded()
+    call = CallWorld.__new__(CallWorld)
+    call.world = world
+    call.traders = {name: world.trader(name, 10**8) for name in ("alice", "bob")}
+    alice, bob = call.traders.values()
+    assert world.apply(world.trade(alice, bob, lots=15)) == Code.APPLIED
+    world.wait(1_000)
+    assert world.apply(world.price(0, 45_000_000 - 10_000)) == Code.APPLIED
+    assert world.instrument().status == InstrumentStatus.AUCTION
+    # Alice fell below her initial margin; she may sell, and not buy.
+    order = call.order("alice", BUY, 1, 45_000_000)
+    assert world.apply(order) == Code.MARGIN
+    assert world.apply(call.order("alice", SELL, 15, 45_000_000)) == Code.APPLIED
+    assert call.entry("alice").call_margin == 0
+
+
+def test_an_order_that_its_account_can_no_longer_bear_is_not_filled_clr_mrg_001():
+    call = CallWorld("alice", "bob", amount=10**8, price_jump_ppm=PPM)
+    assert call.world.apply(call.world.deposit(call.traders["bob"], DEPOSIT)) == Code.APPLIED
+    call.enter(("alice", BUY, 30, 20), ("bob", SELL, 30, 18))
+    call.strike(52_500_000)
+    assert call.fill("alice", "bob") == Code.MARGIN
+    assert call.tick(GAP, 1_000) == Code.APPLIED
+    assert call.fill("alice", "bob") == Code.APPLIED
+
+
+def test_a_session_key_spends_what_its_order_would_open():
+    call = CallWorld("alice", "bob")
+    world, alice = call.world, call.traders["alice"]
+    grant = {
+        "account": alice.account,
+        "key": int.from_bytes(address_of("bot"), "big"),
+        "scope": int(Scope.TRADE),
+        "first_instrument": 0,
+        "last_instrument": 1,
+        "limit": 3 * price_of(20),
+        "key_expiry": world.time + AUCTION_MS,
+    }
+    assert world.apply(world.request(Kind.KEY_GRANT, alice.key, **grant)) == Code.APPLIED
+    fields = {"account": alice.account, "instrument": 0, "side": BUY, "price": price_of(20)}
+
+    def order(lots):
+        return world.apply(world.request(Kind.CALL_ORDER, key_of("bot"), lots=lots, **fields))
+
+    assert order(4) == Code.KEY_CAP
+    assert order(3) == Code.APPLIED
+    assert call.entry("alice").keys[0].limit == 0
+
+
+def test_an_expiry_ends_a_call_clr_trd_004():
+    world = OptionWorld(band_ppm=100_000, stable_rate_ppm=200_000, price_jump_ppm=PPM)
+    alice, bob = world.trader("alice"), world.trader("bob")
+    world.time = EXPIRY_MS - 2_000
+    for market, mark in ((0, MARK), (FUTURE, MARK)):
+        assert world.apply(world.price(market, mark)) == Code.APPLIED
+    assert world.apply(world.trade(alice, bob, instrument=FUTURE)) == Code.APPLIED
+    world.wait(1_000)
+    assert world.apply(world.price(FUTURE, 60_000_000)) == Code.APPLIED
+    order = {"instrument": FUTURE, "side": BUY, "lots": 1, "price": 55_000_000}
+    order |= {"account": alice.account}
+    assert world.apply(world.request(Kind.CALL_ORDER, alice.key, **order)) == Code.APPLIED
+    world.wait(1_000)
+    order |= {"account": bob.account}
+    late = world.request(Kind.CALL_ORDER, bob.key, **order)
+    assert world.apply(late) == Code.INSTRUMENT_STATUS
+    assert world.apply(world.price(0, MARK)) == Code.APPLIED
+    assert world.apply(world.request(Kind.EXPIRE, instrument=FUTURE)) == Code.APPLIED
+    row = world.instrument(FUTURE)
+    assert (row.status, row.operation) == (InstrumentStatus.SETTLING, 0)
+    assert not row.rows[0].values.any()
+
+
+# Rejections
+
+
+def market(**values):
+    def fault(case):
+        for name, value in values.items():
+            setattr(case.world.instrument(), name, value)
+
+    return fault
+
+
+class Ordering(Case):
+    """Alice orders ten lots; carol may come to sign as her session key."""
+
+    def prepare(self):
+        self.call = CallWorld("alice", "bob")
+        self.world = self.call.world
+        self.row = self.call.entry("alice")
+        self.changes = {"sequence": 1_000, "price": price_of(20)}
+        self.signer = "alice"
+
+    def action(self):
+        fields = {"account": 0, "instrument": 0, "side": BUY, "lots": 10}
+        return self.world.request(Kind.CALL_ORDER, key_of(self.signer), **fields | self.changes)
+
+
+def by_key(case, **bounds):
+    key = case.row.keys[0]
+    if case.row.key_count == 0:
+        case.row.key_count = 1
+        key.address = pieces(bytes(12) + address_of("carol"))
+        key.scope, key.limit, key.expiry = int(Scope.TRADE), 1 << 60, case.world.time * 2
+        key.last_instrument = 1 << 20
+    for name, value in bounds.items():
+        key[name] = value
+    if case.signer == "alice":
+        case.signer = "carol"
+
+
+def standing(case):
+    case.row.call_instrument, case.row.call_lots = 1, 1
+    case.row.call_until = case.world.time + 1
+
+
+def poor(case):
+    """Ten lots at level 20 need 28.75 and cost less than the mark."""
+    taken = int(case.row.cash) - 10**7
+    case.row.cash -= taken
+    case.call.entry("bob").cash += taken
+
+
+def forged(case):
+    case.signer = "mallory"
+
+
+ORDER_FAULTS = {
+    **COMMON,
+    Code.NO_ACCOUNT: lambda case: case.changes.update(account=99),
+    Code.NO_INSTRUMENT: lambda case: case.changes.update(instrument=3),
+    Code.EXPIRED: lambda case: case.changes.update(expiry=START_MS - 1),
+    Code.BAD_SIGNATURE: forged,
+    Code.KEY_SCOPE: lambda case: by_key(case, scope=int(Scope.CANCEL)),
+    Code.STALE_SEQUENCE: lambda case: setattr(case.row, "request_sequence", 1_000),
+    Code.INSTRUMENT_STATUS: market(status=InstrumentStatus.ACTIVE),
+    Code.AUCTION_CLOSED: market(auction_end=START_MS),
+    Code.OPERATION_OPEN: market(operation=Operation.DELEVERAGE),
+    Code.ORDER_STANDS: standing,
+    Code.PRICE_STALE: market(price_time=START_MS - 60_001),
+    Code.OFF_TICK: lambda case: case.changes.update(price=case.changes["price"] + 1),
+    Code.PRICE_BAND: lambda case: case.changes.update(price=10 + case.changes["price"] % 10),
+    Code.POSITION_CAP: market(position_cap=9),
+    Code.OPEN_INTEREST_CAP: market(open_interest_cap=9),
+    Code.MARGIN: poor,
+    Code.KEY_CAP: lambda case: by_key(case, limit=10 * price_of(20) - 1),
+}
+ORDER_PRECEDENCE = list(ORDER_FAULTS)
+
+
+@pytest.mark.parametrize("code", ORDER_PRECEDENCE)
+def test_an_order_that_breaks_one_rule_is_rejected_with_its_code(code):
+    assert outcome(Ordering, ORDER_FAULTS, code) == code
+
+
+@pairs(ORDER_FAULTS, ORDER_PRECEDENCE)
+def test_of_two_broken_rules_of_an_order_the_first_is_named(first, second):
+    assert outcome(Ordering, ORDER_FAULTS, second, first) == first
+
+
+def test_an_order_is_given_once_and_one_at_a_time_clr_auc_003():
+    call = CallWorld("alice")
+    order = call.order("alice", BUY, 1, level=20)
+    assert call.world.apply(order) == Code.APPLIED
+    assert call.world.apply(order) == Code.STALE_SEQUENCE
+    assert call.world.apply(call.order("alice", SELL, 1, level=20)) == Code.ORDER_STANDS
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "expected"),
+    [
+        (BUY, LOW - 10, Code.PRICE_BAND),
+        (BUY, LOW, Code.APPLIED),
+        (BUY, PRICE_MAX - 6, Code.APPLIED),
+        (SELL, price_of(TOP) + 10, Code.PRICE_BAND),
+        (SELL, price_of(TOP), Code.APPLIED),
+        (SELL, 10, Code.APPLIED),
+    ],
+)
+def test_an_order_that_reaches_no_level_is_refused_clr_trd_010(side, price, expected):
+    call = CallWorld("alice")
+    assert PRICE_MAX % 10 == 6
+    assert call.world.apply(call.order("alice", side, 1, price)) == expected
+
+
+def test_a_side_takes_no_more_than_could_be_opened_clr_trd_015():
+    call = CallWorld("alice", "bob", "carol")
+    call.market.open_interest_cap = 9
+    call.enter(("alice", BUY, 9, 20))
+    assert call.world.apply(call.order("bob", BUY, 1, level=20)) == Code.OPEN_INTEREST_CAP
+    assert call.world.apply(call.order("bob", SELL, 10, level=20)) == Code.OPEN_INTEREST_CAP
+    assert call.world.apply(call.order("bob", SELL, 9, level=20)) == Code.APPLIED
+
+
+def test_an_owners_limit_binds_orders_of_a_call_clr_trd_016():
+    call = CallWorld("alice", owner_limit=10 * GAP)
+    assert call.world.apply(call.order("alice", BUY, 11, level=20)) == Code.OWNER_LIMIT
+    assert call.world.apply(call.order("alice", BUY, 10, level=20)) == Code.APPLIED
+
+
+def test_a_pools_market_has_no_call():
+    call = CallWorld("alice")
+    call.market.pool = 1
+    assert call.world.apply(call.order("alice", BUY, 1, level=20)) == Code.INSTRUMENT_STATUS
+
+
+class Filling(Case):
+    """Alice bought and bob sold in a call that found its price."""
+
+    def prepare(self):
+        self.call = CallWorld("alice", "bob")
+        self.world = self.call.world
+        self.call.enter(("alice", BUY, 10, 20), ("bob", SELL, 10, 18))
+        self.call.strike()
+        self.row = self.call.entry("alice")
+        self.changes = {}
+
+    def action(self):
+        fields = {"buyer": 0, "seller": 1, "instrument": 0}
+        return self.world.request(Kind.CALL_FILL, **fields | self.changes)
+
+
+def without_call(case):
+    with checked():
+        close_call(case.world.instrument())
+
+
+def with_itself(case):
+    case.call.entry("bob").owner = case.row.owner
+
+
+FILL_FAULTS = {
+    **COMMON,
+    Code.NO_ACCOUNT: lambda case: case.changes.update(seller=99),
+    Code.NO_INSTRUMENT: lambda case: case.changes.update(instrument=3),
+    Code.NO_OPERATION: without_call,
+    Code.OPERATION_PHASE: market(phase=Phase.TALLY),
+    Code.AUCTION_CLOSED: lambda case: market(deadline=case.world.time)(case),
+    Code.SELF_TRADE: with_itself,
+    Code.ORDER_DEAD: lambda case: setattr(case.call.entry("bob"), "call_filled", 10),
+    Code.INSTRUMENT_STATUS: market(status=InstrumentStatus.ACTIVE),
+    Code.PRICE_STALE: market(price_time=START_MS - 60_001),
+    Code.POSITION_CAP: market(position_cap=9),
+    Code.OPEN_INTEREST_CAP: market(open_interest_cap=9),
+    Code.MARGIN: poor,
+}
+FILL_PRECEDENCE = list(FILL_FAULTS)
+
+
+@pytest.mark.parametrize("code", FILL_PRECEDENCE)
+def test_a_fill_that_breaks_one_rule_is_rejected_with_its_code(code):
+    assert outcome(Filling, FILL_FAULTS, code) == code
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pair
+        for pair in combinations(FILL_PRECEDENCE, 2)
+        # Without a call nothing else of it can be wrong.
+        if Code.NO_OPERATION not in pair
+    ],
+)
+def test_of_two_broken_rules_of_a_fill_the_first_is_named(first, second):
+    assert outcome(Filling, FILL_FAULTS, second, first) == first
