@@ -2,11 +2,9 @@
 
 from clearing.codes import Code, InstrumentStatus, Kind, Side
 from tests.attacks.test_prices_court import CourtWorld
+from tests.support.calls import AUCTION_MS, GAP
 from tests.support.options import EXPIRY_MS, FUTURE
 from tests.support.world import MARK, address_of
-
-AUCTION_MS = 300_000
-GAP = 57_500_000
 
 
 def gapped(**changes):

@@ -4,8 +4,7 @@ import pytest
 
 from clearing.codes import Code, Kind, Side
 from node.explain import explain
-from tests.clearing.law.test_bands import AUCTION_MS
-from tests.clearing.law.test_calls import BUY, GAP, LOW, SELL, CallWorld, price_of
+from tests.support.calls import AUCTION_MS, BUY, GAP, LOW, SELL, CallWorld, price_of
 
 
 def explained(call, action):

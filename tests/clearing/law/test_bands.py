@@ -24,16 +24,11 @@ from clearing.price_gates import (
 )
 from clearing.units import PPM, PRICE_MAX
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
+from tests.support.calls import AUCTION_MS, banded
 from tests.support.world import MARK, PUBLISHERS, START_MS, World
 
 HOUR_MS = 3_600_000
-AUCTION_MS = 300_000
 ASSET_PRICES = 1 << 31
-
-
-def banded(**changes):
-    """A tenth of a band around a stable price that moves by a fifth of itself in an hour."""
-    return World(**{"band_ppm": 100_000, "stable_rate_ppm": 200_000, **changes})
 
 
 def gapped(**changes):
