@@ -176,7 +176,8 @@ def deal_of(state: State, action: Action, memory: Memory) -> Deal:
     """Return what the action was about; see `Deal`. All 0 if it was about nothing of that.
 
     A liquidation's cash is what its keeper paid (negative: got), penalty and all: nothing else
-    changes a keeper's cash. Its price is that a lot, rounded down.
+    changes a keeper's cash. Its price is that a lot, rounded down; so is that of a call's fill, whose
+    buyer pays nothing else.
     """
     if action.kind == Kind.TRADE:
         return action.price, 0, 0, 0
@@ -188,7 +189,7 @@ def deal_of(state: State, action: Action, memory: Memory) -> Deal:
         if holder_of(pool, state.instruments[action.instrument]) == pool.sleeve:
             lent = -rest_of(state, memory, pool.account)
         return 0, 0, -rest_of(state, memory, action.account), lent
-    if not is_liquidation(action):
+    if not is_liquidation(action) and action.kind != Kind.CALL_FILL:
         return 0, 0, 0, 0
     old = memory.before[action.account]
     new = state.accounts[action.account]
@@ -305,7 +306,7 @@ def write_move(
 def kind_of_move(action: Action) -> int:
     """Return what it is that moves lots."""
     kind = LineKind.SETTLEMENT
-    if action.kind == Kind.TRADE:
+    if action.kind == Kind.TRADE or action.kind == Kind.CALL_FILL:
         kind = LineKind.FILL
     elif is_liquidation(action):
         kind = LineKind.LIQUIDATION
@@ -481,7 +482,7 @@ def names_pair(action: Action) -> bool:
     """Tell whether the action is between its account and its counterparty."""
     kind = action.kind
     between = kind == Kind.TRANSFER or kind == Kind.CONVERT or kind == Kind.AUCTION_BID
-    return bool(between or is_liquidation(action))
+    return bool(between or kind == Kind.CALL_FILL or is_liquidation(action))
 
 
 @law

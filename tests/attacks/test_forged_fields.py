@@ -38,7 +38,17 @@ RECORDS = {
 NOT_IN_A_LEAF = {"page_rows", "known", "digest", "withdrawals_root", "cells"}
 # What this arena's accounts and markets have none of: no leaf names it then.
 NONE_HERE = {
-    "accounts": {"collaterals", "keys"},
+    "accounts": {
+        "collaterals",
+        "keys",
+        "call_instrument",
+        "call_level",
+        "call_before",
+        "call_filled",
+        "call_margin",
+        "call_opened",
+        "call_until",
+    },
     "instruments": {
         "rows",
         "phase",

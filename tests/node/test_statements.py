@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from clearing import eip712
-from clearing.codes import Code, Fund, Kind
+from clearing.codes import Code, Fund, Kind, Side
 from clearing.decode import pack, recover_signers
 from clearing.genesis import Genesis, GenesisInstrument, GenesisTier
 from clearing.keys import address_of, sign
@@ -32,6 +32,7 @@ from clearing.messages import (
     Withdraw,
     action_hash,
 )
+from clearing.requests import Request
 from node.account_risk import risk_message
 from node.batcher import BatchPolicy
 from node.events import Publish
@@ -88,8 +89,8 @@ def signed(message, key):
 class Books:
     """A sequencer in one thread, and the ledger that follows it."""
 
-    def __init__(self) -> None:
-        self.genesis = two_markets()
+    def __init__(self, **changes: int) -> None:
+        self.genesis = replace(two_markets(), **changes)
         self.sequencer = Sequencer(
             Engine(self.genesis, 2),
             Limits(99, 1 << 20, 99, 1 << 20, 99, 1),
@@ -184,9 +185,9 @@ class Books:
         return [(LineKind(int(line.kind)), int(line.amount)) for line in self.lines(account)]
 
 
-def opened() -> Books:
+def opened(**changes: int) -> Books:
     """A rich account, two small ones and a fourth, with prices of both markets."""
-    books = Books()
+    books = Books(**changes)
     for account, amount in enumerate((RICH, SMALL, SMALL, RICH)):
         assert books.deposit(account, amount) == [0]
     for instrument in range(MARKETS):
@@ -258,6 +259,28 @@ def test_a_liquidation_names_price_fee_and_who_took_over():
     assert (failing.role, failing.counterparty, failing.lots, failing.price) == (
         Role.LIQUIDATED, 3, -taken, at,
     )  # fmt: skip
+
+
+def test_a_fill_of_a_call_names_its_price_and_the_other_side():
+    books = opened(band_ppm=100_000, stable_rate_ppm=0, band_auction_ms=1_000)
+    books.time_ms += 1
+    books.price(0, 60_000_000, 60_000_000)
+    for account, side, limit in ((3, Side.BUY, 55_000_000), (0, Side.SELL, 52_000_000)):
+        fields = {"account": account, "instrument": 0, "side": side, "lots": 4, "price": limit}
+        fields |= {"sequence": books.number(), "expiry": FAR}
+        order = Request.of(Kind.CALL_ORDER, **fields)
+        signature = sign(KEYS[account], eip712.digest(DOMAIN, order.struct_hash()))
+        assert books.run(replace(order, signatures=(signature,)).encode()) == [0]
+    books.time_ms += 1_000
+    books.price(0, 60_000_000, 60_000_000)
+    at = int(books.state.instruments[0].price)
+    assert 52_000_000 <= at <= 55_000_000
+    assert books.run(Request.of(Kind.CALL_FILL, buyer=3, seller=0, instrument=0).encode()) == [0]
+    assert books.told(3)[1:] == [(LineKind.FILL, -4 * at)]
+    assert books.told(0)[1:] == [(LineKind.FILL, 4 * at)]
+    bought, sold = books.lines(3)[1], books.lines(0)[1]
+    assert (bought.lots, bought.price, bought.counterparty) == (4, at, 0)
+    assert (sold.lots, sold.price, sold.counterparty) == (-4, at, 3)
 
 
 def test_what_insurance_pays_for_a_bankrupt_account_is_a_line_of_its_own():

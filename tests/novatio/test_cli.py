@@ -71,7 +71,7 @@ def test_the_nouns_and_verbs_are_those_of_the_handbook():
         "account fees", "account funding", "account margin-calls", "trade explain",
         "asset list", "account collateral", "account optimise", "force withdraw", "force cancel",
         "force close", "force liquidate",
-        "pool show", "pool deposit", "pool withdraw", "pool trade",
+        "pool show", "pool deposit", "pool withdraw", "pool trade", "call order", "call fill",
     }  # fmt: skip
 
 
