@@ -176,8 +176,8 @@ def deal_of(state: State, action: Action, memory: Memory) -> Deal:
     """Return what the action was about; see `Deal`. All 0 if it was about nothing of that.
 
     A liquidation's cash is what its keeper paid (negative: got), penalty and all: nothing else
-    changes a keeper's cash. Its price is that a lot, rounded down; so is that of a call's fill, whose
-    buyer pays nothing else.
+    changes a keeper's cash. Its price is that a lot, rounded down; so is that of a call's fill,
+    whose buyer pays nothing else.
     """
     if action.kind == Kind.TRADE:
         return action.price, 0, 0, 0

@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import grpc
 import numpy as np
@@ -89,7 +90,7 @@ def signed(message, key):
 class Books:
     """A sequencer in one thread, and the ledger that follows it."""
 
-    def __init__(self, **changes: int) -> None:
+    def __init__(self, **changes: Any) -> None:
         self.genesis = replace(two_markets(), **changes)
         self.sequencer = Sequencer(
             Engine(self.genesis, 2),
@@ -185,7 +186,7 @@ class Books:
         return [(LineKind(int(line.kind)), int(line.amount)) for line in self.lines(account)]
 
 
-def opened(**changes: int) -> Books:
+def opened(**changes: Any) -> Books:
     """A rich account, two small ones and a fourth, with prices of both markets."""
     books = Books(**changes)
     for account, amount in enumerate((RICH, SMALL, SMALL, RICH)):
@@ -266,7 +267,13 @@ def test_a_fill_of_a_call_names_its_price_and_the_other_side():
     books.time_ms += 1
     books.price(0, 60_000_000, 60_000_000)
     for account, side, limit in ((3, Side.BUY, 55_000_000), (0, Side.SELL, 52_000_000)):
-        fields = {"account": account, "instrument": 0, "side": side, "lots": 4, "price": limit}
+        fields: dict[str, Any] = {
+            "account": account,
+            "instrument": 0,
+            "side": side,
+            "lots": 4,
+            "price": limit,
+        }
         fields |= {"sequence": books.number(), "expiry": FAR}
         order = Request.of(Kind.CALL_ORDER, **fields)
         signature = sign(KEYS[account], eip712.digest(DOMAIN, order.struct_hash()))
