@@ -99,7 +99,7 @@ class Book(NamedTuple):
 
     nodes int64[n, 4], offsets int64[7, levels], depths int64[7]: a ``Forest`` of accounts,
     instruments, funds, withdrawals, underlyings, assets and pools. For ``rows`` leaves in flight:
-    keys int64[rows], groups int64[rows, 16], digests int64[rows, 4], leaves int64[rows, 280],
+    keys int64[rows], groups int64[rows, 16], digests int64[rows, 4], leaves int64[rows, 284],
     lengths int64[rows]. ``long_leaf`` int64[872] is for one underlying.
     ``words`` int64[36], nine words, stands under the state root; ``root`` int64[4] is it.
     ``globals_leaf`` int64[40] is the leaf under it; ``withdrawals`` int64[1] counts the withdrawals

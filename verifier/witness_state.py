@@ -321,7 +321,7 @@ class WitnessState:
 
 @kernel_entry
 def load_leaves(state: State, rows: Pieces, lengths: Pieces, counts: Pieces, again: Pieces) -> int:
-    """Load rows int64[n, 280]: globals, params, funds, accounts, pages, instruments, assets, pools.
+    """Load rows int64[n, 284]: globals, params, funds, accounts, pages, instruments, assets, pools.
 
     ``counts`` int64[7] says how many of each from funds on. Returns LOADED, or the first row that
     is not the encoding of what was read from it.
@@ -530,7 +530,7 @@ def _room_for(accounts: int, instruments: int, underlyings: int) -> State:
 
 
 def _to_rows(leaves: WitnessLeaves) -> tuple[Pieces, Pieces]:
-    """Return (rows int64[n, 280], lengths int64[n]) of all leaves but the underlyings, in order."""
+    """Return (rows int64[n, 284], lengths int64[n]) of all leaves but the underlyings, in order."""
     every = [
         leaves.globals,
         leaves.params,

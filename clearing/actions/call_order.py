@@ -45,6 +45,7 @@ from clearing.layout import Grid
 from clearing.lookup import ABSENT, find_account, find_instrument, lots_of
 from clearing.margin import grows, is_legal, measure
 from clearing.orders import opened_lots
+from clearing.owner_groups import is_held
 from clearing.positions import move_lots
 from clearing.records import Account, Action, Instrument, State
 from clearing.units import LOTS_MAX
@@ -153,7 +154,7 @@ def check_filled(
     if not is_legal(after.mode, grown, old, (equity, initial, maintenance)):
         return Code.MARGIN, 0
     limit = state.params[0].owner_limit
-    if grown and 0 < limit < gross:
+    if grown and (0 < limit < gross or is_held(state, after, instrument.id)):
         return Code.OWNER_LIMIT, 0
     # Equity falls by no more than the bounded value of the order, margins are within 2^62.
     return Code.APPLIED, max(0, old_equity - equity + initial - old_initial)

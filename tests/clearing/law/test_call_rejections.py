@@ -139,6 +139,14 @@ def test_an_owners_limit_binds_orders_of_a_call_clr_trd_016():
     assert call.world.apply(call.order("alice", BUY, 10, level=20)) == Code.APPLIED
 
 
+def test_an_account_that_is_held_orders_nothing_that_grows_clr_trd_016():
+    call = CallWorld("alice")
+    call.entry("alice").hold_until = call.world.time + 1
+    assert call.world.apply(call.order("alice", BUY, 1, level=20)) == Code.OWNER_LIMIT
+    call.world.wait(1)
+    assert call.world.apply(call.order("alice", BUY, 1, level=20)) == Code.APPLIED
+
+
 def test_a_pools_market_has_no_call():
     call = CallWorld("alice")
     call.market.pool = 1
