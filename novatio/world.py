@@ -172,6 +172,9 @@ class World:
             drift_ms=4 * self.block_ms,
             # A thousand blocks, but no longer than the court lets a forced message wait.
             forced_delay_ms=min(1_000 * self.block_ms, GATE_PASS_MS - 1),
+            open_lag_ms=1_000 * self.block_ms,
+            freeze_lag_ms=4_000 * self.block_ms,
+            law_delay_ms=4_000 * self.block_ms,
         )
 
 

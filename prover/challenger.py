@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from prover.replica import Judgement, Replica, Verdict
 from verifier.base_layer import BatchView, Head, Heads
-from verifier.court import BatchStatus
+from verifier.batches import BatchStatus
 from verifier.evidence import EvidenceError, check_bad_step
 from verifier.header import Header
 from verifier.withheld import answer_closes, ask_closes

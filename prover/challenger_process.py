@@ -29,7 +29,7 @@ from prover.gather import Gathered, StepSource, asks_of, gather, wanted_of
 from prover.replica import Replica, Verdict
 from verifier import gas
 from verifier.base_layer import LIST_MAX, BaseLayer, BatchView, Head
-from verifier.court import BatchStatus
+from verifier.batches import BatchStatus
 from verifier.errors import CourtError, Refused, TransactionError
 from verifier.header import Header
 from verifier.transactions import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from clearing.codes import Tag
+from clearing.codes import Scope, Tag
 from clearing.encoding import Field, MalformedBytes, Reader, raw
 from clearing.keccak import tagged_hash
 from clearing.leaves import ACCOUNT_PIECES_MAX
@@ -18,6 +18,7 @@ _RISK = struct.Struct(">qqqq")
 _POSITION = struct.Struct(">IiQqq")
 _COLLATERAL = struct.Struct(">qqqq")
 _KEY = struct.Struct(">q4x20sqq16x")
+_SCOPE_BITS = 48  # below the scope in a key's first piece
 _LEAF_VERSION = 1
 _WORDS = Field("words", 1, 3, ACCOUNT_PIECES_MAX // 4)
 _SIBLINGS = Field("siblings", 1, 0, 3 * ACCOUNTS_DEPTH)
@@ -47,6 +48,7 @@ class ProvenAccount:
     """An account as its leaf says. Cash in micro-quote; ``pages`` maps page number to page hash.
 
     ``keys`` are the addresses of its session keys, and first of the key in the owner's place.
+    ``recipient`` is who its withdrawals go to: that key's address if there is one, else the owner.
     """
 
     id: int
@@ -60,6 +62,7 @@ class ProvenAccount:
     pages: dict[int, bytes]
     collaterals: tuple[ProvenCollateral, ...] = ()
     keys: tuple[bytes, ...] = ()
+    recipient: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,17 @@ def decode_account_leaf(leaf: bytes) -> ProvenAccount:
             for start in range(collaterals_at, keys_at, _COLLATERAL.size)
         ),
         keys=tuple(_KEY.unpack_from(leaf, start)[1] for start in range(keys_at, size, _KEY.size)),
+        recipient=_recipient(leaf, owner, keys_at, keys),
     )
+
+
+def _recipient(leaf: bytes, owner: bytes, keys_at: int, keys: int) -> bytes:
+    """Return the key that took the owner's place, or the owner."""
+    if keys:
+        terms, address, *_ = _KEY.unpack_from(leaf, keys_at)
+        if terms >> _SCOPE_BITS == Scope.ROOT:
+            return bytes(address)
+    return owner
 
 
 def _position(leaf: bytes, start: int) -> ProvenPosition:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from verifier.batches import BatchView, Heads
 from verifier.bonds import BondTotals
 from verifier.chain import Head, HeadChange, Receipt, SimulatedChain
 from verifier.config import CourtConfig
-from verifier.court import BatchView, Heads
 from verifier.events import BatchReverted
+from verifier.exit_house import ExitTotals, FiledClaim
 from verifier.exits import Solvency
+from verifier.freeze import Mode, Standing
 from verifier.inbox import InboxEntry
 from verifier.ledger import AccountView
 from verifier.withheld import Ask
@@ -29,13 +31,17 @@ __all__ = [
     "BatchView",
     "BlockView",
     "BondTotals",
+    "ExitTotals",
+    "FiledClaim",
     "Head",
     "HeadChange",
     "Heads",
     "InProcessBaseLayer",
     "InboxEntry",
+    "Mode",
     "Receipt",
     "Solvency",
+    "Standing",
 ]
 
 LIST_MAX = 1_024  # entries that one list call answers, however many were asked for
@@ -122,7 +128,16 @@ class BaseLayer(Protocol):
     def reverts(
         self, first_generation: int, limit: int, at: bytes | None = None
     ) -> list[BatchReverted]:
-        """Return what ended each generation from `first_generation` on."""
+        """Return the falls that ended generations from `first_generation` on."""
+
+    def standing(self, at: bytes | None = None) -> Standing:
+        """Return who runs the house, how late its clock is, and what may happen when."""
+
+    def exit_totals(self, at: bytes | None = None) -> ExitTotals:
+        """Return the sums of the exit; zeros before it."""
+
+    def exit_claim(self, account: int, at: bytes | None = None) -> FiledClaim | None:
+        """Return the claim that was filed for an account in the exit, or None."""
 
 
 class InProcessBaseLayer:
@@ -233,6 +248,22 @@ class InProcessBaseLayer:
     def reverts(
         self, first_generation: int, limit: int, at: bytes | None = None
     ) -> list[BatchReverted]:
-        """Return what ended each generation from `first_generation` on."""
+        """Return the falls that ended generations from `first_generation` on."""
         with self.chain.at(at):
             return self.chain.court.reverts(first_generation, min(limit, LIST_MAX))
+
+    def standing(self, at: bytes | None = None) -> Standing:
+        """Return who runs the house, how late its clock is, and what may happen when."""
+        with self.chain.at(at):
+            block = self.chain.block_of(self.chain.head().hash if at is None else at)
+            return self.chain.court.standing(0 if block is None else block.time_ms)
+
+    def exit_totals(self, at: bytes | None = None) -> ExitTotals:
+        """Return the sums of the exit; zeros before it."""
+        with self.chain.at(at):
+            return self.chain.court.house.totals()
+
+    def exit_claim(self, account: int, at: bytes | None = None) -> FiledClaim | None:
+        """Return the claim that was filed for an account in the exit, or None."""
+        with self.chain.at(at):
+            return self.chain.court.house.claim(account)

@@ -8,7 +8,7 @@ service that shares it holds a lock.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -17,9 +17,10 @@ from typing import NamedTuple
 from clearing.keccak import keccak256
 from verifier import gas, transactions
 from verifier.batch import Opening
+from verifier.call import Call
 from verifier.chain_file import ChainFile, Record, RecordKind
 from verifier.config import CourtConfig
-from verifier.court import Call, Court, EvidenceCheck
+from verifier.court import Court
 from verifier.errors import (
     BlockUnknown,
     ChainFileCorrupt,
@@ -30,7 +31,7 @@ from verifier.errors import (
     VerifierError,
 )
 from verifier.events import Event
-from verifier.evidence import check_bad_step
+from verifier.laws import LAWS, EvidenceCheck
 from verifier.ledger import Ledger
 from verifier.mempool import Mempool
 from verifier.posting import BlockContext
@@ -136,14 +137,14 @@ class SimulatedChain:
         clock: Clock,
         seed: int = 0,
         file: ChainFile | None = None,
-        check: EvidenceCheck = check_bad_step,
+        laws: Mapping[int, EvidenceCheck] = LAWS,
     ) -> None:
         self.config = config
         self.clock = clock
         self.mempool = Mempool(config.mempool_max)
         self._log = UndoLog()
         self.ledger = Ledger(self._log)
-        self.court = Court(config, genesis, self.ledger, self._log, check)
+        self.court = Court(config, genesis, self.ledger, self._log, laws)
         self._seed = seed
         self._forks = 0
         self._finalised = 0
@@ -466,31 +467,58 @@ class SimulatedChain:
         )
 
     def _call(self, body: transactions.Body, call: Call) -> tuple[Event, ...]:
+        if isinstance(body, transactions.Faucet):
+            self.ledger.mint(body.recipient, body.native, body.token, body.asset)
+            return ()
+        if isinstance(body, transactions.SettleAsk):
+            return self.court.settle_ask(call, body.batch_id, body.step)
+        return (self._court_call(body, call),)
+
+    def _court_call(self, body: transactions.CourtBody, call: Call) -> Event:
         court = self.court
         match body:
-            case transactions.Faucet(recipient, native, token, asset):
-                self.ledger.mint(recipient, native, token, asset)
-                return ()
             case transactions.Force(request):
-                return (court.force(call, request),)
+                return court.force(call, request)
             case transactions.Deposit(owner, subaccount, asset, amount):
-                return (court.deposit(call, owner, subaccount, asset, amount),)
+                return court.deposit(call, owner, subaccount, asset, amount)
             case transactions.PostBatch(bond, header, opening, data):
-                return (court.post_batch(call, bond, header, opening, data),)
+                return court.post_batch(call, bond, header, opening, data)
             case transactions.ProveFraud(batch_id, evidence):
-                return (court.prove_fraud(call, batch_id, evidence),)
+                return court.prove_fraud(call, batch_id, evidence)
             case transactions.Finalise(batch_id):
-                return (court.finalise(call, batch_id),)
+                return court.finalise(call, batch_id)
             case transactions.ClaimWithdrawal(batch_id, index, leaf, siblings):
-                return (court.claim_withdrawal(call, batch_id, index, leaf, siblings),)
+                return court.claim_withdrawal(call, batch_id, index, leaf, siblings)
             case transactions.ClaimCredit():
-                return (court.claim_credit(call),)
+                return court.claim_credit(call)
             case transactions.AskStep(batch_id, wanted):
-                return (court.ask_step(call, batch_id, wanted),)
+                return court.ask_step(call, batch_id, wanted)
             case transactions.AnswerStep(batch_id, step, step_bytes):
-                return (court.answer_step(call, batch_id, step, step_bytes),)
-            case transactions.SettleAsk(batch_id, step):
-                return court.settle_ask(call, batch_id, step)
+                return court.answer_step(call, batch_id, step, step_bytes)
+            case transactions.RotateSequencer(sequencer):
+                return court.rotate_sequencer(call, sequencer)
+            case transactions.NameSuccessor(successor):
+                return court.name_successor(call, successor)
+            case transactions.AcceptHandover():
+                return court.accept_handover(call)
+            case transactions.AnnounceLaw(version, number):
+                return court.announce_law(call, version, number)
+            case transactions.OpenPosting():
+                return court.open_posting(call)
+            case transactions.ClosePosting():
+                return court.close_posting(call)
+            case transactions.Freeze():
+                return court.freeze(call)
+            case transactions.BeginExit(opening):
+                return court.begin_exit(call, opening)
+            case transactions.ClaimExit(claim):
+                return court.claim_exit(call, claim)
+            case transactions.PayExit(account):
+                return court.pay_exit(call, account)
+            case transactions.TakeSurplus(asset):
+                return court.take_surplus(call, asset)
+            case transactions.RefundDeposit(index):
+                return court.refund_deposit(call, index)
 
     # The file
 

@@ -16,6 +16,7 @@ from verifier.committee import NO_COMMITTEE, Committee
 from verifier.errors import ConfigError
 
 ADDRESS_BYTES = 20
+ADDRESSES = ("settlement", "sequencer", "operator", "beneficiary")
 INTEGER_MAX = (1 << 62) - 1
 BATCH_STEPS_MAX = 4_096  # docs/protocol.md, section 9
 BATCH_BYTES_MAX = 32 << 20  # with its transaction, well within one message of the service
@@ -33,15 +34,19 @@ GIGA = 10**9
 class CourtConfig:
     """Everything about a court that is decided when it is deployed.
 
-    `sequencer` is the only address that may post, `settlement` the court's own. `batch_gap_blocks`
-    is the pace that the poster keeps on average: with it `max_unfinalised` never holds up an honest
-    sequencer, which is checked. `proof_fee_per_gas` is the fee that half a bond must pay a worst
-    proof at, four times over. Raises ConfigError with every contradiction found.
+    `operator` runs the house at first and `sequencer` is the key that it posts with; both may
+    change (`verifier.registry`). `settlement` is the court's own address, `beneficiary` who gets
+    what is left when an exit ends. `batch_gap_blocks` is the pace that the poster keeps on average:
+    with it `max_unfinalised` never holds up an honest sequencer, which is checked.
+    `proof_fee_per_gas` is the fee that half a bond must pay a worst proof at, four times over.
+    Raises ConfigError with every contradiction found.
     """
 
     chain_id: int
     settlement: bytes
     sequencer: bytes
+    operator: bytes
+    beneficiary: bytes
     law_version: int = LAW_VERSION
 
     challenge_window_blocks: int
@@ -57,6 +62,14 @@ class CourtConfig:
     drift_ms: int
     forced_delay_ms: int
     reference_age_blocks: int
+
+    # Lags of the tip's clock behind the base layer beyond which anyone may open posting, or freeze.
+    open_lag_ms: int
+    freeze_lag_ms: int
+    law_delay_ms: int  # from the announcement of a law to its first batch, at least
+    # Counted from the block that the exit begins in: claims filed until, payments made until.
+    exit_claim_blocks: int
+    exit_end_blocks: int
 
     block_time_ms: int
     epoch_blocks: int
@@ -85,12 +98,25 @@ class CourtConfig:
         return min(self.batch_steps_max, room // gas.answering_max(STEP_BYTES_MAX))
 
     @classmethod
-    def production(cls, *, chain_id: int, settlement: bytes, sequencer: bytes) -> CourtConfig:
-        """A week's window on blocks of twelve seconds; a batch every twenty minutes."""
+    def production(
+        cls,
+        *,
+        chain_id: int,
+        settlement: bytes,
+        sequencer: bytes,
+        operator: bytes = b"",
+        beneficiary: bytes = b"",
+    ) -> CourtConfig:
+        """A week's window on blocks of twelve seconds; a batch every twenty minutes.
+
+        Without an operator the sequencer is it, without a beneficiary the operator.
+        """
         return cls(
             chain_id=chain_id,
             settlement=settlement,
             sequencer=sequencer,
+            operator=operator or sequencer,
+            beneficiary=beneficiary or operator or sequencer,
             challenge_window_blocks=50_400,
             max_unfinalised=512,
             batch_gap_blocks=100,
@@ -102,6 +128,11 @@ class CourtConfig:
             drift_ms=120_000,
             forced_delay_ms=86_400_000,
             reference_age_blocks=REFERENCE_AGE_MAX,
+            open_lag_ms=43_200_000,
+            freeze_lag_ms=604_800_000,
+            law_delay_ms=1_209_600_000,
+            exit_claim_blocks=201_600,
+            exit_end_blocks=2_628_000,
             block_time_ms=12_000,
             epoch_blocks=32,
             block_gas_limit=60_000_000,
@@ -111,12 +142,22 @@ class CourtConfig:
         )
 
     @classmethod
-    def devnet(cls, *, chain_id: int, settlement: bytes, sequencer: bytes) -> CourtConfig:
+    def devnet(
+        cls,
+        *,
+        chain_id: int,
+        settlement: bytes,
+        sequencer: bytes,
+        operator: bytes = b"",
+        beneficiary: bytes = b"",
+    ) -> CourtConfig:
         """A window of a hundred one-second blocks, roomy blocks, and a faucet."""
         return cls(
             chain_id=chain_id,
             settlement=settlement,
             sequencer=sequencer,
+            operator=operator or sequencer,
+            beneficiary=beneficiary or operator or sequencer,
             challenge_window_blocks=100,
             max_unfinalised=256,
             batch_gap_blocks=1,
@@ -128,6 +169,11 @@ class CourtConfig:
             drift_ms=10_000,
             forced_delay_ms=600_000,
             reference_age_blocks=64,
+            open_lag_ms=1_800_000,
+            freeze_lag_ms=7_200_000,
+            law_delay_ms=7_200_000,
+            exit_claim_blocks=300,
+            exit_end_blocks=100_000,
             block_time_ms=1_000,
             epoch_blocks=8,
             block_gas_limit=1_000_000_000,
@@ -137,12 +183,22 @@ class CourtConfig:
         )
 
     @classmethod
-    def test(cls, *, chain_id: int, settlement: bytes, sequencer: bytes) -> CourtConfig:
+    def test(
+        cls,
+        *,
+        chain_id: int,
+        settlement: bytes,
+        sequencer: bytes,
+        operator: bytes = b"",
+        beneficiary: bytes = b"",
+    ) -> CourtConfig:
         """The shortest windows that are consistent, for simulations without a wall clock."""
         return cls(
             chain_id=chain_id,
             settlement=settlement,
             sequencer=sequencer,
+            operator=operator or sequencer,
+            beneficiary=beneficiary or operator or sequencer,
             challenge_window_blocks=10,
             max_unfinalised=12,
             batch_gap_blocks=1,
@@ -154,6 +210,11 @@ class CourtConfig:
             drift_ms=10_000,
             forced_delay_ms=60_000,
             reference_age_blocks=16,
+            open_lag_ms=120_000,
+            freeze_lag_ms=600_000,
+            law_delay_ms=300_000,
+            exit_claim_blocks=20,
+            exit_end_blocks=100,
             block_time_ms=1_000,
             epoch_blocks=2,
             block_gas_limit=60_000_000,
@@ -167,7 +228,7 @@ def _shape_problems(config: CourtConfig) -> Iterator[str]:
     """Types and ranges of single fields; what follows may rely on them."""
     for field in fields(config):
         value = getattr(config, field.name)
-        if field.name in ("settlement", "sequencer"):
+        if field.name in ADDRESSES:
             if not isinstance(value, bytes) or len(value) != ADDRESS_BYTES or not any(value):
                 yield f"expected {field.name} to be an address of 20 bytes, was {value!r}"
         elif field.name == "faucet":
@@ -217,6 +278,7 @@ def _problems(config: CourtConfig) -> Iterator[str]:
             f"expected reference_age_blocks in {finality + 1}..{REFERENCE_AGE_MAX}, "
             f"was {config.reference_age_blocks}"
         )
+    yield from _lag_problems(config, finality)
     worst_post = gas.posting_max(config.batch_bytes_max, config.batch_steps_max)
     if config.committee.members:
         worst_post += gas.attesting(len(config.committee.members))
@@ -229,3 +291,47 @@ def _problems(config: CourtConfig) -> Iterator[str]:
     reward_min = PROOF_FEE_MARGIN * worst_proof * config.proof_fee_per_gas
     if config.bond // 2 < reward_min:
         yield f"expected bond of at least {2 * reward_min}, twice what a proof must earn"
+
+
+def _lag_problems(config: CourtConfig, finality: int) -> Iterator[str]:
+    """Contradictions between the windows in which everyone may act, leave, or be paid."""
+    pace = (config.batch_gap_blocks + finality) * config.block_time_ms
+    if config.drift_ms > config.forced_delay_ms:
+        # Otherwise a message could be overdue although the clock does not lag.
+        yield (
+            f"expected drift_ms of at most forced_delay_ms {config.forced_delay_ms}, "
+            f"was {config.drift_ms}"
+        )
+    if config.open_lag_ms <= pace:
+        # Otherwise posting would be opened over an honest sequencer at its pace.
+        yield (
+            f"expected open_lag_ms above {pace}, a batch gap and the way to finality, "
+            f"was {config.open_lag_ms}"
+        )
+    least = config.open_lag_ms + config.forced_delay_ms
+    if config.freeze_lag_ms <= least:
+        yield (
+            f"expected freeze_lag_ms above open_lag_ms and forced_delay_ms ({least}), in which "
+            f"others may save the house, was {config.freeze_lag_ms}"
+        )
+    if config.law_delay_ms < time_to_leave_ms(config):
+        yield (
+            f"expected law_delay_ms of at least {time_to_leave_ms(config)}, in which everybody can "
+            f"leave first, was {config.law_delay_ms}"
+        )
+    if config.exit_claim_blocks < config.challenge_window_blocks:
+        yield (
+            f"expected exit_claim_blocks of at least challenge_window_blocks "
+            f"{config.challenge_window_blocks}, was {config.exit_claim_blocks}"
+        )
+    if config.exit_end_blocks < 2 * config.exit_claim_blocks:
+        yield (
+            f"expected exit_end_blocks of at least twice exit_claim_blocks "
+            f"{config.exit_claim_blocks}, was {config.exit_end_blocks}"
+        )
+
+
+def time_to_leave_ms(config: CourtConfig) -> int:
+    """Return the longest time in ms that a forced withdrawal takes past a silent operator."""
+    windows = config.challenge_window_blocks * config.block_time_ms
+    return config.forced_delay_ms + config.open_lag_ms + windows

@@ -9,15 +9,16 @@ the event that tells what happened. Views never raise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from itertools import islice
 
-from clearing.units import SETTLEMENT_ASSET
+from clearing.codes import InboxKind
+from clearing.units import ASSETS_MAX, SETTLEMENT_ASSET
 from verifier import gas
 from verifier.batch import OpenedGlobals, Opening
+from verifier.batches import BatchRecord, BatchStatus, BatchView, Heads, record_of
 from verifier.bonds import Bonds
+from verifier.call import Call
 from verifier.committee import split_posted
 from verifier.config import CourtConfig
 from verifier.errors import ConfigError, CourtError, Refused
@@ -28,86 +29,44 @@ from verifier.events import (
     BatchReverted,
     CreditClaimed,
     Deposited,
+    DepositRefunded,
+    ExitBegun,
+    ExitFiled,
+    ExitPaid,
     Forced,
+    Frozen,
+    LawAnnounced,
+    PostingChanged,
+    SequencerChanged,
     StepAnswered,
     StepAsked,
+    SuccessorNamed,
+    SurplusTaken,
     WithdrawalClaimed,
 )
-from verifier.evidence import EvidenceError, check_bad_step
+from verifier.evidence import EvidenceError
+from verifier.exit_claim import CLAIM_BYTES_MAX, ExitClaim, worth_of
+from verifier.exit_house import ExitHouse
+from verifier.exit_opening import terms_of
 from verifier.exits import Exits, Solvency
+from verifier.freeze import Emergency, Standing
 from verifier.header import HEADER_BYTES, Header, genesis_batch_id
 from verifier.inbox import EMPTY_ACCUMULATOR, ForcedRequest, Inbox
+from verifier.laws import LAWS, EvidenceCheck, LawTable
 from verifier.ledger import Ledger
-from verifier.posting import BlockContext, Parent, Posting, check_data, check_rules
+from verifier.multiproof import ProofError
+from verifier.posting import Admission, Parent, Posting, check_data, check_rules
+from verifier.registry import Registry
 from verifier.undo import Cell, Table, UndoLog
 from verifier.withheld import Wanted, Withheld
-
-EvidenceCheck = Callable[[Header, bytes], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Who calls, in which block, what of the gas is left, and what each costs in gwei."""
-
-    sender: bytes
-    block: BlockContext
-    meter: gas.GasMeter
-    fee_per_gas: int
-
-
-class BatchStatus(IntEnum):
-    """How far a posted batch is."""
-
-    POSTED = 1
-    FINALISED = 2
-    REVERTED = 3
-
-
-class BatchRecord(NamedTuple):
-    """What the court keeps of a batch; `header` is its 384 bytes, empty for genesis.
-
-    Custody, counts and the withdrawals root are read from the opened post root.
-    """
-
-    batch_id: bytes
-    generation: int
-    number: int
-    header: bytes
-    post_root: bytes
-    steps_root: bytes
-    clock: int
-    inbox_count: int
-    custody: int
-    withdrawal_count: int
-    withdrawals_root: bytes
-    posted_block: int
-
-
-class BatchView(NamedTuple):
-    """A record, its present status, and how many of its steps are asked for and not answered."""
-
-    record: BatchRecord
-    status: BatchStatus
-    open_asks: int
-
-
-class Heads(NamedTuple):
-    """Where the court stands: the newest batch, the newest final one, and the generation."""
-
-    tip_id: bytes
-    tip_number: int
-    tip_root: bytes
-    finalised_id: bytes
-    finalised_number: int
-    generation: int
 
 
 class Court:
     """The state and the calls of the settlement contract.
 
-    `genesis` opens the genesis root; its custody, if any, is taken to be in escrow. `check` judges
-    evidence: True is fraud, False is none, EvidenceError is the challenger's error. Raises
-    ConfigError for a genesis that could not be one.
+    `genesis` opens the genesis root; its custody, if any, is taken to be in escrow. `laws` judge
+    evidence against batches of their version. Raises ConfigError for a genesis that could not be
+    one.
     """
 
     def __init__(
@@ -116,7 +75,7 @@ class Court:
         genesis: Opening,
         ledger: Ledger,
         log: UndoLog,
-        check: EvidenceCheck = check_bad_step,
+        laws: Mapping[int, EvidenceCheck] = LAWS,
     ) -> None:
         opened = genesis.globals()
         _check_genesis(config, opened)
@@ -125,11 +84,14 @@ class Court:
         self.inbox = Inbox(log, opened.account_count)
         self.exits = Exits(log, opened.custody)
         self.withheld = Withheld(config, ledger, self.bonds, log)
+        self.registry = Registry(log, config.operator, config.sequencer)
+        self.emergency = Emergency(log, config)
+        self.laws = LawTable(log, config.law_version, laws)
+        self.house = ExitHouse(log)
         self._ledger = ledger
-        self._check = check
         self._genesis_custody = opened.custody
         root = genesis.state_root()
-        record = _record(
+        record = record_of(
             genesis_batch_id(config.chain_id, config.settlement, root), None, root, opened, 0
         )
         self._batches: Table[bytes, BatchRecord] = Table(log)
@@ -148,6 +110,7 @@ class Court:
         self, call: Call, owner: bytes, subaccount: int, asset: int, amount: int
     ) -> Deposited:
         """Take an amount of an asset from the sender into escrow for (owner, sub-account)."""
+        self.emergency.check_not_frozen()
         call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS + gas.hashing(256, 2))
         block = call.block
         message = self.inbox.deposit(owner, subaccount, asset, amount, block.number, block.time_ms)
@@ -157,6 +120,7 @@ class Court:
 
     def force(self, call: Call, request: ForcedRequest) -> Forced:
         """Force what the sender asks for into the inbox: the law does it in time."""
+        self.emergency.check_not_frozen()
         call.meter.spend(gas.forcing(len(request.observations)))
         block = call.block
         message = self.inbox.force(call.sender, request, block.number, block.time_ms)
@@ -182,14 +146,22 @@ class Court:
         data, attestation = split_posted(decoded, data)
         tip = self._tip_record()
         parent = Parent(
-            tip.batch_id, tip.number, tip.post_root, self._generation.value, self._unfinalised()
+            tip.batch_id,
+            tip.number,
+            tip.post_root,
+            self._generation.value,
+            self._unfinalised(),
+            tip.inbox_count,
         )
+        law = self.laws.switch_of(tip.number + 1)
+        admission = Admission(self.emergency.mode, self.registry.sequencer, law)
         posting = Posting(
             self.config,
             call.sender,
             bond,
             call.block,
             parent,
+            admission,
             self.inbox,
             decoded,
             opened,
@@ -199,7 +171,7 @@ class Court:
         )
         check_rules(posting)
         check_data(posting, call.meter)
-        record = _record(
+        record = record_of(
             decoded.batch_id(), decoded, decoded.post_root, posting.opened, call.block.number
         )
         self._batches[record.batch_id] = record
@@ -225,7 +197,7 @@ class Court:
         call.meter.spend(gas.proving(length))
         header = Header.decode(record.header)
         try:
-            fraud = self._check(header, evidence)
+            fraud = self.laws.check(header.law_version)(header, evidence)
         except EvidenceError as error:
             raise Refused(CourtError.INVALID_EVIDENCE, str(error)) from error
         if not fraud:
@@ -328,7 +300,169 @@ class Court:
         self._ledger.add_native(call.sender, amount)
         return CreditClaimed(call.sender, amount)
 
+    # Who runs the house
+
+    def rotate_sequencer(self, call: Call, sequencer: bytes) -> SequencerChanged:
+        """Let another key of the operator post, from the next generation on."""
+        self.emergency.check_not_frozen()
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        self.registry.rotate(call.sender, sequencer)
+        return SequencerChanged(self.registry.operator, sequencer, self._next_generation())
+
+    def name_successor(self, call: Call, successor: bytes) -> SuccessorNamed:
+        """Offer the house to a successor, who must accept."""
+        self.emergency.check_not_frozen()
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        self.registry.name(call.sender, successor)
+        return SuccessorNamed(self.registry.operator, successor)
+
+    def accept_handover(self, call: Call) -> SequencerChanged:
+        """Make the named successor operator and sequencer, from the next generation on."""
+        self.emergency.check_not_frozen()
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        self.registry.accept(call.sender)
+        return SequencerChanged(call.sender, call.sender, self._next_generation())
+
+    def announce_law(self, call: Call, version: int, number: int) -> LawAnnounced:
+        """Let another law hold from batch `number` on, a timelock from now at the earliest."""
+        self.emergency.check_not_frozen()
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        self.registry.check_operator(call.sender)
+        ready_ms = call.block.time_ms + self.config.law_delay_ms
+        made = self.laws.announce(version, number, self._tip.value, ready_ms)
+        return LawAnnounced(made.version, made.number, made.ready_ms)
+
+    def open_posting(self, call: Call) -> PostingChanged:
+        """Let everyone post, because the clock lags; anyone may call this."""
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        lag_ms = self._lag_ms(call.block.time_ms)
+        self.emergency.open(lag_ms)
+        return PostingChanged(True, lag_ms, self._next_generation())
+
+    def close_posting(self, call: Call) -> PostingChanged:
+        """Let the sequencer alone post again, once the clock lags no more; only it may call."""
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        if call.sender != self.registry.sequencer:
+            raise Refused(
+                CourtError.NOT_OPERATOR,
+                f"expected the sequencer {self.registry.sequencer.hex()}, was "
+                f"{call.sender.hex()}; posting is open to everyone until it is back",
+            )
+        lag_ms = self._lag_ms(call.block.time_ms)
+        self.emergency.close(lag_ms)
+        return PostingChanged(False, lag_ms, self._next_generation())
+
+    # The way out without an operator
+
+    def freeze(self, call: Call) -> Frozen:
+        """End all posting for ever, because nobody brings the clock up; anyone may call this."""
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        lag_ms = self._lag_ms(call.block.time_ms)
+        self.emergency.freeze(lag_ms)
+        return Frozen(self._tip.value, lag_ms, self._next_generation())
+
+    def begin_exit(self, call: Call, opening: bytes) -> ExitBegun:
+        """Fix the terms of the exit at the last batch, once what was posted has run out.
+
+        Escrow for the exit is what the state has in custody: claims on withdrawals and deposits
+        that no batch consumed stay aside.
+        """
+        self.emergency.check_frozen()
+        call.meter.spend(gas.POST_SLOTS * gas.STORAGE_GAS + gas.hashing(len(opening), 32))
+        if self._unfinalised():
+            raise Refused(
+                CourtError.BATCHES_OPEN,
+                f"expected every batch to be final, was {self._unfinalised()} open; finalise them, "
+                "or prove them wrong",
+            )
+        block, config = call.block.number, self.config
+        tip = self._tip_record()
+        try:
+            terms = terms_of(
+                tip, opening, block + config.exit_claim_blocks, block + config.exit_end_blocks
+            )
+        except ProofError as error:
+            raise Refused(CourtError.INVALID_EXIT_PROOF, str(error)) from error
+        escrow = [0] * ASSETS_MAX
+        for asset, listed in enumerate(terms.assets):
+            waiting = self._unconsumed(tip, asset)
+            escrow[asset] = max(0, min(listed.custody, self.exits.escrow(asset) - waiting))
+        self.house.begin(terms, tuple(escrow))
+        return ExitBegun(tip.batch_id, tip.number, tuple(escrow), terms.claims_close, terms.ends)
+
+    def claim_exit(self, call: Call, claim: bytes) -> ExitFiled:
+        """File the claim of any account; anyone may call this, the owner is paid."""
+        if len(claim) > CLAIM_BYTES_MAX:
+            raise Refused(
+                CourtError.INVALID_EXIT_PROOF,
+                f"expected a claim of at most {CLAIM_BYTES_MAX} bytes, was {len(claim)}; build it "
+                "again",
+            )
+        call.meter.spend(gas.claiming(len(claim)))
+        try:
+            worth = worth_of(self.house.terms, ExitClaim.decode(claim))
+        except ProofError as error:
+            raise Refused(CourtError.INVALID_EXIT_PROOF, str(error)) from error
+        filed = self.house.file(worth, call.block.number)
+        return ExitFiled(worth.account, worth.recipient, worth.senior, worth.junior, filed.late)
+
+    def pay_exit(self, call: Call, account: int) -> ExitPaid:
+        """Pay a filed claim to its owner; anyone may call this once claims are closed."""
+        call.meter.spend(gas.POST_SLOTS * gas.STORAGE_GAS)
+        worth, amounts = self.house.pay(account, call.block.number)
+        for asset, amount in enumerate(amounts):
+            self._pay_out(worth.recipient, amount, asset)
+        return ExitPaid(account, worth.recipient, amounts)
+
+    def take_surplus(self, call: Call, asset: int) -> SurplusTaken:
+        """Pay what is left of an asset to the beneficiary, after the exit has ended."""
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        amount = self.house.take_rest(asset, call.block.number)
+        self._pay_out(self.config.beneficiary, amount, asset)
+        return SurplusTaken(self.config.beneficiary, asset, amount)
+
+    def refund_deposit(self, call: Call, index: int) -> DepositRefunded:
+        """Give back a deposit that the exit root has not consumed, to whom it was for."""
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        terms, entry = self.house.terms, self.inbox.entry(index)
+        if entry is None or index < terms.inbox_count or entry.message.kind != InboxKind.DEPOSIT:
+            raise Refused(
+                CourtError.NOT_REFUNDABLE,
+                f"expected a deposit from message {terms.inbox_count} on, was {index}; what was "
+                "consumed before is part of an account's claim",
+            )
+        message = entry.message
+        self.exits.refund(index, message.asset, message.amount)
+        self._ledger.add_token(message.owner, message.amount, message.asset)
+        return DepositRefunded(index, message.owner, message.asset, message.amount)
+
     # Views
+
+    def standing(self, time_ms: int) -> Standing:
+        """Return who runs the house and what may happen when, at a time of the base layer."""
+        tip, config, law = self._tip_record(), self.config, self.laws.last
+        waiting = self.inbox.entry(tip.inbox_count)
+        current = self.laws.switch_of(tip.number + 1)
+        announced = law.number > tip.number
+        terms = self.house.terms if self.house.begun else None
+        return Standing(
+            mode=self.emergency.mode,
+            operator=self.registry.operator,
+            sequencer=self.registry.sequencer,
+            successor=self.registry.successor,
+            clock_ms=tip.clock,
+            lag_ms=self._lag_ms(time_ms),
+            opens_ms=max(0, tip.clock + config.open_lag_ms + 1),
+            freezes_ms=max(0, tip.clock + config.freeze_lag_ms + 1),
+            waiting_index=tip.inbox_count,
+            waiting_ms=waiting.time_ms if waiting else 0,
+            law_version=current.version,
+            next_law_version=law.version if announced else 0,
+            next_law_number=law.number if announced else 0,
+            next_law_ms=law.ready_ms if announced else 0,
+            claims_close_block=terms.claims_close if terms else 0,
+            exit_ends_block=terms.ends if terms else 0,
+        )
 
     def heads(self) -> Heads:
         """Return the tip, the last finalised batch and the generation."""
@@ -373,26 +507,47 @@ class Court:
         return self._data.get(Header.decode(record.header).data_hash)
 
     def reverts(self, first_generation: int, limit: int) -> list[BatchReverted]:
-        """Return what ended each generation from `first_generation` on, at most `limit` events."""
-        first = max(first_generation, 0)
-        last = min(self._generation.value, first + max(limit, 0))
-        return [self._reverts[generation] for generation in range(first, last)]
+        """Return the falls that ended generations from `first_generation` on, at most `limit`."""
+        first, last = max(first_generation, 0), self._generation.value
+        # Handovers and changes of the mode end generations too, without a fall.
+        ends = (self._reverts.get(generation) for generation in range(first, last))
+        return list(islice((end for end in ends if end is not None), max(limit, 0)))
 
     def solvency(self, asset: int = SETTLEMENT_ASSET) -> Solvency:
         """Compare the escrow of an asset with what the last opened state owes."""
         tip = self._tip_record()
         inbox, paid = self.inbox, self.exits.paid(asset)
         consumed = inbox.deposited_at(tip.inbox_count, asset)
-        unconsumed = inbox.deposited_at(inbox.count, asset) - consumed
+        unconsumed = self._unconsumed(tip, asset)
+        left = self.house.totals().paid[asset]
         if asset != SETTLEMENT_ASSET:
-            return Solvency(self.exits.escrow(asset), consumed - paid, 0, unconsumed)
+            return Solvency(self.exits.escrow(asset), consumed - paid - left, 0, unconsumed)
         unclaimed = self._genesis_custody + consumed - tip.custody - paid
-        return Solvency(self.exits.escrow(), tip.custody, unclaimed, unconsumed)
+        return Solvency(self.exits.escrow(), tip.custody - left, unclaimed, unconsumed)
 
     # Parts
 
     def _tip_record(self) -> BatchRecord:
         return self._batches[self._canonical[self._tip.value]]
+
+    def _lag_ms(self, time_ms: int) -> int:
+        return max(0, time_ms - self._tip_record().clock)
+
+    def _next_generation(self) -> int:
+        self._generation.value += 1
+        return self._generation.value
+
+    def _unconsumed(self, record: BatchRecord, asset: int) -> int:
+        """Return the units of an asset in deposits that a state has not consumed."""
+        inbox = self.inbox
+        waiting = inbox.deposited_at(inbox.count, asset)
+        waiting -= inbox.deposited_at(record.inbox_count, asset)
+        return waiting - self.exits.refunded(asset)
+
+    def _pay_out(self, recipient: bytes, amount: int, asset: int) -> None:
+        if amount:
+            self.exits.release(asset, amount)
+            self._ledger.add_token(recipient, amount, asset)
 
     def _unfinalised(self) -> int:
         return self._tip.value - self._finalised.value
@@ -435,27 +590,8 @@ class Court:
         )
         self._reverts[generation] = event
         self._tip.value = record.number - 1
-        self._generation.value = generation + 1
+        self._next_generation()
         return event
-
-
-def _record(
-    batch_id: bytes, header: Header | None, post_root: bytes, opened: OpenedGlobals, block: int
-) -> BatchRecord:
-    return BatchRecord(
-        batch_id,
-        header.generation if header else 0,
-        header.number if header else 0,
-        header.encode() if header else b"",
-        post_root,
-        header.steps_root if header else bytes(32),
-        opened.clock,
-        opened.inbox_count,
-        opened.custody,
-        opened.withdrawal_count,
-        opened.withdrawals_root,
-        block,
-    )
 
 
 def _check_genesis(config: CourtConfig, opened: OpenedGlobals) -> None:

@@ -124,6 +124,100 @@ class AskReturned:
     returned: int
 
 
+@dataclass(frozen=True, slots=True)
+class SequencerChanged:
+    """Another key posts from `generation` on; after a handover another operator's."""
+
+    operator: bytes
+    sequencer: bytes
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessorNamed:
+    """The operator offered the house to a successor, or with zeros to none any more."""
+
+    operator: bytes
+    successor: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LawAnnounced:
+    """Law `version` judges from batch `number` on, which none may be before `ready_ms`."""
+
+    version: int
+    number: int
+    ready_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostingChanged:
+    """Posting was opened to everyone, or closed to all but the sequencer, with `generation`."""
+
+    opened: bool
+    lag_ms: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Nothing is posted after batch `tip_number`."""
+
+    tip_number: int
+    lag_ms: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitBegun:
+    """Claims against a batch may be filed; `escrow` is what is there, in units by asset."""
+
+    batch_id: bytes
+    number: int
+    escrow: tuple[int, ...]
+    claims_close_block: int
+    exit_ends_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitFiled:
+    """A claim was filed: micro-quote that comes first, and that comes after."""
+
+    account: int
+    recipient: bytes
+    senior: int
+    junior: int
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPaid:
+    """A claim was paid: `amounts` in units by asset; none to an account of a pool."""
+
+    account: int
+    recipient: bytes
+    amounts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DepositRefunded:
+    """The deposit of inbox message `index` was given back."""
+
+    index: int
+    recipient: bytes
+    asset: int
+    amount: int  # units of the asset
+
+
+@dataclass(frozen=True, slots=True)
+class SurplusTaken:
+    """What an exit left of an asset went to the beneficiary."""
+
+    recipient: bytes
+    asset: int
+    amount: int  # units of the asset
+
+
 Event: TypeAlias = (
     Deposited
     | Forced
@@ -135,4 +229,14 @@ Event: TypeAlias = (
     | StepAsked
     | StepAnswered
     | AskReturned
+    | SequencerChanged
+    | SuccessorNamed
+    | LawAnnounced
+    | PostingChanged
+    | Frozen
+    | ExitBegun
+    | ExitFiled
+    | ExitPaid
+    | DepositRefunded
+    | SurplusTaken
 )

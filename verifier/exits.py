@@ -84,6 +84,8 @@ class Exits:
         self._escrow: Table[int, int] = Table(log)
         self._paid: Table[int, int] = Table(log)
         self._claimed: Table[int, bool] = Table(log)
+        self._refunded: Table[int, int] = Table(log)
+        self._returned: Table[int, bool] = Table(log)
         self._escrow[SETTLEMENT_ASSET] = escrow
 
     def escrow(self, asset: int = SETTLEMENT_ASSET) -> int:
@@ -94,6 +96,10 @@ class Exits:
         """Units of an asset in all withdrawals paid."""
         return self._paid.get(asset) or 0
 
+    def refunded(self, asset: int = SETTLEMENT_ASSET) -> int:
+        """Units of an asset in all deposits given back."""
+        return self._refunded.get(asset) or 0
+
     def is_claimed(self, index: int) -> bool:
         """Say whether withdrawal `index` was paid."""
         return index in self._claimed
@@ -101,6 +107,21 @@ class Exits:
     def receive(self, asset: int, amount: int) -> None:
         """Take a deposit into the escrow."""
         self._escrow[asset] = self.escrow(asset) + amount
+
+    def release(self, asset: int, amount: int) -> None:
+        """Let units go to somebody whom an exit pays; there are as many."""
+        self._escrow[asset] = self.escrow(asset) - amount
+
+    def refund(self, index: int, asset: int, amount: int) -> None:
+        """Give the deposit of inbox message `index` back. Raises Refused(ALREADY_PAID)."""
+        if index in self._returned:
+            raise Refused(
+                CourtError.ALREADY_PAID,
+                f"expected deposit {index} to be unpaid, was paid back; nothing is left to do",
+            )
+        self._returned[index] = True
+        self._refunded[asset] = self.refunded(asset) + amount
+        self.release(asset, amount)
 
     def claim(
         self, root: bytes, count: int, index: int, encoded: bytes, siblings: Sequence[bytes]

@@ -105,6 +105,11 @@ def forcing(observations: int) -> int:
     return CALL_SLOTS * STORAGE_GAS + hashing(256 + OBSERVATION_BYTES * observations, 2)
 
 
+def claiming(length: int) -> int:
+    """Return the gas of `claim_exit` beyond the intrinsic gas, by its length alone."""
+    return POST_SLOTS * STORAGE_GAS + hashing(4 * length, length // 32 + 1)
+
+
 def proving(evidence_length: int) -> int:
     """Return the gas of `prove_fraud` beyond the intrinsic gas.
 

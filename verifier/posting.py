@@ -24,8 +24,10 @@ from verifier.batch import (
 from verifier.committee import Attestation, Attested, check_attestation
 from verifier.config import CourtConfig
 from verifier.errors import PostError, Refused
+from verifier.freeze import Mode
 from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
 from verifier.inbox import Inbox
+from verifier.laws import Switch
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,16 @@ class Parent:
     post_root: bytes
     generation: int
     unfinalised: int
+    inbox_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who may post now, and under which law: `mode`, the sequencer, and the batch's switch."""
+
+    mode: Mode
+    sequencer: bytes
+    law: Switch
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,7 @@ class Posting:
     bond: int  # gwei that the sender offers
     block: BlockContext
     parent: Parent
+    admission: Admission
     inbox: Inbox
     header: Header
     opening: Opening
@@ -75,10 +88,25 @@ def _show(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
+def _frozen(p: Posting) -> None:
+    """After the freeze nothing new is posted."""
+    if p.admission.mode == Mode.FROZEN:
+        raise Refused(
+            PostError.POSTING_FROZEN,
+            "expected a house that goes on, was a frozen one; nothing is posted any more",
+        )
+
+
 def _law_version(p: Posting) -> None:
-    """A batch is judged by the law that it names, so only a law that the court has."""
-    was = p.header.law_version
-    _equal(PostError.WRONG_LAW_VERSION, "law version", p.config.law_version, was, "upgrade")
+    """A batch is judged by the law that it names: the one announced for its number, in time."""
+    was, law = p.header.law_version, p.admission.law
+    _equal(PostError.WRONG_LAW_VERSION, "law version", law.version, was, "upgrade")
+    if p.block.time_ms < law.ready_ms:
+        raise Refused(
+            PostError.LAW_TIMELOCK,
+            f"expected the first batches of law {law.version} at {law.ready_ms} ms or later, was "
+            f"{p.block.time_ms}; wait {law.ready_ms - p.block.time_ms} ms",
+        )
 
 
 def _deployment(p: Posting) -> None:
@@ -90,10 +118,11 @@ def _deployment(p: Posting) -> None:
 
 
 def _proposer(p: Posting) -> None:
-    """Only the sequencer posts, and the bond is owned by whom the header names: the same."""
-    advice = "only the registered sequencer posts, in its own name"
-    _equal(PostError.WRONG_PROPOSER, "sender", p.config.sequencer, p.sender, advice)
-    _equal(PostError.WRONG_PROPOSER, "proposer", p.config.sequencer, p.header.proposer, advice)
+    """Whom the header names posts and owns the bond: the sequencer, in open posting anyone."""
+    advice = "only the registered sequencer posts, in its own name, unless posting is open"
+    if p.admission.mode == Mode.SEQUENCER:
+        _equal(PostError.WRONG_PROPOSER, "sender", p.admission.sequencer, p.sender, advice)
+    _equal(PostError.WRONG_PROPOSER, "proposer", p.sender, p.header.proposer, advice)
 
 
 def _bond(p: Posting) -> None:
@@ -215,7 +244,22 @@ def _forced_inclusion(p: Posting) -> None:
         )
 
 
+def _overdue_first(p: Posting) -> None:
+    """In open posting every batch serves whom the sequencer did not, oldest first."""
+    waiting = p.inbox.entry(p.parent.inbox_count)
+    if p.admission.mode != Mode.OPEN or waiting is None:
+        return
+    deadline = waiting.time_ms + p.config.forced_delay_ms
+    if p.block.time_ms > deadline and p.opened.inbox_count <= p.parent.inbox_count:
+        raise Refused(
+            PostError.OVERDUE_FIRST,
+            f"expected inbox message {p.parent.inbox_count}, due at {deadline} ms, to be consumed "
+            f"by whoever posts now, was left at {p.block.time_ms}; begin the batch with it",
+        )
+
+
 RULES: tuple[Callable[[Posting], None], ...] = (
+    _frozen,
     _law_version,
     _deployment,
     _proposer,
@@ -228,6 +272,7 @@ RULES: tuple[Callable[[Posting], None], ...] = (
     _clock,
     _inbox,
     _forced_inclusion,
+    _overdue_first,
 )
 
 

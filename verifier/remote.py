@@ -17,12 +17,15 @@ from verifier.base_layer import (
     BatchView,
     BlockView,
     BondTotals,
+    ExitTotals,
+    FiledClaim,
     Head,
     HeadChange,
     Heads,
     InboxEntry,
     Receipt,
     Solvency,
+    Standing,
 )
 from verifier.config import CourtConfig
 from verifier.errors import BaseLayerUnavailable, VerifierError
@@ -212,7 +215,7 @@ class RemoteBaseLayer:
     def reverts(
         self, first_generation: int, limit: int, at: bytes | None = None
     ) -> list[BatchReverted]:
-        """Return what ended each generation from `first_generation` on."""
+        """Return the falls that ended generations from `first_generation` on."""
         request = pb.ListRevertsRequest(
             first_generation=max(first_generation, 0), limit=_limit(limit), at_block=at or b""
         )
@@ -220,6 +223,29 @@ class RemoteBaseLayer:
             self._stub.ListReverts,
             request,
             lambda answer: [wire.from_message(BatchReverted, one) for one in answer.reverts],
+        )
+
+    def standing(self, at: bytes | None = None) -> Standing:
+        """Return who runs the house, how late its clock is, and what may happen when."""
+        request = pb.GetStandingRequest(at_block=at or b"")
+        return self._call(
+            self._stub.GetStanding, request, lambda answer: wire.standing_from(answer.standing)
+        )
+
+    def exit_totals(self, at: bytes | None = None) -> ExitTotals:
+        """Return the sums of the exit; zeros before it."""
+        request = pb.GetExitRequest(at_block=at or b"")
+        return self._call(
+            self._stub.GetExit, request, lambda answer: wire.from_message(ExitTotals, answer.totals)
+        )
+
+    def exit_claim(self, account: int, at: bytes | None = None) -> FiledClaim | None:
+        """Return the claim that was filed for an account in the exit, or None."""
+        request = pb.GetExitClaimRequest(account=account, at_block=at or b"")
+        return self._call(
+            self._stub.GetExitClaim,
+            request,
+            lambda answer: _maybe(answer, "claim", wire.exit_claim_from),
         )
 
     def watch(self, after: int, *, seconds: float) -> Generator[HeadChange]:

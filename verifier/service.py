@@ -217,6 +217,21 @@ class _BaseLayerServicer(verifier_pb2_grpc.BaseLayerServiceServicer):
         messages = [wire.to_message(pb.BatchReverted, revert) for revert in reverts]
         return pb.ListRevertsResponse(reverts=messages)
 
+    def GetStanding(self, request: Any, context: Any) -> Any:
+        """Return who runs the house and what may happen when."""
+        standing = self._read(context, request, self._base.standing)
+        return pb.GetStandingResponse(standing=wire.to_message(pb.Standing, standing))
+
+    def GetExit(self, request: Any, context: Any) -> Any:
+        """Return the sums of the exit."""
+        totals = self._read(context, request, self._base.exit_totals)
+        return pb.GetExitResponse(totals=wire.exit_totals_to(totals))
+
+    def GetExitClaim(self, request: Any, context: Any) -> Any:
+        """Return a claim in the exit."""
+        claim = self._read(context, request, lambda at: self._base.exit_claim(request.account, at))
+        return pb.GetExitClaimResponse(claim=_maybe(claim, wire.exit_claim_to))
+
     def Watch(self, request: Any, context: Any) -> Iterator[Any]:
         """Stream changes of the head until the caller or the service stops."""
         shared, after = self._shared, request.after

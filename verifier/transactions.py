@@ -11,9 +11,9 @@ to. The transaction's name is Keccak-256 of all its bytes: two senders may sign 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import IntEnum
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 from clearing.keccak import keccak256
 from clearing.messages import PriceObservation
@@ -61,6 +61,18 @@ class TransactionKind(IntEnum):
     ASK_STEP = 21
     ANSWER_STEP = 22
     SETTLE_ASK = 23
+    ROTATE_SEQUENCER = 9
+    NAME_SUCCESSOR = 10
+    ACCEPT_HANDOVER = 11
+    ANNOUNCE_LAW = 12
+    OPEN_POSTING = 13
+    CLOSE_POSTING = 14
+    FREEZE = 15
+    BEGIN_EXIT = 16
+    CLAIM_EXIT = 17
+    PAY_EXIT = 18
+    TAKE_SURPLUS = 19
+    REFUND_DEPOSIT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +316,149 @@ class SettleAsk:
         return cls(*_STEP.unpack(body))
 
 
-Body: TypeAlias = (
-    Faucet
-    | Deposit
+class _Packed:
+    """A body of fixed fields: `layout` packs them in their order."""
+
+    layout: ClassVar[struct.Struct]
+
+    def encode(self) -> bytes:
+        """Return the body's bytes. Raises ValueError if a field does not fit its place exactly."""
+        values = astuple(self)  # type: ignore[call-overload]
+        encoded = self.layout.pack(*values)
+        # struct pads short bytes and cuts long ones without a word.
+        if self.layout.unpack(encoded) != values:
+            raise ValueError(f"expected addresses of {ADDRESS_BYTES} bytes, was {values}")
+        return encoded
+
+    @classmethod
+    def decode(cls, body: bytes) -> Self:
+        """Inverse of `encode`."""
+        return cls(*cls.layout.unpack(body))
+
+
+@dataclass(frozen=True)
+class RotateSequencer(_Packed):
+    """Let another key of the operator, who signs, post from now on."""
+
+    kind: ClassVar = TransactionKind.ROTATE_SEQUENCER
+    layout: ClassVar = struct.Struct(">20s")
+    sequencer: bytes
+
+
+@dataclass(frozen=True)
+class NameSuccessor(_Packed):
+    """Offer the operator's place to somebody; zeros take the offer back."""
+
+    kind: ClassVar = TransactionKind.NAME_SUCCESSOR
+    layout: ClassVar = struct.Struct(">20s")
+    successor: bytes
+
+
+@dataclass(frozen=True)
+class AcceptHandover(_Packed):
+    """Take the operator's place that was offered to the sender."""
+
+    kind: ClassVar = TransactionKind.ACCEPT_HANDOVER
+    layout: ClassVar = struct.Struct(">")
+
+
+@dataclass(frozen=True)
+class AnnounceLaw(_Packed):
+    """Let another law judge from batch `number` on."""
+
+    kind: ClassVar = TransactionKind.ANNOUNCE_LAW
+    layout: ClassVar = struct.Struct(">IQ")
+    version: int
+    number: int
+
+
+@dataclass(frozen=True)
+class OpenPosting(_Packed):
+    """Let everyone post, because the clock lags."""
+
+    kind: ClassVar = TransactionKind.OPEN_POSTING
+    layout: ClassVar = struct.Struct(">")
+
+
+@dataclass(frozen=True)
+class ClosePosting(_Packed):
+    """Let the sequencer, who signs, alone post again."""
+
+    kind: ClassVar = TransactionKind.CLOSE_POSTING
+    layout: ClassVar = struct.Struct(">")
+
+
+@dataclass(frozen=True)
+class Freeze(_Packed):
+    """End all posting for ever, because the clock lags beyond hope."""
+
+    kind: ClassVar = TransactionKind.FREEZE
+    layout: ClassVar = struct.Struct(">")
+
+
+@dataclass(frozen=True, slots=True)
+class BeginExit:
+    """Fix the terms of the exit: the last final root, opened (`verifier.exit_opening`)."""
+
+    kind: ClassVar = TransactionKind.BEGIN_EXIT
+    opening: bytes
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        return self.opening
+
+    @classmethod
+    def decode(cls, body: bytes) -> BeginExit:
+        """Inverse of `encode`."""
+        return cls(body)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimExit:
+    """File an account's claim in an exit (`verifier.exit_claim`)."""
+
+    kind: ClassVar = TransactionKind.CLAIM_EXIT
+    claim: bytes
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        return self.claim
+
+    @classmethod
+    def decode(cls, body: bytes) -> ClaimExit:
+        """Inverse of `encode`."""
+        return cls(body)
+
+
+@dataclass(frozen=True)
+class PayExit(_Packed):
+    """Have the filed claim of an account paid to its owner."""
+
+    kind: ClassVar = TransactionKind.PAY_EXIT
+    layout: ClassVar = struct.Struct(">Q")
+    account: int
+
+
+@dataclass(frozen=True)
+class TakeSurplus(_Packed):
+    """Have what an exit left of an asset paid to the beneficiary."""
+
+    kind: ClassVar = TransactionKind.TAKE_SURPLUS
+    layout: ClassVar = struct.Struct(">I")
+    asset: int
+
+
+@dataclass(frozen=True)
+class RefundDeposit(_Packed):
+    """Have a deposit given back that the exit root has not consumed."""
+
+    kind: ClassVar = TransactionKind.REFUND_DEPOSIT
+    layout: ClassVar = struct.Struct(">Q")
+    index: int
+
+
+CourtBody: TypeAlias = (
+    Deposit
     | PostBatch
     | ProveFraud
     | Finalise
@@ -315,8 +467,20 @@ Body: TypeAlias = (
     | Force
     | AskStep
     | AnswerStep
-    | SettleAsk
+    | RotateSequencer
+    | NameSuccessor
+    | AcceptHandover
+    | AnnounceLaw
+    | OpenPosting
+    | ClosePosting
+    | Freeze
+    | BeginExit
+    | ClaimExit
+    | PayExit
+    | TakeSurplus
+    | RefundDeposit
 )
+Body: TypeAlias = Faucet | SettleAsk | CourtBody
 
 _BODIES: dict[int, type[Body]] = {
     body.kind: body
@@ -332,6 +496,18 @@ _BODIES: dict[int, type[Body]] = {
         AskStep,
         AnswerStep,
         SettleAsk,
+        RotateSequencer,
+        NameSuccessor,
+        AcceptHandover,
+        AnnounceLaw,
+        OpenPosting,
+        ClosePosting,
+        Freeze,
+        BeginExit,
+        ClaimExit,
+        PayExit,
+        TakeSurplus,
+        RefundDeposit,
     )
 }
 

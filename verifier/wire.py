@@ -16,12 +16,15 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from clearing.messages import InboxMessage
 from verifier import events
 from verifier.base_layer import BlockView, HeadChange, InboxEntry, Receipt
+from verifier.batches import BatchRecord, BatchStatus, BatchView
 from verifier.chain import ChangeKind
 from verifier.committee import Committee, Member
 from verifier.config import CourtConfig
-from verifier.court import BatchRecord, BatchStatus, BatchView
 from verifier.errors import BlockUnknown, Refused, ReorgTooDeep, VerifierError, refusal_of
+from verifier.exit_claim import Worth
+from verifier.exit_house import ExitTotals, FiledClaim
 from verifier.exits import Solvency
+from verifier.freeze import Mode, Standing
 from verifier.transactions import TransactionKind
 from verifier.v1 import verifier_pb2 as pb
 from verifier.withheld import Ask, AskStatus
@@ -31,6 +34,7 @@ M = TypeVar("M", bound=Message)
 
 ERROR_DOMAIN = "verifier.novatio"
 SIGNED_MAX = (1 << 63) - 1
+_HOLDINGS = ("home", "seized", "shares")
 
 _EVENTS: dict[str, type[Any]] = {
     "deposited": events.Deposited,
@@ -43,6 +47,16 @@ _EVENTS: dict[str, type[Any]] = {
     "step_asked": events.StepAsked,
     "step_answered": events.StepAnswered,
     "ask_returned": events.AskReturned,
+    "sequencer_changed": events.SequencerChanged,
+    "successor_named": events.SuccessorNamed,
+    "law_announced": events.LawAnnounced,
+    "posting_changed": events.PostingChanged,
+    "frozen": events.Frozen,
+    "exit_begun": events.ExitBegun,
+    "exit_filed": events.ExitFiled,
+    "exit_paid": events.ExitPaid,
+    "deposit_refunded": events.DepositRefunded,
+    "surplus_taken": events.SurplusTaken,
 }
 _EVENT_NAMES = {cls: name for name, cls in _EVENTS.items()}
 
@@ -53,8 +67,17 @@ def to_message(message: type[M], record: object) -> M:
 
 
 def from_message(record: type[T], message: Message) -> T:
-    """Return a record made of all fields of a message."""
-    return record(**{name: getattr(message, name) for name in message.DESCRIPTOR.fields_by_name})
+    """Return a record made of all fields of a message; repeated numbers become tuples."""
+    return record(**{name: _plain(message, name) for name in message.DESCRIPTOR.fields_by_name})
+
+
+def _plain(message: Message, name: str) -> Any:
+    value = getattr(message, name)
+    return (
+        tuple(value)
+        if isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+        else value
+    )
 
 
 def config_to(config: CourtConfig) -> pb.CourtConfig:
@@ -134,6 +157,37 @@ def solvency_to(solvency: Solvency) -> pb.Solvency:
             for name, value in solvency._asdict().items()
         }
     )
+
+
+def standing_from(message: pb.Standing) -> Standing:
+    """Return the standing. Raises ValueError for a mode that does not exist."""
+    return from_message(Standing, message)._replace(mode=Mode(message.mode))
+
+
+def exit_totals_to(totals: ExitTotals) -> pb.ExitTotals:
+    """Return the message, its classes saturated: so much is never claimed of a lawful state."""
+    senior, junior = min(totals.senior, SIGNED_MAX), min(totals.junior, SIGNED_MAX)
+    return to_message(pb.ExitTotals, totals._replace(senior=senior, junior=junior))
+
+
+def exit_claim_to(claim: FiledClaim) -> pb.ExitClaim:
+    """Return the message of a filed claim."""
+    worth = claim.worth
+    lists = {
+        name: [pb.Holding(number=number, amount=amount) for number, amount in getattr(worth, name)]
+        for name in _HOLDINGS
+    }
+    return pb.ExitClaim(**worth._asdict() | lists, late=claim.late, paid=claim.paid)
+
+
+def exit_claim_from(message: pb.ExitClaim) -> FiledClaim:
+    """Return the filed claim."""
+    lists = {
+        name: tuple((held.number, held.amount) for held in getattr(message, name))
+        for name in _HOLDINGS
+    }
+    fields = {name: getattr(message, name) for name in Worth._fields} | lists
+    return FiledClaim(Worth(**fields), message.late, tuple(message.paid))
 
 
 def receipt_to(receipt: Receipt) -> pb.Receipt:

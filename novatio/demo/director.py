@@ -25,7 +25,7 @@ from novatio.demo.wallet import TransactionFailed, Wallet
 from novatio.signing import LocalSigner
 from novatio.world import DAY_MS, MARKETS, MINUTE_MS, World, load_markets
 from verifier.base_layer import BatchReverted
-from verifier.court import BatchStatus
+from verifier.batches import BatchStatus
 from verifier.transactions import ClaimWithdrawal, PostBatch
 
 __all__ = ["Director", "Options"]

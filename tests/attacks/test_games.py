@@ -9,7 +9,7 @@ from prover.forge import BatchForge, mint
 from prover.proofs import withdrawal_proof
 from prover.replica import Verdict
 from tests.prover.chain_world import GAS, PROVER, SEQUENCER, ChainWorld, decode_header
-from verifier.court import BatchStatus
+from verifier.batches import BatchStatus
 from verifier.errors import CourtError
 from verifier.transactions import ClaimWithdrawal, Finalise, ProveFraud, Transaction
 

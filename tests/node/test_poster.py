@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from clearing.keys import address_of
+from clearing.units import LAW_VERSION
 from node.batcher import BatchPolicy, batch_data
 from node.events import GenerationMoved, InboxArrived, Tick
 from node.poster import POSTS_IN_FLIGHT_MAX, Poster
@@ -59,7 +60,7 @@ class Setting:
             court,
             Engine(genesis()).opening(),
             clock=lambda: self.shell.now_ms,
-            check=lambda header, evidence: True,
+            laws={LAW_VERSION: lambda header, evidence: True},
         )
         self.base = InProcessBaseLayer(self.chain)
         self.nonces: dict[bytes, int] = {}

@@ -19,8 +19,8 @@ from tests.prover.test_member import data_of
 from tests.support.committee import committee_of, secret_of
 from verifier import bls
 from verifier.batch import PAIR_BYTES, data_hash
+from verifier.batches import BatchStatus
 from verifier.committee import Attestation, Attested
-from verifier.court import BatchStatus
 from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
 from verifier.transactions import AskStep, ProveFraud
 from verifier.withheld import AskStatus, answer_closes

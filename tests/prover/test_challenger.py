@@ -26,7 +26,7 @@ from prover.forge import mint
 from prover.replica import Replica, Verdict
 from tests.prover.chain_world import PROVER, ChainWorld
 from tests.prover.market import genesis_of
-from verifier.court import BatchStatus
+from verifier.batches import BatchStatus
 from verifier.mempool import censoring, delayed
 from verifier.transactions import TransactionKind
 

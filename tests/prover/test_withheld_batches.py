@@ -13,7 +13,7 @@ from prover.replica import Verdict
 from tests.prover.chain_world import PROVER, SEQUENCER, ChainWorld, decode_header
 from tests.support.committee import committee_of, held
 from verifier.batch import BatchData
-from verifier.court import BatchStatus
+from verifier.batches import BatchStatus
 from verifier.transactions import AnswerStep, AskStep, ClaimCredit, PostBatch
 from verifier.withheld import AskStatus
 

@@ -25,10 +25,10 @@ from verifier.batch import (
 from verifier.chain import Receipt, SimulatedChain
 from verifier.chain_file import ChainFile
 from verifier.config import CourtConfig
-from verifier.court import EvidenceCheck
 from verifier.evidence import EvidenceError
 from verifier.exits import WithdrawalLeaf
 from verifier.header import HEADER_BYTES, Header
+from verifier.laws import EvidenceCheck
 from verifier.transactions import (
     Body,
     ClaimCredit,
@@ -128,13 +128,17 @@ class World:
             clock=self.clock,
             seed=self.seed,
             file=self.file,
-            check=self.check,
+            laws={LAW_VERSION: self.check},
         )
         self.court = self.chain.court
         self.opened[self.chain.court.heads().tip_id] = GENESIS_GLOBALS
 
     def clock(self) -> int:
         return self.now
+
+    def court_clock(self) -> int:
+        """The clock of the tip."""
+        return self.opened[self.court.heads().tip_id].clock
 
     def sign(self, key: bytes, body: Body, *, nonce: int | None = None, gas: int = GAS) -> bytes:
         if nonce is None:

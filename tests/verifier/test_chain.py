@@ -20,9 +20,9 @@ from tests.verifier.court_world import (
     make_config,
     withdrawing,
 )
+from verifier.batches import BatchStatus
 from verifier.chain import ChangeKind
 from verifier.chain_file import ChainFile, RecordKind
-from verifier.court import BatchStatus
 from verifier.errors import (
     BlockUnknown,
     ChainFileCorrupt,

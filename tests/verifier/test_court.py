@@ -33,9 +33,10 @@ from tests.verifier.court_world import (
     withdrawals_tree,
     withdrawing,
 )
+from verifier.batches import BatchStatus
 from verifier.chain import SimulatedChain
 from verifier.config import CourtConfig
-from verifier.court import BatchStatus, Court
+from verifier.court import Court
 from verifier.errors import (
     ConfigError,
     CourtError,
@@ -441,7 +442,7 @@ def test_a_state_that_claims_more_than_the_escrow_is_not_solvent(world):
 def test_what_genesis_holds_in_custody_is_in_escrow():
     opened = GENESIS_GLOBALS._replace(custody=50)
     log = UndoLog()
-    court = Court(make_config(), opening_of(opened), Ledger(log), log, judge)
+    court = Court(make_config(), opening_of(opened), Ledger(log), log, {LAW_VERSION: judge})
     assert court.solvency() == (50, 50, 0, 0)
 
 
@@ -512,7 +513,7 @@ def test_a_contradiction_is_not_a_configuration(change):
 def test_all_contradictions_are_named_at_once():
     with pytest.raises(ConfigError) as error:
         make_config(bond=1, max_unfinalised=1, epoch_blocks=100)
-    assert len(error.value.problems) == 4
+    assert len(error.value.problems) == 5
 
 
 def test_refusals_have_numbers_of_their_own():

@@ -19,7 +19,7 @@ from tests.verifier.court_world import (
     opening_of,
 )
 from verifier.batch import BatchData, Step, data_hash, steps_root
-from verifier.court import BatchStatus
+from verifier.batches import BatchStatus
 from verifier.errors import (
     PostError,
 )

@@ -10,8 +10,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from clearing.recovery import address_of
 from tests.verifier.court_world import ALICE, BOB, PROVER, World, evidence, withdrawing
 from verifier.base_layer import LIST_MAX, InProcessBaseLayer
+from verifier.batches import BatchStatus
 from verifier.chain import ChangeKind
-from verifier.court import BatchStatus
 from verifier.errors import (
     BaseLayerUnavailable,
     BlockUnknown,

@@ -17,8 +17,8 @@ from tests.verifier.court_world import (
 from verifier import gas
 from verifier.base_layer import InProcessBaseLayer
 from verifier.batch import STEP_BYTES_MAX, BatchData, Step, decode_pairs, step_record_hash
+from verifier.batches import BatchStatus
 from verifier.chain_file import ChainFile
-from verifier.court import BatchStatus
 from verifier.errors import CourtError
 from verifier.events import AskReturned, BatchReverted, StepAnswered, StepAsked
 from verifier.multiproof import dense_root

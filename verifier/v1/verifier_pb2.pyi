@@ -7,6 +7,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODE_UNSPECIFIED: _ClassVar[Mode]
+    MODE_SEQUENCER: _ClassVar[Mode]
+    MODE_OPEN: _ClassVar[Mode]
+    MODE_FROZEN: _ClassVar[Mode]
+
 class BatchStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     BATCH_STATUS_UNSPECIFIED: _ClassVar[BatchStatus]
@@ -26,6 +33,10 @@ class HeadChangeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     HEAD_CHANGE_KIND_UNSPECIFIED: _ClassVar[HeadChangeKind]
     HEAD_CHANGE_KIND_BLOCK: _ClassVar[HeadChangeKind]
     HEAD_CHANGE_KIND_REORG: _ClassVar[HeadChangeKind]
+MODE_UNSPECIFIED: Mode
+MODE_SEQUENCER: Mode
+MODE_OPEN: Mode
+MODE_FROZEN: Mode
 BATCH_STATUS_UNSPECIFIED: BatchStatus
 BATCH_STATUS_POSTED: BatchStatus
 BATCH_STATUS_FINALISED: BatchStatus
@@ -314,6 +325,44 @@ class ListRevertsResponse(_message.Message):
     reverts: _containers.RepeatedCompositeFieldContainer[BatchReverted]
     def __init__(self, reverts: _Optional[_Iterable[_Union[BatchReverted, _Mapping]]] = ...) -> None: ...
 
+class GetStandingRequest(_message.Message):
+    __slots__ = ("at_block",)
+    AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    at_block: bytes
+    def __init__(self, at_block: _Optional[bytes] = ...) -> None: ...
+
+class GetStandingResponse(_message.Message):
+    __slots__ = ("standing",)
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    standing: Standing
+    def __init__(self, standing: _Optional[_Union[Standing, _Mapping]] = ...) -> None: ...
+
+class GetExitRequest(_message.Message):
+    __slots__ = ("at_block",)
+    AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    at_block: bytes
+    def __init__(self, at_block: _Optional[bytes] = ...) -> None: ...
+
+class GetExitResponse(_message.Message):
+    __slots__ = ("totals",)
+    TOTALS_FIELD_NUMBER: _ClassVar[int]
+    totals: ExitTotals
+    def __init__(self, totals: _Optional[_Union[ExitTotals, _Mapping]] = ...) -> None: ...
+
+class GetExitClaimRequest(_message.Message):
+    __slots__ = ("account", "at_block")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    account: int
+    at_block: bytes
+    def __init__(self, account: _Optional[int] = ..., at_block: _Optional[bytes] = ...) -> None: ...
+
+class GetExitClaimResponse(_message.Message):
+    __slots__ = ("claim",)
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
+    claim: ExitClaim
+    def __init__(self, claim: _Optional[_Union[ExitClaim, _Mapping]] = ...) -> None: ...
+
 class ListHeadChangesRequest(_message.Message):
     __slots__ = ("after", "limit")
     AFTER_FIELD_NUMBER: _ClassVar[int]
@@ -379,7 +428,7 @@ class WatchResponse(_message.Message):
     def __init__(self, change: _Optional[_Union[HeadChange, _Mapping]] = ...) -> None: ...
 
 class CourtConfig(_message.Message):
-    __slots__ = ("chain_id", "settlement", "sequencer", "law_version", "challenge_window_blocks", "max_unfinalised", "batch_gap_blocks", "bond", "proof_fee_per_gas", "batch_bytes_max", "batch_steps_max", "evidence_bytes_max", "drift_ms", "forced_delay_ms", "reference_age_blocks", "block_time_ms", "epoch_blocks", "block_gas_limit", "fee_per_gas_min", "mempool_max", "faucet", "committee")
+    __slots__ = ("chain_id", "settlement", "sequencer", "law_version", "challenge_window_blocks", "max_unfinalised", "batch_gap_blocks", "bond", "proof_fee_per_gas", "batch_bytes_max", "batch_steps_max", "evidence_bytes_max", "drift_ms", "forced_delay_ms", "reference_age_blocks", "block_time_ms", "epoch_blocks", "block_gas_limit", "fee_per_gas_min", "mempool_max", "faucet", "operator", "beneficiary", "open_lag_ms", "freeze_lag_ms", "law_delay_ms", "exit_claim_blocks", "exit_end_blocks", "committee")
     CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
     SEQUENCER_FIELD_NUMBER: _ClassVar[int]
@@ -401,6 +450,13 @@ class CourtConfig(_message.Message):
     FEE_PER_GAS_MIN_FIELD_NUMBER: _ClassVar[int]
     MEMPOOL_MAX_FIELD_NUMBER: _ClassVar[int]
     FAUCET_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    BENEFICIARY_FIELD_NUMBER: _ClassVar[int]
+    OPEN_LAG_MS_FIELD_NUMBER: _ClassVar[int]
+    FREEZE_LAG_MS_FIELD_NUMBER: _ClassVar[int]
+    LAW_DELAY_MS_FIELD_NUMBER: _ClassVar[int]
+    EXIT_CLAIM_BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    EXIT_END_BLOCKS_FIELD_NUMBER: _ClassVar[int]
     COMMITTEE_FIELD_NUMBER: _ClassVar[int]
     chain_id: int
     settlement: bytes
@@ -423,8 +479,15 @@ class CourtConfig(_message.Message):
     fee_per_gas_min: int
     mempool_max: int
     faucet: bool
+    operator: bytes
+    beneficiary: bytes
+    open_lag_ms: int
+    freeze_lag_ms: int
+    law_delay_ms: int
+    exit_claim_blocks: int
+    exit_end_blocks: int
     committee: Committee
-    def __init__(self, chain_id: _Optional[int] = ..., settlement: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., law_version: _Optional[int] = ..., challenge_window_blocks: _Optional[int] = ..., max_unfinalised: _Optional[int] = ..., batch_gap_blocks: _Optional[int] = ..., bond: _Optional[int] = ..., proof_fee_per_gas: _Optional[int] = ..., batch_bytes_max: _Optional[int] = ..., batch_steps_max: _Optional[int] = ..., evidence_bytes_max: _Optional[int] = ..., drift_ms: _Optional[int] = ..., forced_delay_ms: _Optional[int] = ..., reference_age_blocks: _Optional[int] = ..., block_time_ms: _Optional[int] = ..., epoch_blocks: _Optional[int] = ..., block_gas_limit: _Optional[int] = ..., fee_per_gas_min: _Optional[int] = ..., mempool_max: _Optional[int] = ..., faucet: _Optional[bool] = ..., committee: _Optional[_Union[Committee, _Mapping]] = ...) -> None: ...
+    def __init__(self, chain_id: _Optional[int] = ..., settlement: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., law_version: _Optional[int] = ..., challenge_window_blocks: _Optional[int] = ..., max_unfinalised: _Optional[int] = ..., batch_gap_blocks: _Optional[int] = ..., bond: _Optional[int] = ..., proof_fee_per_gas: _Optional[int] = ..., batch_bytes_max: _Optional[int] = ..., batch_steps_max: _Optional[int] = ..., evidence_bytes_max: _Optional[int] = ..., drift_ms: _Optional[int] = ..., forced_delay_ms: _Optional[int] = ..., reference_age_blocks: _Optional[int] = ..., block_time_ms: _Optional[int] = ..., epoch_blocks: _Optional[int] = ..., block_gas_limit: _Optional[int] = ..., fee_per_gas_min: _Optional[int] = ..., mempool_max: _Optional[int] = ..., faucet: _Optional[bool] = ..., operator: _Optional[bytes] = ..., beneficiary: _Optional[bytes] = ..., open_lag_ms: _Optional[int] = ..., freeze_lag_ms: _Optional[int] = ..., law_delay_ms: _Optional[int] = ..., exit_claim_blocks: _Optional[int] = ..., exit_end_blocks: _Optional[int] = ..., committee: _Optional[_Union[Committee, _Mapping]] = ...) -> None: ...
 
 class Committee(_message.Message):
     __slots__ = ("members", "threshold")
@@ -441,6 +504,92 @@ class CommitteeMember(_message.Message):
     public_key: bytes
     proof: bytes
     def __init__(self, public_key: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
+
+class Standing(_message.Message):
+    __slots__ = ("mode", "operator", "sequencer", "successor", "clock_ms", "lag_ms", "opens_ms", "freezes_ms", "waiting_index", "waiting_ms", "law_version", "next_law_version", "next_law_number", "next_law_ms", "claims_close_block", "exit_ends_block")
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCER_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSOR_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_MS_FIELD_NUMBER: _ClassVar[int]
+    LAG_MS_FIELD_NUMBER: _ClassVar[int]
+    OPENS_MS_FIELD_NUMBER: _ClassVar[int]
+    FREEZES_MS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_INDEX_FIELD_NUMBER: _ClassVar[int]
+    WAITING_MS_FIELD_NUMBER: _ClassVar[int]
+    LAW_VERSION_FIELD_NUMBER: _ClassVar[int]
+    NEXT_LAW_VERSION_FIELD_NUMBER: _ClassVar[int]
+    NEXT_LAW_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    NEXT_LAW_MS_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_CLOSE_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    EXIT_ENDS_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    mode: Mode
+    operator: bytes
+    sequencer: bytes
+    successor: bytes
+    clock_ms: int
+    lag_ms: int
+    opens_ms: int
+    freezes_ms: int
+    waiting_index: int
+    waiting_ms: int
+    law_version: int
+    next_law_version: int
+    next_law_number: int
+    next_law_ms: int
+    claims_close_block: int
+    exit_ends_block: int
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., operator: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., successor: _Optional[bytes] = ..., clock_ms: _Optional[int] = ..., lag_ms: _Optional[int] = ..., opens_ms: _Optional[int] = ..., freezes_ms: _Optional[int] = ..., waiting_index: _Optional[int] = ..., waiting_ms: _Optional[int] = ..., law_version: _Optional[int] = ..., next_law_version: _Optional[int] = ..., next_law_number: _Optional[int] = ..., next_law_ms: _Optional[int] = ..., claims_close_block: _Optional[int] = ..., exit_ends_block: _Optional[int] = ...) -> None: ...
+
+class ExitTotals(_message.Message):
+    __slots__ = ("escrow", "paid", "left", "seized", "senior", "junior", "claims", "claims_paid")
+    ESCROW_FIELD_NUMBER: _ClassVar[int]
+    PAID_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    SEIZED_FIELD_NUMBER: _ClassVar[int]
+    SENIOR_FIELD_NUMBER: _ClassVar[int]
+    JUNIOR_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_PAID_FIELD_NUMBER: _ClassVar[int]
+    escrow: _containers.RepeatedScalarFieldContainer[int]
+    paid: _containers.RepeatedScalarFieldContainer[int]
+    left: _containers.RepeatedScalarFieldContainer[int]
+    seized: _containers.RepeatedScalarFieldContainer[int]
+    senior: int
+    junior: int
+    claims: int
+    claims_paid: int
+    def __init__(self, escrow: _Optional[_Iterable[int]] = ..., paid: _Optional[_Iterable[int]] = ..., left: _Optional[_Iterable[int]] = ..., seized: _Optional[_Iterable[int]] = ..., senior: _Optional[int] = ..., junior: _Optional[int] = ..., claims: _Optional[int] = ..., claims_paid: _Optional[int] = ...) -> None: ...
+
+class Holding(_message.Message):
+    __slots__ = ("number", "amount")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    amount: int
+    def __init__(self, number: _Optional[int] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class ExitClaim(_message.Message):
+    __slots__ = ("account", "recipient", "senior", "junior", "home", "seized", "shares", "late", "paid")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    SENIOR_FIELD_NUMBER: _ClassVar[int]
+    JUNIOR_FIELD_NUMBER: _ClassVar[int]
+    HOME_FIELD_NUMBER: _ClassVar[int]
+    SEIZED_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
+    PAID_FIELD_NUMBER: _ClassVar[int]
+    account: int
+    recipient: bytes
+    senior: int
+    junior: int
+    home: _containers.RepeatedCompositeFieldContainer[Holding]
+    seized: _containers.RepeatedCompositeFieldContainer[Holding]
+    shares: _containers.RepeatedCompositeFieldContainer[Holding]
+    late: bool
+    paid: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, account: _Optional[int] = ..., recipient: _Optional[bytes] = ..., senior: _Optional[int] = ..., junior: _Optional[int] = ..., home: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., seized: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., shares: _Optional[_Iterable[_Union[Holding, _Mapping]]] = ..., late: _Optional[bool] = ..., paid: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class Head(_message.Message):
     __slots__ = ("number", "hash", "parent", "time_ms", "safe_number", "safe_hash", "finalised_number", "finalised_hash")
@@ -631,7 +780,7 @@ class Receipt(_message.Message):
     def __init__(self, transaction_hash: _Optional[bytes] = ..., sender: _Optional[bytes] = ..., kind: _Optional[int] = ..., block_number: _Optional[int] = ..., block_hash: _Optional[bytes] = ..., index: _Optional[int] = ..., error: _Optional[int] = ..., text: _Optional[str] = ..., gas_used: _Optional[int] = ..., fee: _Optional[int] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("deposited", "batch_posted", "batch_reverted", "batch_finalised", "withdrawal_claimed", "credit_claimed", "forced", "step_asked", "step_answered", "ask_returned")
+    __slots__ = ("deposited", "batch_posted", "batch_reverted", "batch_finalised", "withdrawal_claimed", "credit_claimed", "forced", "sequencer_changed", "successor_named", "law_announced", "posting_changed", "frozen", "exit_begun", "exit_filed", "exit_paid", "deposit_refunded", "surplus_taken", "step_asked", "step_answered", "ask_returned")
     DEPOSITED_FIELD_NUMBER: _ClassVar[int]
     BATCH_POSTED_FIELD_NUMBER: _ClassVar[int]
     BATCH_REVERTED_FIELD_NUMBER: _ClassVar[int]
@@ -639,6 +788,16 @@ class Event(_message.Message):
     WITHDRAWAL_CLAIMED_FIELD_NUMBER: _ClassVar[int]
     CREDIT_CLAIMED_FIELD_NUMBER: _ClassVar[int]
     FORCED_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCER_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSOR_NAMED_FIELD_NUMBER: _ClassVar[int]
+    LAW_ANNOUNCED_FIELD_NUMBER: _ClassVar[int]
+    POSTING_CHANGED_FIELD_NUMBER: _ClassVar[int]
+    FROZEN_FIELD_NUMBER: _ClassVar[int]
+    EXIT_BEGUN_FIELD_NUMBER: _ClassVar[int]
+    EXIT_FILED_FIELD_NUMBER: _ClassVar[int]
+    EXIT_PAID_FIELD_NUMBER: _ClassVar[int]
+    DEPOSIT_REFUNDED_FIELD_NUMBER: _ClassVar[int]
+    SURPLUS_TAKEN_FIELD_NUMBER: _ClassVar[int]
     STEP_ASKED_FIELD_NUMBER: _ClassVar[int]
     STEP_ANSWERED_FIELD_NUMBER: _ClassVar[int]
     ASK_RETURNED_FIELD_NUMBER: _ClassVar[int]
@@ -649,10 +808,20 @@ class Event(_message.Message):
     withdrawal_claimed: WithdrawalClaimed
     credit_claimed: CreditClaimed
     forced: Forced
+    sequencer_changed: SequencerChanged
+    successor_named: SuccessorNamed
+    law_announced: LawAnnounced
+    posting_changed: PostingChanged
+    frozen: Frozen
+    exit_begun: ExitBegun
+    exit_filed: ExitFiled
+    exit_paid: ExitPaid
+    deposit_refunded: DepositRefunded
+    surplus_taken: SurplusTaken
     step_asked: StepAsked
     step_answered: StepAnswered
     ask_returned: AskReturned
-    def __init__(self, deposited: _Optional[_Union[Deposited, _Mapping]] = ..., batch_posted: _Optional[_Union[BatchPosted, _Mapping]] = ..., batch_reverted: _Optional[_Union[BatchReverted, _Mapping]] = ..., batch_finalised: _Optional[_Union[BatchFinalised, _Mapping]] = ..., withdrawal_claimed: _Optional[_Union[WithdrawalClaimed, _Mapping]] = ..., credit_claimed: _Optional[_Union[CreditClaimed, _Mapping]] = ..., forced: _Optional[_Union[Forced, _Mapping]] = ..., step_asked: _Optional[_Union[StepAsked, _Mapping]] = ..., step_answered: _Optional[_Union[StepAnswered, _Mapping]] = ..., ask_returned: _Optional[_Union[AskReturned, _Mapping]] = ...) -> None: ...
+    def __init__(self, deposited: _Optional[_Union[Deposited, _Mapping]] = ..., batch_posted: _Optional[_Union[BatchPosted, _Mapping]] = ..., batch_reverted: _Optional[_Union[BatchReverted, _Mapping]] = ..., batch_finalised: _Optional[_Union[BatchFinalised, _Mapping]] = ..., withdrawal_claimed: _Optional[_Union[WithdrawalClaimed, _Mapping]] = ..., credit_claimed: _Optional[_Union[CreditClaimed, _Mapping]] = ..., forced: _Optional[_Union[Forced, _Mapping]] = ..., sequencer_changed: _Optional[_Union[SequencerChanged, _Mapping]] = ..., successor_named: _Optional[_Union[SuccessorNamed, _Mapping]] = ..., law_announced: _Optional[_Union[LawAnnounced, _Mapping]] = ..., posting_changed: _Optional[_Union[PostingChanged, _Mapping]] = ..., frozen: _Optional[_Union[Frozen, _Mapping]] = ..., exit_begun: _Optional[_Union[ExitBegun, _Mapping]] = ..., exit_filed: _Optional[_Union[ExitFiled, _Mapping]] = ..., exit_paid: _Optional[_Union[ExitPaid, _Mapping]] = ..., deposit_refunded: _Optional[_Union[DepositRefunded, _Mapping]] = ..., surplus_taken: _Optional[_Union[SurplusTaken, _Mapping]] = ..., step_asked: _Optional[_Union[StepAsked, _Mapping]] = ..., step_answered: _Optional[_Union[StepAnswered, _Mapping]] = ..., ask_returned: _Optional[_Union[AskReturned, _Mapping]] = ...) -> None: ...
 
 class StepAsked(_message.Message):
     __slots__ = ("batch_id", "step", "asker", "prepaid")
@@ -793,3 +962,111 @@ class CreditClaimed(_message.Message):
     address: bytes
     amount: int
     def __init__(self, address: _Optional[bytes] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class SequencerChanged(_message.Message):
+    __slots__ = ("operator", "sequencer", "generation")
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCER_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    operator: bytes
+    sequencer: bytes
+    generation: int
+    def __init__(self, operator: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., generation: _Optional[int] = ...) -> None: ...
+
+class SuccessorNamed(_message.Message):
+    __slots__ = ("operator", "successor")
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    SUCCESSOR_FIELD_NUMBER: _ClassVar[int]
+    operator: bytes
+    successor: bytes
+    def __init__(self, operator: _Optional[bytes] = ..., successor: _Optional[bytes] = ...) -> None: ...
+
+class LawAnnounced(_message.Message):
+    __slots__ = ("version", "number", "ready_ms")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    READY_MS_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    number: int
+    ready_ms: int
+    def __init__(self, version: _Optional[int] = ..., number: _Optional[int] = ..., ready_ms: _Optional[int] = ...) -> None: ...
+
+class PostingChanged(_message.Message):
+    __slots__ = ("opened", "lag_ms", "generation")
+    OPENED_FIELD_NUMBER: _ClassVar[int]
+    LAG_MS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    opened: bool
+    lag_ms: int
+    generation: int
+    def __init__(self, opened: _Optional[bool] = ..., lag_ms: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
+
+class Frozen(_message.Message):
+    __slots__ = ("tip_number", "lag_ms", "generation")
+    TIP_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    LAG_MS_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    tip_number: int
+    lag_ms: int
+    generation: int
+    def __init__(self, tip_number: _Optional[int] = ..., lag_ms: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
+
+class ExitBegun(_message.Message):
+    __slots__ = ("batch_id", "number", "escrow", "claims_close_block", "exit_ends_block")
+    BATCH_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ESCROW_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_CLOSE_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    EXIT_ENDS_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    batch_id: bytes
+    number: int
+    escrow: _containers.RepeatedScalarFieldContainer[int]
+    claims_close_block: int
+    exit_ends_block: int
+    def __init__(self, batch_id: _Optional[bytes] = ..., number: _Optional[int] = ..., escrow: _Optional[_Iterable[int]] = ..., claims_close_block: _Optional[int] = ..., exit_ends_block: _Optional[int] = ...) -> None: ...
+
+class ExitFiled(_message.Message):
+    __slots__ = ("account", "recipient", "senior", "junior", "late")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    SENIOR_FIELD_NUMBER: _ClassVar[int]
+    JUNIOR_FIELD_NUMBER: _ClassVar[int]
+    LATE_FIELD_NUMBER: _ClassVar[int]
+    account: int
+    recipient: bytes
+    senior: int
+    junior: int
+    late: bool
+    def __init__(self, account: _Optional[int] = ..., recipient: _Optional[bytes] = ..., senior: _Optional[int] = ..., junior: _Optional[int] = ..., late: _Optional[bool] = ...) -> None: ...
+
+class ExitPaid(_message.Message):
+    __slots__ = ("account", "recipient", "amounts")
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    AMOUNTS_FIELD_NUMBER: _ClassVar[int]
+    account: int
+    recipient: bytes
+    amounts: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, account: _Optional[int] = ..., recipient: _Optional[bytes] = ..., amounts: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class DepositRefunded(_message.Message):
+    __slots__ = ("index", "recipient", "asset", "amount")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    recipient: bytes
+    asset: int
+    amount: int
+    def __init__(self, index: _Optional[int] = ..., recipient: _Optional[bytes] = ..., asset: _Optional[int] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class SurplusTaken(_message.Message):
+    __slots__ = ("recipient", "asset", "amount")
+    RECIPIENT_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    recipient: bytes
+    asset: int
+    amount: int
+    def __init__(self, recipient: _Optional[bytes] = ..., asset: _Optional[int] = ..., amount: _Optional[int] = ...) -> None: ...

@@ -135,6 +135,21 @@ class BaseLayerServiceStub:
                 request_serializer=verifier_dot_v1_dot_verifier__pb2.ListRevertsRequest.SerializeToString,
                 response_deserializer=verifier_dot_v1_dot_verifier__pb2.ListRevertsResponse.FromString,
                 _registered_method=True)
+        self.GetStanding = channel.unary_unary(
+                '/verifier.v1.BaseLayerService/GetStanding',
+                request_serializer=verifier_dot_v1_dot_verifier__pb2.GetStandingRequest.SerializeToString,
+                response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetStandingResponse.FromString,
+                _registered_method=True)
+        self.GetExit = channel.unary_unary(
+                '/verifier.v1.BaseLayerService/GetExit',
+                request_serializer=verifier_dot_v1_dot_verifier__pb2.GetExitRequest.SerializeToString,
+                response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetExitResponse.FromString,
+                _registered_method=True)
+        self.GetExitClaim = channel.unary_unary(
+                '/verifier.v1.BaseLayerService/GetExitClaim',
+                request_serializer=verifier_dot_v1_dot_verifier__pb2.GetExitClaimRequest.SerializeToString,
+                response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetExitClaimResponse.FromString,
+                _registered_method=True)
         self.ListHeadChanges = channel.unary_unary(
                 '/verifier.v1.BaseLayerService/ListHeadChanges',
                 request_serializer=verifier_dot_v1_dot_verifier__pb2.ListHeadChangesRequest.SerializeToString,
@@ -291,6 +306,27 @@ class BaseLayerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStanding(self, request, context):
+        """Return who runs the house, how late its clock is, and what may happen when.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExit(self, request, context):
+        """Return the sums of the exit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExitClaim(self, request, context):
+        """Return the claim that was filed for an account.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListHeadChanges(self, request, context):
         """Return how the head moved.
         """
@@ -407,6 +443,21 @@ def add_BaseLayerServiceServicer_to_server(servicer, server):
                     servicer.ListReverts,
                     request_deserializer=verifier_dot_v1_dot_verifier__pb2.ListRevertsRequest.FromString,
                     response_serializer=verifier_dot_v1_dot_verifier__pb2.ListRevertsResponse.SerializeToString,
+            ),
+            'GetStanding': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStanding,
+                    request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetStandingRequest.FromString,
+                    response_serializer=verifier_dot_v1_dot_verifier__pb2.GetStandingResponse.SerializeToString,
+            ),
+            'GetExit': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExit,
+                    request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetExitRequest.FromString,
+                    response_serializer=verifier_dot_v1_dot_verifier__pb2.GetExitResponse.SerializeToString,
+            ),
+            'GetExitClaim': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExitClaim,
+                    request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetExitClaimRequest.FromString,
+                    response_serializer=verifier_dot_v1_dot_verifier__pb2.GetExitClaimResponse.SerializeToString,
             ),
             'ListHeadChanges': grpc.unary_unary_rpc_method_handler(
                     servicer.ListHeadChanges,
@@ -960,6 +1011,87 @@ class BaseLayerService:
             '/verifier.v1.BaseLayerService/ListReverts',
             verifier_dot_v1_dot_verifier__pb2.ListRevertsRequest.SerializeToString,
             verifier_dot_v1_dot_verifier__pb2.ListRevertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStanding(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/verifier.v1.BaseLayerService/GetStanding',
+            verifier_dot_v1_dot_verifier__pb2.GetStandingRequest.SerializeToString,
+            verifier_dot_v1_dot_verifier__pb2.GetStandingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/verifier.v1.BaseLayerService/GetExit',
+            verifier_dot_v1_dot_verifier__pb2.GetExitRequest.SerializeToString,
+            verifier_dot_v1_dot_verifier__pb2.GetExitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExitClaim(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/verifier.v1.BaseLayerService/GetExitClaim',
+            verifier_dot_v1_dot_verifier__pb2.GetExitClaimRequest.SerializeToString,
+            verifier_dot_v1_dot_verifier__pb2.GetExitClaimResponse.FromString,
             options,
             channel_credentials,
             insecure,

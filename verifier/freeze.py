@@ -1,0 +1,125 @@
+"""Posting for everyone and the freeze: what becomes of a house whose operator falls silent.
+
+Lag is the base layer's time less the tip's clock. An inbox message that waits longer than the
+forced delay holds the clock back (no later one may be posted before it is consumed), so the one
+number also tells how overdue the oldest message is, and never less.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from verifier.config import CourtConfig
+from verifier.errors import CourtError, Refused
+from verifier.undo import Cell, UndoLog
+
+
+class Mode(IntEnum):
+    """Who may post."""
+
+    SEQUENCER = 1
+    OPEN = 2  # everyone
+    FROZEN = 3  # nobody, for ever
+
+
+class Standing(NamedTuple):
+    """Who runs the house, how late its clock is, what may happen when, and under which law.
+
+    Times are ms of the base layer. From `opens_ms` on anyone may open posting, from `freezes_ms`
+    on freeze the house. `waiting_index` is the oldest message that the tip has not consumed (the
+    number of messages if there is none), `waiting_ms` when it came (0). The next batch is judged by
+    `law_version`; `next_law_version` (0: none) holds from batch `next_law_number` on, which cannot
+    be posted before `next_law_ms`. The blocks of the exit are 0 until it begins.
+    """
+
+    mode: Mode
+    operator: bytes
+    sequencer: bytes
+    successor: bytes
+    clock_ms: int
+    lag_ms: int
+    opens_ms: int
+    freezes_ms: int
+    waiting_index: int
+    waiting_ms: int
+    law_version: int
+    next_law_version: int
+    next_law_number: int
+    next_law_ms: int
+    claims_close_block: int
+    exit_ends_block: int
+
+
+class Emergency:
+    """The mode, and when it may change. Every change of it begins a new generation."""
+
+    def __init__(self, log: UndoLog, config: CourtConfig) -> None:
+        self._config = config
+        self._mode: Cell[Mode] = Cell(log, Mode.SEQUENCER)
+
+    @property
+    def mode(self) -> Mode:
+        """Who may post."""
+        return self._mode.value
+
+    def check_not_frozen(self) -> None:
+        """Raise Refused(FROZEN) after the freeze."""
+        if self.mode == Mode.FROZEN:
+            raise Refused(
+                CourtError.FROZEN,
+                "expected a house that goes on, was a frozen one; what is posted runs out its "
+                "windows, then everybody leaves: novatio exit build",
+            )
+
+    def open(self, lag_ms: int) -> None:
+        """Let everyone post. Raises Refused(FROZEN, POSTING_MODE or NOT_LAGGING)."""
+        self.check_not_frozen()
+        self._expect(Mode.SEQUENCER)
+        _check_lag(lag_ms, self._config.open_lag_ms)
+        self._mode.value = Mode.OPEN
+
+    def close(self, lag_ms: int) -> None:
+        """Let the sequencer alone post again.
+
+        Raises Refused(FROZEN, POSTING_MODE or STILL_LAGGING).
+        """
+        self.check_not_frozen()
+        self._expect(Mode.OPEN)
+        if lag_ms > self._config.open_lag_ms:
+            raise Refused(
+                CourtError.STILL_LAGGING,
+                f"expected a clock at most {self._config.open_lag_ms} ms behind, was {lag_ms}; "
+                "post batches that bring it up first",
+            )
+        self._mode.value = Mode.SEQUENCER
+
+    def freeze(self, lag_ms: int) -> None:
+        """End all posting. Raises Refused(FROZEN or NOT_LAGGING)."""
+        self.check_not_frozen()
+        _check_lag(lag_ms, self._config.freeze_lag_ms)
+        self._mode.value = Mode.FROZEN
+
+    def check_frozen(self) -> None:
+        """Raise Refused(NOT_FROZEN) before the freeze."""
+        if self.mode != Mode.FROZEN:
+            raise Refused(
+                CourtError.NOT_FROZEN,
+                f"expected a frozen house, was one in mode {self.mode.name}; withdraw as usual",
+            )
+
+    def _expect(self, mode: Mode) -> None:
+        if self.mode != mode:
+            raise Refused(
+                CourtError.POSTING_MODE,
+                f"expected mode {mode.name}, was {self.mode.name}; nothing is left to do",
+            )
+
+
+def _check_lag(lag_ms: int, lag_min_ms: int) -> None:
+    if lag_ms <= lag_min_ms:
+        raise Refused(
+            CourtError.NOT_LAGGING,
+            f"expected a clock more than {lag_min_ms} ms behind the base layer, was {lag_ms}; "
+            f"wait {lag_min_ms + 1 - lag_ms} ms",
+        )
