@@ -47,6 +47,7 @@ class Kind(IntEnum):
     OWNER_CHECK = 39
     CALL_ORDER = 40
     CALL_FILL = 41
+    ENACT_GRID = 42
 
 
 class Code(IntEnum):

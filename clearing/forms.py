@@ -291,6 +291,7 @@ FORMS: dict[Kind, Form] = {
             INSTRUMENT,
             signed_by=NOBODY,
         ),
+        _form(Kind.ENACT_GRID, "EnactGrid", UNDERLYING, signed_by=NOBODY),
     )
 }
 # Kinds with shapes of their own; every other kind of the law has a form.

@@ -383,11 +383,14 @@ def check_row_mark(row: Rows[int], mark_price: int) -> bool:
 
 @law
 def check_row_jump(
-    old: Rows[int], new: Rows[int], points: int, index_price: int, jump_ppm: int
+    old: Rows[int], new: Rows[int], first: int, stop: int, index_price: int, jump_ppm: int
 ) -> int:
-    """Return the first point that moved by more than `jump_ppm` of the index price, or -1."""
+    """Return the first of the points `first` .. `stop` - 1 that moved too far, or -1.
+
+    Too far is more than `jump_ppm` of the index price.
+    """
     most, fits = mul_div_floor(index_price, jump_ppm, PPM)
-    for point in range(points):
+    for point in range(first, stop):
         if fits and abs(new[point] - old[point]) > most:
             return point
     return -1

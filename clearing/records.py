@@ -356,8 +356,13 @@ class Underlying:
     short_minimum_ppm: int  # of the index, per short option lot
     scenario_time: int
     scenario_rest: int  # parts of the list that are still to come; 0: it is whole
+    next_time: int  # when the announced grid may be enacted; 0: none is
+    next_volatility_down_ppm: int
+    next_volatility_up_ppm: int
     prices: Annotated[Rows[int], POINTS_MAX]  # shocks of the grid, ppm
     damps: Annotated[Rows[int], POINTS_MAX]
+    next_prices: Annotated[Rows[int], POINTS_MAX]
+    next_damps: Annotated[Rows[int], POINTS_MAX]
     series: Annotated[Rows[Series], SERIES_MAX]
     shocks: Annotated[Rows[int], SCENARIOS_MAX]
     cells: Annotated[Rows[int], SCENARIOS_MAX]  # where each shock lies in the grid; derived

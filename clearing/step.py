@@ -32,7 +32,7 @@ from clearing.actions.pool_withdraw import pool_withdraw
 from clearing.actions.price import price
 from clearing.actions.risk_rows import risk_rows
 from clearing.actions.set_asset import set_asset
-from clearing.actions.set_grid import set_grid
+from clearing.actions.set_grid import enact_grid, set_grid
 from clearing.actions.set_market import set_market
 from clearing.actions.set_mode import set_mode
 from clearing.actions.set_scenarios import set_scenarios
@@ -289,6 +289,8 @@ def dispatch(
         return set_scenarios(state, action, payload, signers)
     if kind == Kind.SET_GRID:
         return set_grid(state, action, payload, signers)
+    if kind == Kind.ENACT_GRID:
+        return enact_grid(state, action)
     if kind == Kind.EXPIRE:
         return expire(state, action)
     if kind == Kind.SETTLE:

@@ -82,8 +82,15 @@ def _key_slots(_state: Any, _action: Any) -> Explained:
     )
 
 
-def _timelock(state: Any, _action: Any) -> Explained:
+def _timelock(state: Any, action: Any) -> Explained:
     params = state.params[0]
+    if int(action["kind"]) == Kind.ENACT_GRID:
+        clock = int(state.globals[0].clock)
+        start = int(state.underlyings[int(action["underlying"])]["next_time"])
+        return (
+            f"a grid begins at {start} ms (0: none is announced), the clock is at {clock} ms; wait",
+            {"clock_ms": clock, "next_time_ms": start},
+        )
     operands = {
         "clock_ms": int(state.globals[0].clock),
         "pending_time_ms": int(params.pending_time),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from clearing.actions.price import ASSET_PRICES
+from clearing.actions.set_grid import is_read, is_staged
 from clearing.codes import Code, InstrumentStatus, Kind
 from clearing.units import OBSERVATIONS_MAX, SERIES_MAX
 from node.markets import mark_of
@@ -162,6 +163,20 @@ def _row_order(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
 
 
 def _incomplete(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
+    if int(action["kind"]) == Kind.ENACT_GRID:
+        underlying = state.underlyings[int(action["underlying"])]
+        start = int(underlying["next_time"])
+        oldest = max(start, int(state.globals[0].clock) - int(state.params[0].row_age_reduce_ms))
+        waiting = [
+            place
+            for place, one in enumerate(underlying["series"])
+            if is_read(one) and not is_staged(one, oldest)
+        ]
+        return (
+            f"series {waiting} are not staged for the next grid, all of each at {oldest} ms or "
+            "later; stage them, and expire what is over",
+            {"series": ", ".join(map(str, waiting)), "oldest_ms": oldest},
+        )
     series = _series(state, action)
     staged, listed = int(series["staged_count"]), int(series["option_count"])
     return (

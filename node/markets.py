@@ -95,6 +95,12 @@ def underlying_message(state: State, id: int) -> Any:
         # The lower half of a packed shock, with its sign.
         scenario_volatilities_ppm=shocks.astype(np.int32).tolist(),
     )
+    if row.next_time:
+        message.next_grid_time_ms = int(row.next_time)
+        message.next_volatility_down_ppm = int(row.next_volatility_down_ppm)
+        message.next_volatility_up_ppm = int(row.next_volatility_up_ppm)
+        message.next_price_shocks_ppm.extend(row.next_prices.tolist())
+        message.next_dampings_ppm.extend(row.next_damps.tolist())
     for series in row.series:
         message.series.add(
             expiry_ms=int(series.expiry),

@@ -114,12 +114,20 @@ def _write_underlying(row: Any, told: pb.Underlying) -> None:
     row.point_count = len(told.price_shocks_ppm)
     row.prices[: row.point_count] = list(told.price_shocks_ppm)
     row.damps[: row.point_count] = list(told.dampings_ppm)
+    if told.next_grid_time_ms:
+        row.next_time = told.next_grid_time_ms
+        row.next_volatility_down_ppm = told.next_volatility_down_ppm
+        row.next_volatility_up_ppm = told.next_volatility_up_ppm
+        row.next_prices[:] = list(told.next_price_shocks_ppm)
+        row.next_damps[:] = list(told.next_dampings_ppm)
     row.scenario_count = len(told.scenario_prices_ppm)
     row.scenario_time = told.scenario_time_ms
     row.scenario_rest = told.scenario_rest
     for place, one in enumerate(told.series):
         series = row.series[place]
         series.expiry, series.option_count = one.expiry_ms, one.option_count
+        # Whatever is left to expire is at least one market; how many matters to nobody here.
+        series.market_count = 0 if one.settlement_price_micro else 1
         series.active_number, series.active_time = one.active_number, one.active_time_ms
         # A new set is begun in any case: the one that is half staged is of an earlier time.
         series.staged_number, series.staged_time = one.active_number, one.staged_time_ms

@@ -117,9 +117,9 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One action to submit: `part` is prices, rows, activation or scenarios, `what` says of whom.
+    """One action to submit, of which `what` says of whom it is.
 
-    `details` are numbers for the report.
+    `part` is prices, rows, activation, grid or scenarios; `details` are numbers for the report.
     """
 
     part: str
@@ -182,17 +182,25 @@ class RiskFeed:
     ) -> Iterator[Post]:
         """Yield the rows and the activation of every expiry with options that has not come yet.
 
+        Once the time of an announced grid has come, rows are rows of it, and one enactment of the
+        grid stands in the place of an underlying's activations.
         Raises ModelUnusable if a market with options has no volatility, or rows cannot be made.
         """
         for model in self.models:
             number = model.section.underlying
-            for series, terms in enumerate(self._underlying(view, number).series):
+            underlying = self._underlying(view, number)
+            for series, terms in enumerate(underlying.series):
                 options = view.options(number, series)
                 if options and terms.expiry_ms > time_ms and time_ms > terms.active_time_ms:
                     found = self.valued(view, model, series, options, place, time_ms)
                     needed = carry_needed_ppm(found, terms.expiry_ms - time_ms)
                     details = {"underlying": number, "series": series, "carry_needed_ppm": needed}
                     yield from self._staged(options, found, details, time_ms, rows_max)
+                    if not next_grid_is_due(underlying, time_ms):
+                        yield self._activation(found, details, time_ms)
+            if next_grid_is_due(underlying, time_ms):
+                request = Request.of(Kind.ENACT_GRID, underlying=number)
+                yield Post("grid", f"underlying {number}", request, {"underlying": number})
 
     def valued(
         self,
@@ -212,6 +220,7 @@ class RiskFeed:
                 f"{name}: options are listed, but nothing tells their volatility",
                 next_step="set chain, history or volatility_ppm in its [[market]]",
             )
+        grid = grid_at(underlying, time_ms)
         reference = view.instruments[underlying.reference_instrument]
         sizes = {one.lot_size_nano for one in (reference, *options)}
         if len(sizes) > 1:
@@ -227,8 +236,8 @@ class RiskFeed:
                 (underlying.series[series].expiry_ms - time_ms) / YEAR_MS,
                 [one.strike_micro for one in options],
                 [one.kind == InstrumentKind.CALL for one in options],
-                points=grid_points(underlying.price_shocks_ppm, underlying.dampings_ppm),
-                volatility_shocks=(underlying.volatility_down_ppm, 0, underlying.volatility_up_ppm),
+                points=grid_points(grid[0], grid[1]),
+                volatility_shocks=grid[2],
                 rate=model.section.rate_ppm / PPM,
                 confidence=model.section.confidence_ppm,
             )
@@ -245,13 +254,7 @@ class RiskFeed:
         time_ms: int,
         rows_max: int,
     ) -> Iterator[Post]:
-        underlying, series = details["underlying"], details["series"]
-        fields: dict[str, Any] = {
-            "underlying": underlying,
-            "series": series,
-            "time": time_ms,
-            "price": found.reference,
-        }
+        fields = _set_fields(found, details, time_ms)
         carry: dict[str, Any] = {
             "forward": found.rows.forward,
             "discount_nano": found.rows.discount,
@@ -271,20 +274,23 @@ class RiskFeed:
             names = ", ".join(options[k].symbol for k in part)
             signed = self.publishers.signed(request)
             yield Post("rows", names, signed, {**details, "options": len(part)})
+
+    def _activation(self, found: ListedRows, details: dict[str, int], time_ms: int) -> Post:
         numbers: dict[str, Any] = {
             "discount_long_ppm": found.discount_long_ppm,
             "discount_short_ppm": found.discount_short_ppm,
             "confidence_ppm": found.confidence_ppm,
         }
+        fields = _set_fields(found, details, time_ms)
         request = Request.of(Kind.ACTIVATE, **fields, **numbers)
         more = {
             "reference_price_micro": found.reference,
             "forward_micro": found.rows.forward,
             "repair_micro": int(found.rows.repair.max()),
         }
-        yield Post(
+        return Post(
             "activation",
-            f"underlying {underlying}, series {series}",
+            f"underlying {details['underlying']}, series {details['series']}",
             self.publishers.signed(request),
             {**details, **numbers, **more},
         )
@@ -376,6 +382,31 @@ class RiskFeed:
                 next_step="novatio instrument list",
             )
         return view.underlyings[number]
+
+
+def next_grid_is_due(underlying: pb.Underlying, time_ms: int) -> bool:
+    """Tell whether rows of a time are rows of the grid that governance announced."""
+    return 0 < underlying.next_grid_time_ms <= time_ms
+
+
+def grid_at(
+    underlying: pb.Underlying, time_ms: int
+) -> tuple[Sequence[int], Sequence[int], tuple[int, int, int]]:
+    """Return price shocks, dampings and volatility shocks of the grid that rows of a time are of.
+
+    All are ppm.
+    """
+    if next_grid_is_due(underlying, time_ms):
+        down, up = underlying.next_volatility_down_ppm, underlying.next_volatility_up_ppm
+        return underlying.next_price_shocks_ppm, underlying.next_dampings_ppm, (down, 0, up)
+    down, up = underlying.volatility_down_ppm, underlying.volatility_up_ppm
+    return underlying.price_shocks_ppm, underlying.dampings_ppm, (down, 0, up)
+
+
+def _set_fields(found: ListedRows, details: Mapping[str, int], time_ms: int) -> dict[str, Any]:
+    """Return the fields that rows and activation of a set have in common."""
+    place = {"underlying": details["underlying"], "series": details["series"]}
+    return {**place, "time": time_ms, "price": found.reference}
 
 
 def per_lot(price_micro: int, instrument: pb.Instrument) -> int:

@@ -29,6 +29,7 @@ parameter's share, which 5 and 8 forgive too. One share for all three: what a ca
 is what a value may be off by.
 """
 
+from clearing.actions.set_grid import is_of_next_grid
 from clearing.codes import Code, InstrumentKind, InstrumentStatus
 from clearing.compiler import law
 from clearing.drafts import (
@@ -41,6 +42,7 @@ from clearing.drafts import (
 from clearing.forms import CONTEXT, ROW_STRIDE
 from clearing.funding_models import YEAR_MS
 from clearing.grid import (
+    CENTRE,
     DISCOUNT_SCALE,
     LATTICE,
     check_parity,
@@ -259,7 +261,7 @@ def stage_row(
     if code == Code.APPLIED and not is_call:
         code = check_call_parity(state, series, underlying, call, draft)
     if code == Code.APPLIED:
-        code = check_jump(state, series, draft)
+        code = check_jump(state, series, underlying, draft)
     note_staged(series, instrument)
     return code
 
@@ -300,10 +302,18 @@ def check_bounds(state: State, series: Series, underlying: Underlying, draft: in
         instrument.strike,
         series.staged_forward,
         series.staged_discount,
-        underlying.prices,
+        shocks_of(underlying, series.staged_time),
         tolerance(state, series.staged_reference),
     )
     return Code.APPLIED if point < 0 else Code.ROW_BOUND
+
+
+@law
+def shocks_of(underlying: Underlying, time: int) -> Rows[int]:
+    """Return the price shocks of the grid that rows of a time are values of."""
+    if is_of_next_grid(underlying, time):
+        return underlying.next_prices
+    return underlying.prices
 
 
 @law
@@ -369,27 +379,32 @@ def check_call_parity(
         put.strike,
         series.staged_forward,
         series.staged_discount,
-        underlying.prices,
+        shocks_of(underlying, series.staged_time),
         tolerance(state, series.staged_reference),
     )
     return Code.APPLIED if point < 0 else Code.ROW_PARITY
 
 
 @law
-def check_jump(state: State, series: Series, draft: int) -> int:
+def check_jump(state: State, series: Series, underlying: Underlying, draft: int) -> int:
     """Return ROW_JUMP if a value near the money left the active row by more than the bound.
 
-    Far tails move many times the index: they are held by their bounds and neighbours.
+    Far tails move many times the index: they are held by their bounds and neighbours. Of rows of
+    another grid only the centre is the same point.
     """
     instrument = state.instrument_drafts[draft]
     number = series.active_number
     active = instrument.rows[number % 2]
     if active.number != number or not is_recent(state, series):
         return Code.APPLIED
+    first, points = 0, LATTICE
+    if is_of_next_grid(underlying, series.staged_time):
+        first, points = CENTRE, CENTRE + 1
     point = check_row_jump(
         active.values,
         instrument.rows[series.staged_number % 2].values,
-        LATTICE,
+        first,
+        points,
         series.staged_reference,
         state.params[0].row_jump_ppm,
     )

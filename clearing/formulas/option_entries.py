@@ -230,7 +230,7 @@ def parity_residual(call: int, put: int, strike: int, forward_price: int, discou
 
 @law_entry
 def _jump(old: Rows[int], new: Rows[int], index_price: int, jump_ppm: int) -> int:
-    return grid.check_row_jump(old, new, old.shape[0], index_price, jump_ppm)
+    return grid.check_row_jump(old, new, 0, old.shape[0], index_price, jump_ppm)
 
 
 @law_entry

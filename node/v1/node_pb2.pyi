@@ -629,7 +629,7 @@ class Series(_message.Message):
     def __init__(self, expiry_ms: _Optional[int] = ..., option_count: _Optional[int] = ..., active_number: _Optional[int] = ..., active_time_ms: _Optional[int] = ..., staged_number: _Optional[int] = ..., staged_time_ms: _Optional[int] = ..., staged_count: _Optional[int] = ..., reference_price_micro: _Optional[int] = ..., discount_long_ppm: _Optional[int] = ..., discount_short_ppm: _Optional[int] = ..., confidence_ppm: _Optional[int] = ..., settlement_price_micro: _Optional[int] = ..., forward_price_micro: _Optional[int] = ..., discount_nano: _Optional[int] = ...) -> None: ...
 
 class Underlying(_message.Message):
-    __slots__ = ("id", "reference_instrument", "index_price_micro", "price_time_ms", "volatility_down_ppm", "volatility_up_ppm", "price_shocks_ppm", "dampings_ppm", "series", "scenario_time_ms", "scenario_prices_ppm", "scenario_volatilities_ppm", "scenario_rest")
+    __slots__ = ("id", "reference_instrument", "index_price_micro", "price_time_ms", "volatility_down_ppm", "volatility_up_ppm", "price_shocks_ppm", "dampings_ppm", "series", "scenario_time_ms", "scenario_prices_ppm", "scenario_volatilities_ppm", "scenario_rest", "next_grid_time_ms", "next_volatility_down_ppm", "next_volatility_up_ppm", "next_price_shocks_ppm", "next_dampings_ppm")
     ID_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
     INDEX_PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
@@ -643,6 +643,11 @@ class Underlying(_message.Message):
     SCENARIO_PRICES_PPM_FIELD_NUMBER: _ClassVar[int]
     SCENARIO_VOLATILITIES_PPM_FIELD_NUMBER: _ClassVar[int]
     SCENARIO_REST_FIELD_NUMBER: _ClassVar[int]
+    NEXT_GRID_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_VOLATILITY_DOWN_PPM_FIELD_NUMBER: _ClassVar[int]
+    NEXT_VOLATILITY_UP_PPM_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PRICE_SHOCKS_PPM_FIELD_NUMBER: _ClassVar[int]
+    NEXT_DAMPINGS_PPM_FIELD_NUMBER: _ClassVar[int]
     id: int
     reference_instrument: int
     index_price_micro: int
@@ -656,7 +661,12 @@ class Underlying(_message.Message):
     scenario_prices_ppm: _containers.RepeatedScalarFieldContainer[int]
     scenario_volatilities_ppm: _containers.RepeatedScalarFieldContainer[int]
     scenario_rest: int
-    def __init__(self, id: _Optional[int] = ..., reference_instrument: _Optional[int] = ..., index_price_micro: _Optional[int] = ..., price_time_ms: _Optional[int] = ..., volatility_down_ppm: _Optional[int] = ..., volatility_up_ppm: _Optional[int] = ..., price_shocks_ppm: _Optional[_Iterable[int]] = ..., dampings_ppm: _Optional[_Iterable[int]] = ..., series: _Optional[_Iterable[_Union[Series, _Mapping]]] = ..., scenario_time_ms: _Optional[int] = ..., scenario_prices_ppm: _Optional[_Iterable[int]] = ..., scenario_volatilities_ppm: _Optional[_Iterable[int]] = ..., scenario_rest: _Optional[int] = ...) -> None: ...
+    next_grid_time_ms: int
+    next_volatility_down_ppm: int
+    next_volatility_up_ppm: int
+    next_price_shocks_ppm: _containers.RepeatedScalarFieldContainer[int]
+    next_dampings_ppm: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, id: _Optional[int] = ..., reference_instrument: _Optional[int] = ..., index_price_micro: _Optional[int] = ..., price_time_ms: _Optional[int] = ..., volatility_down_ppm: _Optional[int] = ..., volatility_up_ppm: _Optional[int] = ..., price_shocks_ppm: _Optional[_Iterable[int]] = ..., dampings_ppm: _Optional[_Iterable[int]] = ..., series: _Optional[_Iterable[_Union[Series, _Mapping]]] = ..., scenario_time_ms: _Optional[int] = ..., scenario_prices_ppm: _Optional[_Iterable[int]] = ..., scenario_volatilities_ppm: _Optional[_Iterable[int]] = ..., scenario_rest: _Optional[int] = ..., next_grid_time_ms: _Optional[int] = ..., next_volatility_down_ppm: _Optional[int] = ..., next_volatility_up_ppm: _Optional[int] = ..., next_price_shocks_ppm: _Optional[_Iterable[int]] = ..., next_dampings_ppm: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class GetUnderlyingRequest(_message.Message):
     __slots__ = ("id",)

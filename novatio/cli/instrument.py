@@ -88,6 +88,7 @@ def underlying_record(item: Any) -> dict[str, Any]:
         "scenario_count": len(item.scenario_prices_ppm),
         "scenario_time_ms": item.scenario_time_ms,
         "scenario_rest": item.scenario_rest,
+        "next_grid_time_ms": item.next_grid_time_ms,
         "series": series,
     }
 

@@ -15,7 +15,7 @@ from prover.engine import Engine
 from prover.forge import BatchForge, Place
 from prover.witness import build_evidence
 from tests.prover.market import PROPOSER, columns_of
-from tests.support.options import CALLS, EXPIRY_MS, FUTURE, PUTS, OptionWorld
+from tests.support.options import CALLS, EXPIRY_MS, FUTURE, PUTS, OptionWorld, shocked
 from tests.support.world import MARK, PUBLISHERS, address_of, key_of
 from verifier.batch import Pair
 from verifier.evidence import check_bad_step
@@ -124,7 +124,7 @@ def test_rows_in_parts_of_one_step_or_of_many_go_to_the_court():
 
 
 def test_scenarios_and_a_grid_go_to_the_court():
-    world = CourtWorld(governance=address_of("governance"))
+    world = CourtWorld(governance=address_of("governance"), timelock_ms=60_000)
     world.wait(1_000)
     world.publish_rows()
 
@@ -153,9 +153,25 @@ def test_scenarios_and_a_grid_go_to_the_court():
         (legal, Code.APPLIED),
         (legal, Code.STALE_SEQUENCE),
         (world.row_action(world.rows()), Code.ROW_TIME),
+        (world.request(Kind.ENACT_GRID, underlying=1), Code.NO_UNDERLYING),
+        (world.request(Kind.ENACT_GRID, underlying=0), Code.TIMELOCK),
     ]
     for action, expected in stories:
         assert world.apply(action) == expected
+    world.wait(60_000)
+    enact = world.request(Kind.ENACT_GRID, underlying=0)
+    assert world.apply(enact) == Code.ROW_INCOMPLETE
+    assert world.apply(world.row_action(world.rows())) == Code.ROW_BOUND
+    shocks = [int(shock) for shock in world.underlying.next_prices]
+    rows = []
+    for id, _ in world.rows():
+        sign, strike = (1 if id in CALLS else -1), int(world.instrument(id).strike)
+        gaps = [sign * (shocked(MARK, shock) - strike) for shock in shocks]
+        rows.append((id, [max(gap, 0) + 5_000 for gap in gaps]))
+    world.stage(rows)
+    assert world.apply(world.activation()) == Code.ROW_TIME
+    assert world.apply(enact) == Code.APPLIED
+    assert world.underlying.prices.tolist() == shocks
 
 
 @pytest.mark.parametrize("instrument", [FUTURE, CALLS[0], PUTS[2]])

@@ -5,6 +5,7 @@ import pytest
 from clearing.codes import Code, Kind
 from clearing.genesis import GenesisAsset
 from node.explain import explain
+from tests.clearing.law.test_grids import TIMELOCK, GridWorld
 from tests.support.options import CALLS, FUTURE, OptionWorld
 from tests.support.world import MARK
 
@@ -71,6 +72,19 @@ def test_rows_whose_carry_jumps_are_told_what_the_active_set_was_computed_with(w
     assert "smaller moves" in sentence
     assert operands["active_forward"] == str(MARK)
     assert operands["forward"] == str(MARK + 50_003)
+
+
+def test_who_enacts_a_grid_too_early_learns_what_it_waits_for():
+    world = GridWorld()
+    enact = world.request(Kind.ENACT_GRID, underlying=0)
+    found, _, operands = explained(world, enact)
+    assert found == Code.TIMELOCK
+    assert operands["next_time_ms"] == str(int(world.underlying.next_time))
+    world.wait(TIMELOCK)
+    found, sentence, operands = explained(world, enact)
+    assert found == Code.ROW_INCOMPLETE
+    assert operands == {"series": "0", "oldest_ms": str(world.time)}
+    assert "stage them" in sentence
 
 
 def test_a_shock_beyond_its_bounds_is_told_so(world):

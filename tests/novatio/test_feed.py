@@ -22,11 +22,12 @@ from node.v1 import node_pb2 as pb
 from novatio import AsyncClient
 from novatio.errors import KeyUnusable, NotFound, RejectedByLaw
 from novatio.feed import FeedConfig, FeedSection, MarketSection, run
+from novatio.feed_check import rehearse
 from novatio.feed_models import ModelUnusable, load_market, shocks_of
 from novatio.feed_service import Service
 from novatio.governance import changed_params, params_record, payload_of
 from novatio.market import load_bars_csv
-from novatio.risk_feed import Publishers, RiskFeed, View
+from novatio.risk_feed import Publishers, RiskFeed, View, look
 from risk import black76
 from risk.chain import read_chain
 from risk.listed import YEAR_MS, FlatSurface, carry_needed_ppm, grid_points, listed_rows
@@ -303,6 +304,32 @@ def test_scenarios_are_written_whole_and_then_a_slot_a_day(options_house, files)
         k for k in range(500) if first.scenario_prices_ppm[k] != second.scenario_prices_ppm[k]
     ]
     assert changed == [oldest.slot]
+
+
+def test_rows_are_of_the_announced_grid_from_its_time_on_and_begin_with_it(options_house, files):
+    feed = service(options_house, files).feed
+    seen = look(options_house.client)
+    grid = seen.underlyings[0]
+    time_ms = now_ms()
+    grid.next_grid_time_ms = time_ms + 1
+    grid.next_price_shocks_ppm.extend([*grid.price_shocks_ppm[:-1], 5_000_000])
+    grid.next_dampings_ppm.extend(grid.dampings_ppm)
+    grid.next_volatility_down_ppm, grid.next_volatility_up_ppm = -100_000, 100_000
+
+    def posted(time_ms):
+        posts = list(feed.rows(seen, lambda _bars: 0, time_ms))
+        staged: list[Any] = [post.action for post in posts if post.part == "rows"]
+        # The last option staged is the call of the highest strike, or its put: five times up.
+        return [post.part for post in posts], staged[-1].payload
+
+    parts, before = posted(time_ms)
+    assert parts[-1] == "activation"
+    parts, after = posted(time_ms + 1)
+    assert parts == [*["rows"] * (len(parts) - 1), "grid"]
+    assert before != after
+    posts = list(feed.rows(seen, lambda _bars: 0, time_ms + 1))
+    info = options_house.client.info()
+    assert rehearse(seen, info, posts, time_ms + 1) == []
 
 
 def test_a_short_history_fills_slots_from_zero(files):

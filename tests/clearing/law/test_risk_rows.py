@@ -549,24 +549,6 @@ def set_grid(world, payload, signer=GOVERNANCE, **values):
     return world.request(Kind.SET_GRID, key_of(signer), payload=payload, **fields)
 
 
-def test_another_grid_makes_rows_of_the_old_one_too_old():
-    world = governed()
-    world.publish_rows()
-    active = world.time
-    world.wait(1_000)
-    world.stage(world.rows())
-    wider = [2 * shock for shock in SHOCKS[:27]] + [-900_000, -600_000, *SHOCKS[29:]]
-    assert world.apply(set_grid(world, grid(prices=wider))) == Code.APPLIED
-    assert world.underlying.prices.tolist() == wider
-    assert (world.series.active_number, world.series.active_time) == (1, 0)
-    assert world.apply(world.activation()) == Code.ROW_TIME
-    # Neither the staged set nor the active one can be continued: it would be overwritten.
-    for time in (world.time, active):
-        assert world.apply(world.row_action(world.rows(), time=time)) == Code.ROW_TIME
-    world.wait(1_000)
-    assert world.apply(world.row_action(world.rows())) == Code.ROW_BOUND
-
-
 @pytest.mark.parametrize(
     "payload",
     [
