@@ -138,9 +138,3 @@ def expiry_max_loss(
     unpaired = net_short_calls(lots, right, count)
     owed = capped_sum(-worst, notional_share(unpaired, forward, unpaired_ppm))
     return -owed, where, unpaired
-
-
-@law
-def expiry_margin(isolated: int, max_loss: int) -> int:
-    """Return the margin of an expiry: the better of its options' sum and its largest loss."""
-    return min(max(isolated, max_loss), 0)

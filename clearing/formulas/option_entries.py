@@ -82,12 +82,6 @@ def _max_loss(
     return option_margin.expiry_max_loss(lots, right, strike, lots.shape[0], forward, unpaired_ppm)
 
 
-@law_entry
-def expiry_margin(isolated: int, max_loss: int) -> int:
-    """Return ``option_margin.expiry_margin``."""
-    return option_margin.expiry_margin(isolated, max_loss)
-
-
 def expiry_max_loss(
     options: Sequence[Row],
     forward_price: int,
@@ -99,40 +93,6 @@ def expiry_max_loss(
     initial, where, unpaired = _max_loss(*book, forward_price, unpaired_initial_ppm)
     maintenance, _, _ = _max_loss(*book, forward_price, unpaired_maintenance_ppm)
     return initial, maintenance, where, unpaired
-
-
-def standard_expiry_margin(
-    options: Sequence[Row],
-    spot_price: int,
-    forward_price: int,
-    unpaired_initial_ppm: int,
-    unpaired_maintenance_ppm: int,
-    **fractions: int,
-) -> tuple[int, ...]:
-    """Return the margins of one expiry: the better of isolated sum and largest loss."""
-    initial = maintenance = value = 0
-    for row in options:
-        found = standard_option_margin(
-            row["lots"], row["is_call"], row["strike"], spot_price, row["mark_price"],
-            *fractions.values(),
-        )  # fmt: skip
-        value += found[0]
-        initial += found[1]
-        maintenance += found[2]
-    for total in (initial, maintenance, value):
-        narrow(total)
-    loss_initial, loss_maintenance, _, _ = expiry_max_loss(
-        options, forward_price, unpaired_initial_ppm, unpaired_maintenance_ppm
-    )
-    return (
-        expiry_margin(initial, loss_initial),
-        expiry_margin(maintenance, loss_maintenance),
-        initial,
-        maintenance,
-        loss_initial,
-        loss_maintenance,
-        value,
-    )
 
 
 # ---- charges

@@ -23,7 +23,6 @@ from clearing.formulas.option_entries import (
     parity_residual,
     pmrm_margin,
     row_age,
-    standard_expiry_margin,
     standard_option_margin,
 )
 from clearing.formulas.portfolio import (
@@ -131,26 +130,6 @@ OPTION_FORMULAS = (
         ),
         (*_SIGNED, Quantity("settlement_price", PER_LOT), Quantity("unpaired_calls", LOT)),
         lambda **arguments: expiry_max_loss(*arguments.values()),
-    ),
-    Formula(
-        "standard_expiry_margin",
-        "Margins of an expiry's options: the better of isolated sum and largest loss.",
-        (
-            Table("options", (lots("lots"), IS_CALL, STRIKE, _MARK), LIST_MAX),
-            _SPOT,
-            _FORWARD,
-            *_UNPAIRED,
-            *_STANDARD,
-        ),
-        (
-            *_SIGNED,
-            micro("isolated_initial"),
-            micro("isolated_maintenance"),
-            micro("max_loss_initial"),
-            micro("max_loss_maintenance"),
-            micro("value"),
-        ),
-        standard_expiry_margin,
     ),
     Formula(
         "naked_shorts",

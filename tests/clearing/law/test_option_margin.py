@@ -167,21 +167,6 @@ def test_no_settlement_price_loses_more_than_the_margin_of_paired_calls(options,
     assert payoff >= found["maintenance_margin"]
 
 
-def test_an_expiry_is_the_better_of_isolated_sum_and_largest_loss():
-    spread = [
-        {"lots": -1, "is_call": 1, "strike": SPOT, "mark_price": 10**8},
-        {"lots": 1, "is_call": 1, "strike": SPOT + 5 * 10**7, "mark_price": 8 * 10**7},
-    ]
-    common: dict[str, Any] = {"spot_price": SPOT, "forward_price": SPOT}
-    found = evaluate("standard_expiry_margin", {"options": spread} | common)
-    assert found["isolated_initial"] == -400 * 10**6
-    assert found["initial_margin"] == found["max_loss_initial"] == -50 * 10**6
-    found = evaluate("standard_expiry_margin", {"options": spread[:1]} | common)
-    assert found["max_loss_initial"] == -2_400 * 10**6
-    assert found["initial_margin"] == found["isolated_initial"] == -400 * 10**6
-    assert found["value"] == -(10**8)
-
-
 # ---- charges
 
 
