@@ -295,6 +295,9 @@ def comes_after(state: State, instrument: Instrument, place: int) -> bool:
 def check_bounds(state: State, series: Series, underlying: Underlying, draft: int) -> int:
     """Return ROW_BOUND if a staged value is impossible at its shocked price."""
     instrument = state.instrument_drafts[draft]
+    prices = underlying.prices
+    if is_of_next_grid(underlying, series.staged_time):
+        prices = underlying.next_prices
     point = check_row_bounds(
         instrument.rows[series.staged_number % 2].values,
         underlying.point_count,
@@ -302,18 +305,10 @@ def check_bounds(state: State, series: Series, underlying: Underlying, draft: in
         instrument.strike,
         series.staged_forward,
         series.staged_discount,
-        shocks_of(underlying, series.staged_time),
+        prices,
         tolerance(state, series.staged_reference),
     )
     return Code.APPLIED if point < 0 else Code.ROW_BOUND
-
-
-@law
-def shocks_of(underlying: Underlying, time: int) -> Rows[int]:
-    """Return the price shocks of the grid that rows of a time are values of."""
-    if is_of_next_grid(underlying, time):
-        return underlying.next_prices
-    return underlying.prices
 
 
 @law
@@ -372,6 +367,9 @@ def check_call_parity(
     if call == NONE or state.instrument_drafts[call].strike != put.strike:
         return Code.APPLIED
     buffer = series.staged_number % 2
+    prices = underlying.prices
+    if is_of_next_grid(underlying, series.staged_time):
+        prices = underlying.next_prices
     point = check_parity(
         state.instrument_drafts[call].rows[buffer].values,
         put.rows[buffer].values,
@@ -379,7 +377,7 @@ def check_call_parity(
         put.strike,
         series.staged_forward,
         series.staged_discount,
-        shocks_of(underlying, series.staged_time),
+        prices,
         tolerance(state, series.staged_reference),
     )
     return Code.APPLIED if point < 0 else Code.ROW_PARITY

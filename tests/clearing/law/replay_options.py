@@ -14,8 +14,17 @@ import numpy as np
 
 from clearing.codes import Kind
 from clearing.genesis import GenesisAsset
-from tests.support.options import CALLS, EXPIRY_MS, FUTURE, IN_ORDER, PERPETUAL, OptionWorld
-from tests.support.world import DEPOSIT, MARK
+from clearing.grid_preset import POINTS
+from tests.support.options import (
+    CALLS,
+    EXPIRY_MS,
+    FUTURE,
+    IN_ORDER,
+    PERPETUAL,
+    SHOCKS,
+    OptionWorld,
+)
+from tests.support.world import DEPOSIT, MARK, address_of, key_of
 
 NAMES = "abcd"
 
@@ -27,7 +36,12 @@ class Story:
         self.chance = random.Random(seed)
         asset = GenesisAsset(50_000, 0, 10**12, 10**12)
         self.world = OptionWorld(
-            band_ppm=100_000, stable_rate_ppm=900_000, assets=(asset,), profit_cycle_ms=60_000
+            band_ppm=100_000,
+            stable_rate_ppm=900_000,
+            assets=(asset,),
+            profit_cycle_ms=60_000,
+            governance=address_of("governance"),
+            timelock_ms=2_000,
         )
         self.traders = [self.world.trader(name, 10 * DEPOSIT) for name in NAMES]
         self.index = MARK
@@ -77,6 +91,13 @@ class Story:
             return world.published(
                 kind, shocks, underlying=0, first=first, rest=first % 2, time=world.time
             )
+        if kind == Kind.SET_GRID:
+            # The same points again: rows of one grid are rows of the other.
+            pieces = [-300_000, self.chance.choice([0, 500_000]), *SHOCKS]
+            pieces += [damp for _, damp in POINTS]
+            return world.request(kind, key_of("governance"), payload=pieces, underlying=0)
+        if kind == Kind.ENACT_GRID:
+            return world.request(kind, underlying=0)
         if kind == Kind.EXPIRE:
             return world.request(kind, instrument=market)
         if kind == Kind.SETTLE:
@@ -105,6 +126,8 @@ class Story:
             Kind.UNCROSS,
             Kind.FUNDING,
             Kind.LIQUIDATE,
+            Kind.SET_GRID,
+            *[Kind.ENACT_GRID] * 4,
         ]
         actions = [self.price(), self.rows(), self.by_kind(Kind.ACTIVATE)]
         for _ in range(3):
