@@ -22,9 +22,9 @@ BATCH_STEPS_MAX = 4_096  # docs/protocol.md, section 9
 BATCH_BYTES_MAX = 32 << 20  # with its transaction, well within one message of the service
 REFERENCE_AGE_MAX = 256  # how far back a contract can see block hashes
 FINALITY_EPOCHS = 3  # a block is final at most this many epochs after it was made
-# The longest evidence has 193,535 bytes: eight trades between sixteen accounts of 32 markets each.
-# A step whose evidence the court does not take could not be proven wrong.
-EVIDENCE_BYTES_MIN = 192 * 1024
+# The longest evidence has at most 902,120 bytes: nineteen accounts that hold 32 options each, and an
+# owner check of 48 more. A step whose evidence the court did not take could not be proven wrong.
+EVIDENCE_BYTES_MIN = 896 * 1024
 # A prover has to profit even if the base layer is this many times dearer than assumed.
 PROOF_FEE_MARGIN = 4
 GIGA = 10**9
@@ -120,7 +120,7 @@ class CourtConfig:
             challenge_window_blocks=50_400,
             max_unfinalised=512,
             batch_gap_blocks=100,
-            bond=16 * GIGA,
+            bond=40 * GIGA,
             proof_fee_per_gas=200,
             batch_bytes_max=1 << 20,
             batch_steps_max=BATCH_STEPS_MAX,
@@ -161,7 +161,7 @@ class CourtConfig:
             challenge_window_blocks=100,
             max_unfinalised=256,
             batch_gap_blocks=1,
-            bond=GIGA,
+            bond=2 * GIGA,
             proof_fee_per_gas=10,
             batch_bytes_max=16 << 20,
             batch_steps_max=BATCH_STEPS_MAX,
@@ -202,7 +202,7 @@ class CourtConfig:
             challenge_window_blocks=10,
             max_unfinalised=12,
             batch_gap_blocks=1,
-            bond=GIGA,
+            bond=2 * GIGA,
             proof_fee_per_gas=10,
             batch_bytes_max=1 << 20,
             batch_steps_max=BATCH_STEPS_MAX,

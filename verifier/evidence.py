@@ -42,7 +42,7 @@ PAGE_BYTES = 9 * WORD_BYTES
 ASSET_BYTES = 8 * ASSET_PIECES
 POOL_BYTES = 8 * POOL_PIECES
 UNDERLYING_BYTES = 8 * UNDERLYING_PIECES
-EVIDENCE_BYTES_MAX = 1 << 19  # far beyond any canonical one; refuses absurd lengths early
+EVIDENCE_BYTES_MAX = 1 << 20  # far beyond any canonical one; refuses absurd lengths early
 
 _STEP = Field("step", 4, 0, (1 << 32) - 1)
 _STEP_LENGTH = Field("step bytes", 2, 9, STEP_BYTES_MAX)

@@ -7,7 +7,14 @@ out of gas fails without a trace, whatever it was about to prove.
 
 from __future__ import annotations
 
-from clearing.units import ACTIONS_PER_STEP, OBSERVATION_BYTES, STEP_RECOVERIES, STEPS_DEPTH
+from clearing.units import (
+    ACTIONS_PER_STEP,
+    OBSERVATION_BYTES,
+    STEP_CELLS,
+    STEP_RECOVERIES,
+    STEP_WORDS,
+    STEPS_DEPTH,
+)
 from verifier.errors import Refused, TransactionError
 
 TRANSACTION_GAS = 21_000
@@ -16,9 +23,8 @@ HASH_GAS = 30
 HASH_WORD_GAS = 6
 STORAGE_GAS = 20_000
 RECOVERY_GAS = 3_000
-# Running the law on one witness: what its budget of 2,048 leaf words and 512 margin cells comes to
-# at some 400 gas each.
-LAW_GAS = 1_100_000
+# Running the law on one witness: what its budget of leaf words and margin cells comes to.
+LAW_GAS = 400 * (STEP_WORDS + STEP_CELLS)
 # A pairing check of two pairs, two maps to G2 and their sum, with room for expanding the message;
 # a signer costs four cold slots and an addition.
 ATTESTATION_GAS = 160_000

@@ -11,15 +11,40 @@ from typing import Any
 
 import pytest
 
-from clearing.codes import Code
+from clearing.codes import Code, InstrumentKind, Kind, Operation
+from clearing.forms import (
+    CONTEXT,
+    NAMES,
+    NAMES_ACCOUNT,
+    NAMES_COUNTERPARTY,
+    NAMES_PAYLOAD,
+    NAMES_POOL,
+    ROW_STRIDE,
+)
 from clearing.genesis import Genesis
+from clearing.leaves import (
+    ACCOUNT_PIECES_MAX,
+    ASSET_PIECES,
+    GLOBALS_PIECES,
+    INSTRUMENT_PIECES_MAX,
+    PARAMS_PIECES,
+    POOL_PIECES,
+    UNDERLYING_PIECES,
+)
 from clearing.units import (
     ACCOUNTS_DEPTH,
     ACTION_BYTES_MAX,
     ACTIONS_PER_STEP,
+    ASSETS_MAX,
+    FUNDS_MAX,
     INSTRUMENTS_DEPTH,
+    POOLS_MAX,
     POSITIONS_MAX,
+    STEP_LISTED,
     STEPS_DEPTH,
+    UNDERLYINGS_DEPTH,
+    UNDERLYINGS_MAX,
+    WITHDRAWALS_DEPTH,
 )
 from prover.engine import Engine
 from prover.forge import BatchForge
@@ -27,17 +52,18 @@ from prover.witness import build_evidence
 from tests.attacks.arena import Arena
 from tests.attacks.committed import PLACE
 from tests.prover.market import FIRST_PRICE, START_MS, Market, columns_of
-from verifier.batch import Pair
+from verifier.batch import STEP_BYTES_MAX, Pair
 from verifier.config import EVIDENCE_BYTES_MIN, CourtConfig
 from verifier.errors import ConfigError
 from verifier.evidence import EVIDENCE_BYTES_MAX, check_bad_step
 from verifier.multiproof import siblings_needed
 
 ACCOUNTS = 2 * ACTIONS_PER_STEP
+ACCOUNT_BITS = (NAMES_ACCOUNT, NAMES_COUNTERPARTY)
 
 
 def crowded(genesis: Genesis, market: Market) -> Engine:
-    """Sixteen accounts, each with 32 positions, all of them in different markets."""
+    """Sixteen accounts, each with 32 positions, all of them in different options under a sweep."""
     engine = Engine(genesis, accounts_capacity=ACCOUNTS)
     engine.advance(columns_of(engine, [market.deposit(i) for i in range(ACCOUNTS)]), START_MS)
 
@@ -51,6 +77,9 @@ def crowded(genesis: Genesis, market: Market) -> Engine:
         for instrument in state.instruments:
             instrument.mark_price = instrument.index_price = FIRST_PRICE
             instrument.price_time = START_MS
+            instrument.kind = InstrumentKind.CALL
+            instrument.strike = FIRST_PRICE
+            instrument.operation = Operation.DELEVERAGE
 
     engine.edit(crowd)
     return engine
@@ -68,31 +97,82 @@ def test_a_step_that_names_more_than_its_budget_is_judged_as_the_engine_judged_i
     header = forge.finish(PLACE).header
     built = build_evidence(twin, header, forge.pairs, 0, forge.steps[0].encode())
     assert check_bad_step(header, built.encode()) is False
-    assert 130_000 < len(built.encode()) < EVIDENCE_BYTES_MIN
+    assert 500_000 < len(built.encode()) < EVIDENCE_BYTES_MIN
     forge.pairs[0] = Pair(forge.pairs[0].step_hash, b"\x66" * 32)
     header = forge.finish(PLACE).header
     built = build_evidence(twin, header, forge.pairs, 0, forge.steps[0].encode())
     assert check_bad_step(header, built.encode()) is True
 
 
+def words(pieces: int) -> int:
+    """The bytes of a leaf of so many pieces, with its count of words."""
+    return 1 + 8 * pieces
+
+
+ACCOUNT_LEAF = words(ACCOUNT_PIECES_MAX)
+MARKET_LEAF = words(INSTRUMENT_PIECES_MAX)
+FULL_ACCOUNT = ACCOUNT_LEAF + POSITIONS_MAX * MARKET_LEAF
+
+
+def most_named() -> tuple[int, int, int]:
+    """Return the most bytes of (account and market leaves), accounts and markets of one step.
+
+    An action brings the accounts that it names with all their markets, the two of its pool as long
+    as pools are left, and the accounts in its payload without their markets. A step is the eight
+    actions that bring most; those in payloads count once for the whole step.
+    """
+    rows = 1 + CONTEXT + (ACTION_BYTES_MAX // 8) // ROW_STRIDE
+    singles = []
+    for kind in Kind:
+        named = int(NAMES[kind] | (NAMES[Kind.LIQUIDATE] if kind == Kind.INBOX else 0))
+        own = 2 if kind == Kind.TRADE else sum(bool(named & bit) for bit in ACCOUNT_BITS)
+        brings_pool = bool(named & NAMES_POOL) or kind == Kind.FUNDING
+        markets = rows if kind == Kind.RISK_ROWS else 1
+        singles.append((own, brings_pool, bool(named & NAMES_PAYLOAD), markets))
+    best = (0, 0, 0)
+    for pools in range(min(POOLS_MAX, ACTIONS_PER_STEP) + 1):
+        for lists in range(2):
+            accounts = markets = 0
+            chosen = [(True, False)] * pools + [(False, True)] * lists
+            chosen += [(False, False)] * (ACTIONS_PER_STEP - len(chosen))
+            for pool, listing in chosen[:ACTIONS_PER_STEP]:
+                fitting = [
+                    (own + 2 * pool, brought)
+                    for own, brings, payload, brought in singles
+                    if brings >= pool and payload >= listing
+                ]
+                own, brought = max(fitting, key=lambda each: each[0] * POSITIONS_MAX + each[1])
+                accounts += own
+                markets += brought
+            markets += accounts * POSITIONS_MAX
+            listed = STEP_LISTED * lists
+            size = (accounts + listed) * ACCOUNT_LEAF + markets * MARKET_LEAF
+            best = max(best, (size, accounts + listed, markets))
+    return best
+
+
 def test_the_longest_evidence_that_can_be_needed_fits_the_courts_limit() -> None:
-    instruments = ACCOUNTS * POSITIONS_MAX + ACTIONS_PER_STEP
+    leaves, accounts, markets = most_named()
+    assert (accounts, markets) == (67, 616) and leaves > 18 * FULL_ACCOUNT
     # Siblings are most where targets are spread evenly.
-    spread = [i * (4**ACCOUNTS_DEPTH // ACCOUNTS) for i in range(ACCOUNTS)]
-    account_siblings = len(siblings_needed(ACCOUNTS_DEPTH, 4**ACCOUNTS_DEPTH, spread))
-    instrument_siblings = 4**INSTRUMENTS_DEPTH - instruments
-    records = max(len(siblings_needed(STEPS_DEPTH, 4_096, [i - 1, i])) for i in range(1, 4_096))
-    siblings = account_siblings + instrument_siblings + records + 1
-    leaves = ACCOUNTS * (1 + 51 * 32 + 9 * 32) + instruments * 7 * 32 + 7 * 32 + 29 * 32 + 8 * 32
-    step = 9 + ACTIONS_PER_STEP * (2 + 144 + 3 * (66 + 2 + 12 * 32))
-    assert (step - 9) // ACTIONS_PER_STEP <= ACTION_BYTES_MAX
-    assert 384 + 4 + 3 * 32 + 32 * siblings + leaves + step + 32 <= EVIDENCE_BYTES_MIN
+    spread = [i * (4**ACCOUNTS_DEPTH // accounts) for i in range(accounts)]
+    siblings = len(siblings_needed(ACCOUNTS_DEPTH, 4**ACCOUNTS_DEPTH, spread))
+    siblings += 4**INSTRUMENTS_DEPTH - markets
+    siblings += 3 * UNDERLYINGS_DEPTH + 3 * WITHDRAWALS_DEPTH
+    siblings += max(len(siblings_needed(STEPS_DEPTH, 4_096, [i - 1, i])) for i in range(1, 4_096))
+    small = 8 * (GLOBALS_PIECES + PARAMS_PIECES + ASSETS_MAX * ASSET_PIECES)
+    small += 8 * (POOLS_MAX * POOL_PIECES + UNDERLYINGS_MAX * UNDERLYING_PIECES) + FUNDS_MAX * 32
+    pages = 2 * ACTIONS_PER_STEP * 9 * 32
+    counts = 32
+    header = 384 + 4 + 3 * 32
+    longest = header + counts + 32 * siblings + leaves + small + pages + STEP_BYTES_MAX
+    assert 800_000 < longest <= EVIDENCE_BYTES_MIN
     assert EVIDENCE_BYTES_MIN <= EVIDENCE_BYTES_MAX
 
 
 def test_a_court_that_would_not_take_the_longest_evidence_cannot_be_configured() -> None:
     config = CourtConfig.test(chain_id=1, settlement=b"\x01" * 20, sequencer=b"\x02" * 20)
-    with pytest.raises(ConfigError, match="evidence_bytes_max of at least 196608"):
+    with pytest.raises(ConfigError, match="evidence_bytes_max of at least 917504"):
         replace(config, evidence_bytes_max=EVIDENCE_BYTES_MIN - 1)
 
 
