@@ -126,6 +126,20 @@ class BaseSection(msgspec.Struct, frozen=True, kw_only=True):
     fee_per_gas: Annotated[Positive, Meta(description="gwei that a transaction offers")] = 2
 
 
+class CommitteeSection(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the members of the data committee are."""
+
+    members: Annotated[
+        str, Meta(description="host:port of each member, comma-separated; empty: ask none")
+    ] = ""
+    authority: Annotated[
+        str, Meta(description="PEM file of who signed their certificates; empty: plain text")
+    ] = ""
+    deadline_ms: Annotated[int, Meta(description="longest wait for a member", ge=1, le=60_000)] = (
+        2_000
+    )
+
+
 class ClockSection(msgspec.Struct, frozen=True, kw_only=True):
     """The law's time: origin + rate * (now - started), or the wall clock when rate is zero."""
 
@@ -152,6 +166,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitsSection = LimitsSection()
     batch: BatchSection = BatchSection()
     base: BaseSection = BaseSection()
+    committee: CommitteeSection = CommitteeSection()
     clock: ClockSection = ClockSection()
     chain: ChainSection = ChainSection()
 

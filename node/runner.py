@@ -19,6 +19,7 @@ from clearing.keys import address_of
 from clearing.units import ACTION_BYTES_MAX, ACTIONS_PER_STEP, LAW_VERSION
 from node.auth import Doorkeeper
 from node.batcher import BatchPolicy
+from node.committee import connect
 from node.config import ClockSection, Config, ConfigInvalid, load_genesis, load_key, split_address
 from node.disk import OsDisk
 from node.intake import Intake
@@ -27,6 +28,7 @@ from node.metrics import Metrics
 from node.poster import Poster, PosterThread
 from node.reads import Reads
 from node.receipts import receipt_signer
+from node.records import SealRecord
 from node.rehearsal import rehearse
 from node.replay import recover
 from node.sequencer import Limits
@@ -35,6 +37,7 @@ from node.shell import Clock, Shell, fold
 from node.status import BaseStatus
 from node.v1 import node_pb2
 from node.view import open_view
+from prover.member_service import CommitteeClient
 from verifier.base_layer import BaseLayer
 from verifier.config import CourtConfig
 from verifier.remote import RemoteBaseLayer
@@ -148,12 +151,8 @@ class Node:
             recovery_threads=config.node.recovery_threads,
             ring_size=config.limits.tail_events_max,
         )
-        self.poster: PosterThread | None = None
-        if base is not None and court is not None:
-            poster = Poster(
-                base, court, sequencer_key, config.base.fee_per_gas, self.log, recovered.seals
-            )
-            self.poster = PosterThread(poster, self.shell, self.metrics, config.base.poll_ms / 1000)
+        self._members: CommitteeClient | None = None
+        self.poster = self._poster(court, sequencer_key, recovered.seals)
         info = _info(genesis, config, sequencer_key, recovered.sequencer.batcher.genesis_root)
         self.reads = Reads(self.shell, config.limits, info, self.base_status, directory)
         doorkeeper = Doorkeeper(config.venues, config.node.threads, time.monotonic)
@@ -161,6 +160,18 @@ class Node:
         servicer = NodeServicer(Intake(self.shell, config.limits), self.reads)
         self.server = NodeServer(config, servicer, doorkeeper, self.metrics)
         self.address = self.server.address
+
+    def _poster(
+        self, court: CourtConfig | None, key: bytes, seals: tuple[SealRecord, ...]
+    ) -> PosterThread | None:
+        """Return what posts, and reach the members that the configuration names."""
+        if self._base is None or court is None:
+            return None
+        config = self.config
+        self._members = connect(config.committee, court.committee)
+        fee = config.base.fee_per_gas
+        poster = Poster(self._base, court, key, fee, self.log, seals, self._members)
+        return PosterThread(poster, self.shell, self.metrics, config.base.poll_ms / 1000)
 
     def base_status(self) -> BaseStatus:
         """Return what was last seen of the base layer."""
@@ -179,6 +190,8 @@ class Node:
         self.server.not_serving()
         if self.poster is not None:
             self.poster.stop()
+        if self._members is not None:
+            self._members.close()
         drained = self.shell.stop(DRAIN_SECONDS)
         self.server.stop(1.0)
         self.view.close()

@@ -17,6 +17,7 @@ from clearing.genesis import Genesis
 from clearing.keccak import to_bytes
 from clearing.messages import MalformedAction, decode_action
 from novatio.errors import ConfigInvalid, NotFound, Unavailable, VerificationFailed
+from prover.gather import StepSource, gather
 from prover.proofs import account_proof
 from prover.replica import Judgement, Replica, Verdict
 from verifier.account_proof import ProvenAccount, verify_account_proof
@@ -71,10 +72,18 @@ class Audit:
     """
 
     def __init__(
-        self, base: BaseLayer, genesis: Genesis, progress: Progress = lambda done, total: None
+        self,
+        base: BaseLayer,
+        genesis: Genesis,
+        progress: Progress = lambda done, total: None,
+        members: StepSource | None = None,
     ) -> None:
-        """Raises ConfigInvalid for a genesis that is not the base layer's."""
+        """Raises ConfigInvalid for a genesis that is not the base layer's.
+
+        Step bytes that a committee holds come from ``members``.
+        """
         self._base = base
+        self._members = members
         self._at = base.head().hash
         self._progress = progress
         self.replica = Replica(genesis)
@@ -139,8 +148,11 @@ class Audit:
 
     def _judge_next(self, number: int) -> Judgement:
         record = self.batch(number).record
-        data = self._read(lambda at: self._base.batch_data(record.batch_id, at))
-        return self.replica.judge(Header.decode(record.header), data)
+        header = Header.decode(record.header)
+        return self.replica.judge(header, self._data(header))
+
+    def _data(self, header: Header) -> bytes | None:
+        return self._read(lambda at: gather(self._base, header, at, self._members)).data
 
     def stand_after(self, number: int) -> None:
         """Replay up to batch ``number``. Raises VerificationFailed or Unavailable."""
@@ -186,7 +198,7 @@ class Audit:
                 next_step=_AGAIN,
             )
         header = Header.decode(record.header)
-        posted = self._read(lambda at: self._base.batch_data(record.batch_id, at))
+        posted = self._data(header)
         if posted is None:
             raise Unavailable(f"batch {judgement.number}: expected its data, was none")
         data = BatchData.decode(posted, header.step_count)

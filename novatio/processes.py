@@ -1,4 +1,4 @@
-"""The simulated base layer and the challenger as processes of their own.
+"""The simulated base layer, the challenger and a committee member as processes of their own.
 
 Each takes one TOML file, overridden by the environment and by flags, like the node.
 """
@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,26 +18,43 @@ import msgspec
 import structlog
 from msgspec import Meta
 
+from node.committee import connect, load_committee
 from node.config import (
     ChainSection,
     ClockSection,
+    CommitteeSection,
     ConfigInvalid,
+    TlsSection,
     court_config,
+    is_loopback,
     load,
     load_genesis,
     load_key,
+    split_address,
 )
-from prover.challenger import Alert, Effect, Prove, Report
+from node.service import server_credentials
+from prover.challenger import ASKS_MAX, Alert, AskSteps, Effect, Prove, Report, SettleAsks
 from prover.challenger_process import ChallengerProcess
 from prover.engine import Engine
+from prover.member import DataMember
+from prover.member_service import MemberServer
+from prover.member_store import MemberStore
 from prover.replica import Replica, Verdict
+from verifier.bls import BlsError, public_key
 from verifier.chain import SimulatedChain
 from verifier.chain_file import ChainFile
 from verifier.errors import BaseLayerUnavailable, BlockUnknown
 from verifier.remote import RemoteBaseLayer
 from verifier.service import BaseLayerServer, SteppedClock
 
-__all__ = ["BaseConfig", "ChallengerConfig", "run_base", "run_challenger"]
+__all__ = [
+    "BaseConfig",
+    "ChallengerConfig",
+    "MemberConfig",
+    "run_base",
+    "run_challenger",
+    "run_member",
+]
 
 WATCH_SECONDS = 0.2
 CURSOR_NAME = "cursor.json"
@@ -52,6 +70,9 @@ class LayerSection(msgspec.Struct, frozen=True, kw_only=True):
     sequencer: Annotated[
         str, Meta(description="address that may post, 40 hex digits", pattern="^(0x)?[0-9a-f]{40}$")
     ] = "00" * 20
+    committee: Annotated[
+        str, Meta(description="JSON file of the data committee; empty: inline data alone")
+    ] = ""
     seed: Annotated[int, Meta(description="makes two chains differ", ge=0)] = 0
     block_ms: Annotated[
         int, Meta(description="wall ms between two blocks; 0: the court's", ge=0, le=10**6)
@@ -76,12 +97,34 @@ class ChallengerSection(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     data_dir: Annotated[str, Meta(description="directory of the cursor")] = "challenger"
     poll_ms: Annotated[int, Meta(description="pause between two looks", ge=1, le=10**6)] = 200
+    asks_max: Annotated[
+        int, Meta(description="steps of a withheld batch that are asked for", ge=0, le=4096)
+    ] = ASKS_MAX
 
 
 class ChallengerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration of a challenger."""
 
     challenger: ChallengerSection = ChallengerSection()
+    committee: CommitteeSection = CommitteeSection()
+
+
+class MemberSection(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of the data committee."""
+
+    base: Annotated[str, Meta(description="host:port of the base layer")] = "127.0.0.1:7401"
+    listen: Annotated[str, Meta(description="host:port of the gRPC server")] = "127.0.0.1:7405"
+    key_file: Annotated[
+        str, Meta(description="file of the BLS secret; novatio committee keygen makes one")
+    ] = ""
+    data_dir: Annotated[str, Meta(description="directory of the data", min_length=1)] = "member"
+
+
+class MemberConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration of a committee member."""
+
+    member: MemberSection = MemberSection()
+    tls: TlsSection = TlsSection()
 
 
 def run_base(
@@ -98,6 +141,8 @@ def run_base(
         raise ConfigInvalid(["layer.sequencer: expected the address that may post, was null"])
     genesis = load_genesis(loaded.chain.genesis)
     court = court_config(loaded.chain.court, genesis, sequencer)
+    if loaded.layer.committee:
+        court = replace(court, committee=load_committee(loaded.layer.committee))
     clock = SteppedClock(_clock(loaded.clock))
     chain = SimulatedChain(
         court,
@@ -132,16 +177,20 @@ def run_challenger(
 
     Raises ConfigInvalid, or CursorError for a cursor of another chain.
     """
-    section = load(ChallengerConfig, config, flags=flags).config.challenger
+    loaded = load(ChallengerConfig, config, flags=flags).config
+    section = loaded.challenger
     directory = Path(section.data_dir)
     directory.mkdir(parents=True, exist_ok=True)
     base = RemoteBaseLayer(section.base)
+    members = connect(loaded.committee, base.config().committee)
     process = ChallengerProcess(
         base,
         Replica(load_genesis(section.genesis)),
         load_key(section.key_file) if section.key_file else None,
         directory / CURSOR_NAME,
         _tell,
+        members,
+        section.asks_max,
     )
     stop = _stop_on_signals()
     _log_to_standard_error()
@@ -152,7 +201,55 @@ def run_challenger(
         except (BaseLayerUnavailable, BlockUnknown) as error:
             # Both ask for another look, which the loop takes anyway.
             _log.warning("looked in vain", reason=str(error))
+    if members is not None:
+        members.close()
     base.close()
+    return 0
+
+
+def run_member(
+    config: str | os.PathLike[str] | None = None, flags: Mapping[str, Any] | None = None
+) -> int:
+    """Hold data for a committee until a signal; return the exit code.
+
+    Raises ConfigInvalid, StoreError for a directory that cannot be used, MemberUnreachable if the
+    address is taken, or BaseLayerUnavailable.
+    """
+    loaded = load(MemberConfig, config, flags=flags).config
+    section, tls = loaded.member, loaded.tls
+    if not section.key_file:
+        raise ConfigInvalid(["member.key_file: expected the file of the BLS secret, was none"])
+    try:
+        host, _ = split_address(section.listen)
+    except ValueError as error:
+        raise ConfigInvalid([f"member.listen: {error}"]) from error
+    if not tls.certificate and not is_loopback(host):
+        raise ConfigInvalid(
+            [f"member.listen: expected TLS or a loopback address, was plain text on {host}"]
+        )
+    base = RemoteBaseLayer(section.base)
+    court = base.config()
+    base.close()
+    secret = load_key(section.key_file)
+    try:
+        public_key(secret)
+    except BlsError as error:
+        raise ConfigInvalid([f"member.key_file: {error}"]) from error
+    chain = f"chain {court.chain_id}, court 0x{court.settlement.hex()}"
+    store = MemberStore(Path(section.data_dir), chain)
+    member = DataMember(court, store, secret)
+    credentials = server_credentials(tls) if tls.certificate else None
+    server = MemberServer(member, section.listen, credentials)
+    stop = _stop_on_signals()
+    _log_to_standard_error()
+    server.start()
+    status = member.status()
+    _log.info("holding data", address=server.address, batches=status.batch_count)
+    if not status.registered:
+        _log.warning("not on the committee", public_key=status.public_key.hex())
+    stop.wait()
+    server.stop()
+    store.close()
     return 0
 
 
@@ -180,6 +277,10 @@ def _tell(effect: Effect) -> None:
     match effect:
         case Prove(_, number, evidence):
             _log.warning("proving a batch wrong", number=number, evidence_bytes=len(evidence))
+        case AskSteps(_, number, steps):
+            _log.warning("asking for withheld steps", number=number, steps=len(steps))
+        case SettleAsks(_, number):
+            _log.warning("taking a withheld batch back", number=number)
         case Report(judgement) if judgement.verdict is Verdict.VALID:
             _log.info("valid", number=judgement.number)
         case Report(judgement):

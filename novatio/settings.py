@@ -17,7 +17,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from node.config import load
+from node.config import CommitteeSection, load
 from novatio._wire import Tls
 
 __all__ = ["ClientSection", "Settings", "find_file", "load_settings", "loaded_settings", "tls_of"]
@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of the client commands."""
 
     client: ClientSection = ClientSection()
+    committee: CommitteeSection = CommitteeSection()
 
 
 def find_file(options: Mapping[str, str]) -> str | None:
@@ -88,7 +89,12 @@ def _anchored(settings: Settings, origins: Mapping[str, str], file: str | None) 
         for key in _PATHS
         if origins.get(f"client.{key}") == str(Path(file)) and getattr(settings.client, key)
     }
-    return Settings(client=msgspec.structs.replace(settings.client, **moved))
+    committee = settings.committee
+    if origins.get("committee.authority") == str(Path(file)) and committee.authority:
+        authority = str(Path(file).parent / committee.authority)
+        committee = msgspec.structs.replace(committee, authority=authority)
+    client = msgspec.structs.replace(settings.client, **moved)
+    return Settings(client=client, committee=committee)
 
 
 def tls_of(section: ClientSection) -> Tls | None:

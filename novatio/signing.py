@@ -102,6 +102,12 @@ class LocalSigner:
 def write_key(path: str | Path) -> LocalSigner:
     """Make a key and write it to a new file of mode 600. KeyUnusable if the file exists."""
     key = (secrets.randbelow(2**255) + 1).to_bytes(KEY_BYTES, "big")
+    write_secret(path, key)
+    return LocalSigner(key)
+
+
+def write_secret(path: str | Path, secret: bytes) -> None:
+    """Write a secret to a new file of mode 600, in hex. KeyUnusable if the file exists."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
@@ -110,8 +116,7 @@ def write_key(path: str | Path) -> LocalSigner:
             next_step="choose another path; a key file is never overwritten",
         ) from error
     with os.fdopen(handle, "w") as file:
-        file.write(f"0x{key.hex()}\n")
-    return LocalSigner(key)
+        file.write(f"0x{secret.hex()}\n")
 
 
 def find_signer(key: Signer | bytes | str | Path | None) -> Signer | None:

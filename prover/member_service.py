@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 ERROR_DOMAIN = "committee.novatio"
 WORKERS = 8
+# A member that was away is tried again soon; gRPC's own limit is two minutes.
+RECONNECT_MS_MAX = 5_000
 STOP_SECONDS = 2.0
 
 
@@ -199,9 +201,10 @@ def _status_of(answer: Any) -> MemberStatus:
 
 
 def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> Any:
+    options = (*CHANNEL_OPTIONS, ("grpc.max_reconnect_backoff_ms", RECONNECT_MS_MAX))
     if credentials is None:
-        return grpc.insecure_channel(address, CHANNEL_OPTIONS)
-    return grpc.secure_channel(address, credentials, CHANNEL_OPTIONS)
+        return grpc.insecure_channel(address, options)
+    return grpc.secure_channel(address, credentials, options)
 
 
 def _result(call: Any) -> Any:

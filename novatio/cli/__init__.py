@@ -9,6 +9,7 @@ from novatio.cli import (
     asset,
     batch,
     call,
+    committee,
     config,
     dispute,
     feed,
@@ -38,8 +39,8 @@ main = Main(
     "5 no answer (outcome unknown), 6 verification failed, 7 corrupt data.",
 )
 for module in (
-    account, asset, batch, call, config, dispute, feed, governance, heads, inspect, instrument, key,
-    law, pool, process, report, root, statement, stress, trade, withdraw,
+    account, asset, batch, call, committee, config, dispute, feed, governance, heads, inspect,
+    instrument, key, law, pool, process, report, root, statement, stress, trade, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)

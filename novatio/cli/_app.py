@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from novatio.client import Client
     from novatio.settings import Settings
     from novatio.signing import Signer
+    from prover.member_service import CommitteeClient
     from verifier.base_layer import BaseLayer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,6 +87,15 @@ class App:
         base = RemoteBaseLayer(found.base, deadline_seconds=found.deadline_ms / 1000)
         self.resources.callback(base.close)
         return base
+
+    def members(self, base: BaseLayer) -> CommitteeClient | None:
+        """Return the court's data committee where settings name it, closed in the end."""
+        from node.committee import connect
+
+        members = connect(self.settings.committee, base.config().committee)
+        if members is not None:
+            self.resources.callback(members.close)
+        return members
 
     def signer(self) -> Signer:
         """Return the signer of --key, the configuration or NOVATIO_KEY. Raises KeyUnusable."""
@@ -276,8 +286,22 @@ def _of_node(module: Any, error: Exception) -> NovatioError | None:
     return None
 
 
+def _of_member_store(module: Any, error: Exception) -> NovatioError | None:
+    if isinstance(error, module.StoreError):
+        return CorruptData(str(error), next_step="novatio committee status")
+    return None
+
+
+def _of_member_service(module: Any, error: Exception) -> NovatioError | None:
+    if isinstance(error, module.MemberUnreachable):
+        return Unavailable(str(error), next_step="novatio committee status")
+    return None
+
+
 _TRANSLATIONS: dict[str, Callable[[Any, Exception], NovatioError | None]] = {
     "verifier.errors": _of_verifier,
     "node.config": _of_node_config,
     "node.errors": _of_node,
+    "prover.member_store": _of_member_store,
+    "prover.member_service": _of_member_service,
 }

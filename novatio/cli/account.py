@@ -200,7 +200,7 @@ def prove_account(app: App, account: int, batch: int | None) -> None:
             app.show(found)
             return
     number = base.heads().tip_number if batch is None else batch
-    audit = Audit(base, app.genesis())
+    audit = Audit(base, app.genesis(), members=app.members(base))
     proven = audit.account(account, number)
     app.show(_record(proven, audit.batch(number), "base layer replay"))
 

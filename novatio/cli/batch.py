@@ -137,7 +137,10 @@ def diff_batch(app: App, number: int) -> None:
 def _audit(app: App) -> Audit:
     from novatio.audit import Audit
 
-    return Audit(app.base(), app.genesis(), lambda done, total: _progress(app, done, total))
+    base = app.base()
+    return Audit(
+        base, app.genesis(), lambda done, total: _progress(app, done, total), app.members(base)
+    )
 
 
 def _progress(app: App, done: int, total: int) -> None:

@@ -12,7 +12,7 @@ from novatio.errors import ConfigInvalid, NotFound
 if TYPE_CHECKING:
     from msgspec import Struct
 
-KINDS = ("client", "node", "base", "challenger", "feed", "keeper")
+KINDS = ("client", "node", "base", "challenger", "member", "feed", "keeper")
 _SECRETS = frozenset(("client.api_key",))
 
 config = Noun("config", help="Configurations: check them, see where each value comes from.")
@@ -90,8 +90,10 @@ def _class_of(kind: str) -> type[Struct]:
         from novatio.keeper import KeeperConfig
 
         return KeeperConfig
-    from novatio.processes import BaseConfig, ChallengerConfig
+    from novatio.processes import BaseConfig, ChallengerConfig, MemberConfig
 
+    if kind == "member":
+        return MemberConfig
     return BaseConfig if kind == "base" else ChallengerConfig
 
 
@@ -112,7 +114,7 @@ def _kind_of(path: str | None) -> str:
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigInvalid(path, [f"expected a TOML file, was: {error}"]) from error
-    for kind in ("client", "challenger", "feed", "keeper"):
+    for kind in ("client", "challenger", "member", "feed", "keeper"):
         if kind in sections:
             return kind
     return "base" if "layer" in sections else "node"

@@ -3,12 +3,22 @@
 import contextlib
 import threading
 import time
+from dataclasses import replace
 
 from click.testing import CliRunner
 
 from clearing.genesis import Genesis, GenesisInstrument, GenesisTier
 from clearing.keys import address_of
-from node.config import BaseSection, BatchSection, Config, LimitsSection, NodeSection, genesis_text
+from node.committee import connect
+from node.config import (
+    BaseSection,
+    BatchSection,
+    CommitteeSection,
+    Config,
+    LimitsSection,
+    NodeSection,
+    genesis_text,
+)
 from node.runner import Node
 from novatio import Client, LocalSigner
 from novatio.base import send, wait_for
@@ -55,7 +65,7 @@ def genesis():
 class House:
     """Everything in this process; ``cli`` runs the command against it."""
 
-    def __init__(self, directory, declared=None):
+    def __init__(self, directory, declared=None, members="", **changes):
         self.directory = directory
         self.genesis = declared or genesis()
         (directory / "genesis.json").write_text(genesis_text(self.genesis))
@@ -64,6 +74,8 @@ class House:
             settlement=SETTLEMENT,
             sequencer=address_of(SEQUENCER),
         )
+        court = replace(court, **changes)
+        self.members = CommitteeSection(members=members)
         clock = SteppedClock(now_ms)
         chain = SimulatedChain(court, Engine(self.genesis).opening(), clock=clock)
         self.base_server = BaseLayerServer(chain, clock, block_time_ms=20)
@@ -79,6 +91,7 @@ class House:
                 steps_max=512, frame_actions_max=128, inbox_per_frame_max=32, interval_ms=200
             ),
             base=BaseSection(address=self.base_server.address, poll_ms=20),
+            committee=self.members,
         )
         self.node = Node(config, self.genesis, SEQUENCER, self.base)
         self.node.start()
@@ -89,11 +102,14 @@ class House:
 
     def _challenge(self):
         base = RemoteBaseLayer(self.base_server.address)
-        process = ChallengerProcess(base, Replica(self.genesis), CHALLENGER)
+        members = connect(self.members, base.config().committee)
+        process = ChallengerProcess(base, Replica(self.genesis), CHALLENGER, members=members)
         while not self.stopping.wait(0.05):
             # What the challenger's process does too: both ask for another look.
             with contextlib.suppress(BaseLayerUnavailable, BlockUnknown):
                 process.tick()
+        if members is not None:
+            members.close()
         base.close()
 
     def send(self, key, body):
@@ -132,6 +148,7 @@ class House:
             "[client]\n"
             f'node = "{self.node.address}"\nbase = "{self.base_server.address}"\n'
             'genesis = "genesis.json"\ndeadline_ms = 20000\n'
+            f'[committee]\nmembers = "{self.members.members}"\n'
         )
         return str(path)
 
