@@ -21,8 +21,8 @@ INTEGER_MAX = (1 << 62) - 1
 BATCH_STEPS_MAX = 4_096  # docs/protocol.md, section 9
 BATCH_BYTES_MAX = 32 << 20  # with its transaction, well within one message of the service
 REFERENCE_AGE_MAX = 256  # how far back a contract can see block hashes
+FINALITY_EPOCHS = 3  # a block is final at most this many epochs after it was made
 # The longest evidence has at most 902,120 bytes: nineteen accounts that hold 32 options each and an
-# owner check of 48 more. A step whose evidence the court did not take could not be proven wrong.
 # owner check of 48 more. A step whose evidence the court did not take could not be proven wrong.
 EVIDENCE_BYTES_MIN = 896 * 1024
 # A prover has to profit even if the base layer is this many times dearer than assumed.
