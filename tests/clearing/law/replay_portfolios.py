@@ -8,7 +8,7 @@ import random
 import sys
 from collections import Counter
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from clearing.codes import Code, Kind, Mode, Side
 from clearing.genesis import GenesisAsset
@@ -85,10 +85,12 @@ def run(seed, steps):
     fuzz = PortfolioFuzz(seed)
     codes = []
     measured = []
+    modes = set()
     for _ in range(steps):
         codes.append(int(fuzz.step()))
         state = fuzz.world.state
         measured.append([margin_of(state, trader.account) for trader in fuzz.traders])
+        modes |= {int(cast(Any, state.accounts)[trader.account].mode) for trader in fuzz.traders}
     swept = [column.tolist() for column in margins(state)[:3]]
     rows = [trader.account for trader in fuzz.traders]
     assert swept == [[measured[-1][i][part] for i in rows] for part in range(3)]
@@ -97,7 +99,7 @@ def run(seed, steps):
         "counts": {Code(code).name: count for code, count in sorted(Counter(codes).items())},
         "margins": sha256(json.dumps(measured).encode()).hexdigest(),
         "greeks": [greeks_of(state, row) for row in rows],
-        "modes": sorted({int(account.mode) for account in state.accounts[rows]}),
+        "modes": sorted(modes),
         "state": digests_of(state),
     }
 
