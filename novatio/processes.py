@@ -229,7 +229,6 @@ def run_member(
         )
     base = RemoteBaseLayer(section.base)
     court = base.config()
-    base.close()
     secret = load_key(section.key_file)
     try:
         public_key(secret)
@@ -237,7 +236,7 @@ def run_member(
         raise ConfigInvalid([f"member.key_file: {error}"]) from error
     chain = f"chain {court.chain_id}, court 0x{court.settlement.hex()}"
     store = MemberStore(Path(section.data_dir), chain)
-    member = DataMember(court, store, secret)
+    member = DataMember(court, store, secret, lambda: base.standing().sequencer)
     credentials = server_credentials(tls) if tls.certificate else None
     server = MemberServer(member, section.listen, credentials)
     stop = _stop_on_signals()
@@ -250,6 +249,7 @@ def run_member(
     stop.wait()
     server.stop()
     store.close()
+    base.close()
     return 0
 
 

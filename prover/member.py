@@ -7,6 +7,7 @@ it can show the bytes behind every step hash, and that for one place it vouches 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 from clearing.recovery import recover
@@ -36,14 +37,24 @@ class MemberStatus(NamedTuple):
 
 
 class DataMember:
-    """One member of a court's committee. Safe for threads."""
+    """One member of a court's committee. Safe for threads.
 
-    def __init__(self, court: CourtConfig, store: MemberStore, secret: bytes) -> None:
+    `sequencer` tells whom the court lets post now: keys are rotated and houses handed over.
+    """
+
+    def __init__(
+        self,
+        court: CourtConfig,
+        store: MemberStore,
+        secret: bytes,
+        sequencer: Callable[[], bytes],
+    ) -> None:
         """Raises BlsError for a secret that is none."""
         self.public_key = bls.public_key(secret)
         self._court = court
         self._store = store
         self._secret = secret
+        self._sequencer = sequencer
         self._lock = threading.Lock()
 
     def attest(
@@ -52,7 +63,7 @@ class DataMember:
         """Keep the data, durably, then sign that they are held. The same again is harmless.
 
         `signature` is the sequencer's over the same digest: nobody else can fill the disk or take
-        a batch's place. Raises MemberRefused or StoreError.
+        a batch's place. Raises MemberRefused, StoreError, or what telling the sequencer fails with.
         """
         court = self._court
         if not 1 <= step_count <= court.committee_steps_max:
@@ -70,11 +81,11 @@ class DataMember:
             court.chain_id, court.settlement, generation, number, data_hash(pairs), len(pairs)
         )
         digest = attested.digest()
-        sender = recover(signature, digest)
-        if sender != court.sequencer:
+        sender, sequencer = recover(signature, digest), self._sequencer()
+        if sender != sequencer:
             raise MemberRefused(
                 "NOT_SEQUENCER",
-                f"expected the signature of {court.sequencer.hex()}, was of {sender.hex()}; only "
+                f"expected the signature of {sequencer.hex()}, was of {sender.hex()}; only "
                 "the sequencer asks for attestations",
             )
         try:

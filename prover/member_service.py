@@ -26,7 +26,7 @@ from prover.v1 import committee_pb2_grpc
 from verifier import bls
 from verifier.batch import PAIR_BYTES, BatchData, check_step_hashes, data_hash
 from verifier.committee import Attestation, Attested, Committee
-from verifier.errors import Refused
+from verifier.errors import BaseLayerUnavailable, Refused
 from verifier.header import Header
 from verifier.remote import CHANNEL_OPTIONS
 
@@ -224,6 +224,9 @@ def _answer(context: Any, call: Callable[[], T]) -> T:
         raise
     except StoreError as error:
         _abort(context, code_pb2.DATA_LOSS, "STORE_DAMAGED", error)
+        raise
+    except BaseLayerUnavailable as error:
+        _abort(context, code_pb2.UNAVAILABLE, "BASE_LAYER_UNAVAILABLE", error)
         raise
 
 

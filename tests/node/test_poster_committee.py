@@ -34,7 +34,7 @@ class Members:
     def __init__(self, directory):
         self.stores = [MemberStore(directory / str(place), "chain") for place in range(3)]
         self.members = [
-            DataMember(HELD_COURT, store, secret_of(place))
+            DataMember(HELD_COURT, store, secret_of(place), lambda: HELD_COURT.sequencer)
             for place, store in enumerate(self.stores)
         ]
         self.away: set[int] = set()

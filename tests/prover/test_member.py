@@ -61,7 +61,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def member(store):
-    return DataMember(COURT, store, secret_of(0))
+    return DataMember(COURT, store, secret_of(0), lambda: COURT.sequencer)
 
 
 def refusal(member, *request):
@@ -101,7 +101,7 @@ def test_other_data_for_the_same_place_are_never_signed(member):
 def test_a_member_that_forgot_nothing_over_a_restart_signs_no_other_data(tmp_path):
     for salt in (1, 2):
         store = MemberStore(tmp_path / "member", CHAIN)
-        member = DataMember(COURT, store, secret_of(0))
+        member = DataMember(COURT, store, secret_of(0), lambda: COURT.sequencer)
         if salt == 1:
             member.attest(*request_of(data_of(salt=salt)))
         else:
@@ -115,6 +115,15 @@ def test_only_the_sequencer_asks(member, store):
     assert refusal(member, generation, number + 1, count, data, signature) == "NOT_SEQUENCER"
     assert refusal(member, generation, number, count, data, b"") == "NOT_SEQUENCER"
     assert store.batch_count == 0
+
+
+def test_whom_the_court_lets_post_may_change(store):
+    standing = [address_of(SEQUENCER)]
+    member = DataMember(COURT, store, secret_of(0), lambda: standing[0])
+    member.attest(*request_of(data_of()))
+    standing[0] = address_of(STRANGER)
+    assert refusal(member, *request_of(data_of(), number=2)) == "NOT_SEQUENCER"
+    member.attest(*request_of(data_of(), STRANGER, number=2))
 
 
 HOSTILE_DATA = {
@@ -202,7 +211,10 @@ class House:
 
     def __init__(self, directory):
         self.stores = [MemberStore(directory / str(i), CHAIN) for i in range(3)]
-        members = [DataMember(COURT, one, secret_of(i)) for i, one in enumerate(self.stores)]
+        members = [
+            DataMember(COURT, one, secret_of(i), lambda: COURT.sequencer)
+            for i, one in enumerate(self.stores)
+        ]
         self.servers = [MemberServer(member, "127.0.0.1:0") for member in members]
         for server in self.servers:
             server.start()
@@ -331,4 +343,6 @@ def test_a_refusal_names_its_reason(house):
 def test_a_taken_address_says_so(house):
     store = house.stores[0]
     with pytest.raises(MemberUnreachable, match="free address"):
-        MemberServer(DataMember(COURT, store, secret_of(0)), house.addresses[1])
+        MemberServer(
+            DataMember(COURT, store, secret_of(0), lambda: COURT.sequencer), house.addresses[1]
+        )

@@ -30,6 +30,7 @@ from verifier.transactions import (
     ClaimCredit,
     Faucet,
     Finalise,
+    Freeze,
     SettleAsk,
     Transaction,
 )
@@ -233,6 +234,32 @@ def test_an_answered_batch_becomes_final(world):
     world.pass_window()
     assert world.send(BOB, Finalise(made.id)).error is None
     assert error(world, BOB, SettleAsk(made.id, 0)) is CourtError.ALREADY_FINALISED
+
+
+def freeze(world):
+    tip = world.court.batch(world.court.heads().tip_id).record
+    world.now = tip.clock + world.config.freeze_lag_ms + 1
+    assert world.send(BOB, Freeze()).error is None
+
+
+def test_what_was_posted_before_a_freeze_can_still_be_asked_for_and_answered(world):
+    made = Held(world)
+    freeze(world)
+    assert world.send(PROVER, made.ask(0)).error is None
+    assert world.send(SEQUENCER, made.answer(0)).error is None
+    world.pass_window()
+    assert world.send(BOB, Finalise(made.id)).error is None
+
+
+def test_a_withheld_batch_falls_after_a_freeze_too(world):
+    made = Held(world)
+    world.send(PROVER, made.ask(0))
+    freeze(world)
+    world.pass_window()
+    assert error(world, BOB, Finalise(made.id)) is CourtError.ASKS_OPEN
+    assert world.send(BOB, SettleAsk(made.id, 0)).error is None
+    assert world.court.heads().tip_number == 0
+    conserved(world)
 
 
 def test_asking_ends_with_the_first_third(world):
