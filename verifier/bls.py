@@ -100,9 +100,8 @@ def _verify(keys: Sequence[bytes], message: bytes, signature: bytes, domain: byt
         signed = _signature_point(signature)
     except BlsError:
         return False
+    # Keys that cancel out, or none, would need infinity as their signature, which is none.
     total = sum(points, _INFINITY_G1)
-    if total == _INFINITY_G1:
-        return False
     return GT.pairing_check([total, -_G1], [G2Point.hash_to_curve(message, domain), signed])
 
 

@@ -132,8 +132,9 @@ def test_keys_that_cancel_out_sign_nothing():
     opposite = (bls.ORDER - int.from_bytes(secret, "big")).to_bytes(32, "big")
     keys = [bls.public_key(secret), bls.public_key(opposite)]
     total = bls.aggregate([bls.sign(secret, MESSAGE)])
-    assert not bls.verify_aggregate(keys, MESSAGE, total)
-    assert not bls.verify_aggregate([], MESSAGE, total)
+    for signature in (total, *HOSTILE_SIGNATURES.values()):
+        assert not bls.verify_aggregate(keys, MESSAGE, signature)
+        assert not bls.verify_aggregate([], MESSAGE, signature)
 
 
 def test_a_proof_of_possession_is_no_signature_and_a_signature_no_proof():
