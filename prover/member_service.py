@@ -128,6 +128,7 @@ class CommitteeClient:
         self._deadline = deadline_seconds
         self._channels = [_channel(address, credentials) for address in addresses]
         self._stubs = [committee_pb2_grpc.CommitteeServiceStub(one) for one in self._channels]
+        self._served_last = 0
 
     def close(self) -> None:
         """Close all connections; calls after this fail."""
@@ -165,15 +166,21 @@ class CommitteeClient:
         return Attestation(sum(1 << place for place in signatures), total)
 
     def fetch(self, header: Header, pairs: bytes) -> bytes | None:
-        """Return pairs and step bytes of a batch, checked, of the first member that has them."""
+        """Return pairs and step bytes of a batch, checked, of the first member that has them.
+
+        Whoever served last is asked first, so that members that hang cost their time but once.
+        """
         request = pb.GetDataRequest(
             generation=header.generation, number=header.number, data_hash=header.data_hash
         )
-        for stub in self._stubs:
+        count, first = len(self._stubs), self._served_last
+        for place in (*range(first, count), *range(first)):
+            stub = self._stubs[place]
             answer = _result(stub.GetData.future(request, timeout=self._deadline))
             if answer is not None and answer.HasField("data"):
                 data = bytes(answer.data)
                 if is_data_of(header, pairs, data):
+                    self._served_last = place
                     return data
         return None
 

@@ -13,6 +13,7 @@ from novatio.errors import BadRequest, NotFound, Unavailable
 
 if TYPE_CHECKING:
     from verifier.base_layer import BaseLayer
+    from verifier.header import Header
 
 HASH_BYTES = 32
 
@@ -113,20 +114,42 @@ def ask(app: App, batch: str, step: int, wait_seconds: float) -> None:
     from novatio.base import send, wait_for
     from prover.gather import wanted_of
     from verifier.batch import decode_pairs
-    from verifier.header import Header
     from verifier.transactions import AskStep
 
     base = app.base()
     name = _name_of(base, batch)
-    view, posted = base.batch(name), base.batch_data(name)
-    if view is None or posted is None:
+    header, posted = _header_of(base, name, step), base.batch_data(name)
+    if posted is None:
         raise _no_batch(batch)
-    header = Header.decode(view.record.header)
-    if step >= header.step_count:
-        raise BadRequest(f"step: expected one below {header.step_count}, was {step}")
     size = header.step_count
     wanted = wanted_of(decode_pairs(posted[: 2 * HASH_BYTES * size], size), step)
     receipt = wait_for(base, send(base, app.signer(), AskStep(name, wanted)), wait_seconds)
+    app.show(_record(name, step, receipt))
+
+
+@committee.command("answer", params=[WAIT])
+@click.argument("batch")
+@click.argument("step", type=click.IntRange(0))
+@pass_app
+def answer(app: App, batch: str, step: int, wait_seconds: float) -> None:
+    """Answer the ask for STEP of BATCH with what members show; the cost comes back as a credit."""
+    from novatio.base import send, wait_for
+    from prover.gather import gather
+    from verifier.batch import BatchData
+    from verifier.transactions import AnswerStep
+
+    base = app.base()
+    name = _name_of(base, batch)
+    header = _header_of(base, name, step)
+    data = gather(base, header, None, app.members(base)).data
+    if data is None:
+        raise Unavailable(
+            f"batch {batch}: expected a member that shows its steps, was none",
+            next_step="novatio committee status",
+        )
+    step_bytes = BatchData.decode(data, header.step_count).steps[step].encode()
+    body = AnswerStep(name, step, step_bytes)
+    receipt = wait_for(base, send(base, app.signer(), body), wait_seconds)
     app.show(_record(name, step, receipt))
 
 
@@ -143,6 +166,19 @@ def settle(app: App, batch: str, step: int, wait_seconds: float) -> None:
     name = _name_of(base, batch)
     receipt = wait_for(base, send(base, app.signer(), SettleAsk(name, step)), wait_seconds)
     app.show(_record(name, step, receipt))
+
+
+def _header_of(base: BaseLayer, name: bytes, step: int) -> Header:
+    """Return the header of a batch that has the step."""
+    from verifier.header import Header
+
+    view = base.batch(name)
+    if view is None or not view.record.header:
+        raise _no_batch("0x" + name.hex())
+    header = Header.decode(view.record.header)
+    if step >= header.step_count:
+        raise BadRequest(f"step: expected one below {header.step_count}, was {step}")
+    return header
 
 
 def _record(name: bytes, step: int, receipt: Any) -> dict[str, Any]:

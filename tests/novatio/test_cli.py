@@ -73,7 +73,7 @@ def test_the_nouns_and_verbs_are_those_of_the_handbook():
         "force close", "force liquidate",
         "pool show", "pool deposit", "pool withdraw", "pool trade", "call order", "call fill",
         "committee member", "committee status", "committee keygen", "committee asks",
-        "committee ask", "committee settle",
+        "committee ask", "committee answer", "committee settle",
     }  # fmt: skip
 
 

@@ -151,6 +151,21 @@ def test_a_person_asks_for_a_step_and_the_node_answers(house, processes, ports):
     assert late.exit_code != 0 and "NO_OPEN_ASK" in late.stderr
 
 
+def test_anyone_answers_with_what_members_show_while_the_node_is_away(house, processes, ports):
+    house.open_accounts()
+    daemons = [start_member(house, processes, place, ports[place]) for place in (0, 1)]
+    until(lambda: serving(house)[:2] == ["serving", "serving"], daemons[0])
+    number = until_held(house)
+    house.node.poster.stop()
+    assert house.cli("committee", "ask", number, 0, key=SELLER).exit_code == 0
+    beyond = house.cli("committee", "answer", number, 10**6, key=SELLER)
+    assert beyond.exit_code != 0 and "expected one below" in beyond.stderr
+    answered = house.cli("committee", "answer", number, 0, "-o", "json", key=SELLER)
+    assert json.loads(answered.stdout)["events"] == "StepAnswered", answered.stderr
+    name = house.base.batches(number, 1)[0].record.batch_id
+    assert house.base.batch(name).open_asks == 0
+
+
 # The commands and files without a house.
 
 
