@@ -68,7 +68,7 @@ def snapshot(engine):
         engine.root(),
         state.accounts[: totals.account_count].tobytes(),
         state.pages[: state.scratch[0].page_count].tobytes(),
-        state.instruments.tobytes(),
+        state.instruments[: totals.instrument_count].tobytes(),
         state.funds.tobytes(),
         state.globals.tobytes(),
         state.withdrawals[: totals.withdrawal_count].tobytes(),
