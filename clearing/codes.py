@@ -332,6 +332,7 @@ class Tag(IntEnum):
     INBOX = 0x16
     ACTION = 0x17
     SEQUENCE = 0x18
+    COMMITMENT = 0x1A
     GENESIS = 0x1B
     SEQUENCED = 0x1C
     ATTESTATION = 0x1D

@@ -420,7 +420,7 @@ class Poster:
         next_block = survey.head.number + 1
         room = FINALISES_IN_FLIGHT_MAX - len(waiting)
         for view in survey.open_batches:
-            closes = view.record.posted_block + self._court.challenge_window_blocks
+            closes = view.closes_block
             if room <= 0 or next_block <= closes or not self._ours.get(view.record.batch_id):
                 break
             if view.record.number not in asked:

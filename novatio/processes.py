@@ -33,12 +33,13 @@ from node.config import (
     split_address,
 )
 from node.service import server_credentials
-from prover.challenger import ASKS_MAX, Alert, AskSteps, Effect, Prove, Report, SettleAsks
+from prover.challenger import ASKS_MAX, Alert, AskSteps, Effect, Report, SettleAsks
 from prover.challenger_process import ChallengerProcess
 from prover.engine import Engine
 from prover.member import DataMember
 from prover.member_service import MemberServer
 from prover.member_store import MemberStore
+from prover.pursuit import Prove
 from prover.replica import Replica, Verdict
 from verifier.bls import BlsError, public_key
 from verifier.chain import SimulatedChain
@@ -100,6 +101,9 @@ class ChallengerSection(msgspec.Struct, frozen=True, kw_only=True):
     asks_max: Annotated[
         int, Meta(description="steps of a withheld batch that are asked for", ge=0, le=4096)
     ] = ASKS_MAX
+    commits: Annotated[
+        bool, Meta(description="commit to a proof before it is shown, so that no copy is paid")
+    ] = True
 
 
 class ChallengerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +195,7 @@ def run_challenger(
         _tell,
         members,
         section.asks_max,
+        commits=section.commits,
     )
     stop = _stop_on_signals()
     _log_to_standard_error()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from prover.pursuit import NO_CLAIMS, Accusation, Claims, CommitTo, Prove, Pursuit, Settle
 from prover.replica import Judgement, Replica, Verdict
 from verifier.base_layer import BatchView, Head, Heads
 from verifier.batches import BatchStatus
@@ -29,7 +30,8 @@ class Observed:
     """What the base layer shows at one block: every read is pinned to ``head.hash``.
 
     ``batches`` are the canonical ones after ``Challenger.watch_after``, without a gap;
-    ``settled_number`` is the court's last final batch as of the finalised block, so it cannot go.
+    ``settled_number`` is the court's last final batch as of the finalised block, so it cannot go;
+    ``claims`` is what is our own.
     """
 
     head: Head
@@ -37,6 +39,7 @@ class Observed:
     settled_number: int
     batches: tuple[BatchView, ...]
     credit: int
+    claims: Claims = NO_CLAIMS
 
 
 @dataclass(frozen=True)
@@ -81,15 +84,6 @@ class SettleAsks:
 
 
 @dataclass(frozen=True)
-class Prove:
-    """Show the court the evidence."""
-
-    batch_id: bytes
-    number: int
-    evidence: bytes
-
-
-@dataclass(frozen=True)
 class FinaliseBatch:
     """Make a batch final whose window has passed."""
 
@@ -119,7 +113,16 @@ class Alert:
 
 
 Effect: TypeAlias = (
-    FetchData | AskSteps | SettleAsks | Prove | FinaliseBatch | ClaimReward | Report | Alert
+    FetchData
+    | AskSteps
+    | SettleAsks
+    | CommitTo
+    | Prove
+    | FinaliseBatch
+    | Settle
+    | ClaimReward
+    | Report
+    | Alert
 )
 
 
@@ -127,8 +130,10 @@ class Challenger:
     """Judges batch after batch; acts on INVALID alone.
 
     ``window_blocks`` is the court's challenge window. ``known`` holds verdicts of an earlier life,
-    by batch id: reaching another one now raises an alert. ``asks_max`` bounds what is spent on a
-    batch that members withhold.
+    by batch id: reaching another one now raises an alert; ``accused`` the accusations of one.
+    ``address`` is who sends; None only observes.
+    ``commits`` says whether to commit to a proof before it is shown (``prover.pursuit``),
+    ``asks_max`` bounds what is spent on a batch that members withhold.
     """
 
     def __init__(
@@ -136,10 +141,15 @@ class Challenger:
         replica: Replica,
         window_blocks: int,
         known: dict[bytes, Verdict] | None = None,
+        accused: dict[bytes, Accusation] | None = None,
+        *,
+        address: bytes | None = None,
+        commits: bool = True,
         asks_max: int = ASKS_MAX,
     ) -> None:
         self.replica = replica
         self.verdicts: dict[bytes, Verdict] = dict(known or {})
+        self.pursuit = Pursuit(address, commits, accused or {})
         self._window = window_blocks
         self._asks_max = asks_max
         self._views: dict[int, BatchView] = {}
@@ -168,6 +178,7 @@ class Challenger:
         self._judged = {id: made for id, made in self._judged.items() if id in canonical}
         yield from self._next()
         yield from self._unanswered()
+        yield from self.pursuit.follow_up(seen.head, seen.claims)
         yield from self._finalisable()
         if seen.credit > 0:
             yield ClaimReward(seen.credit)
@@ -210,7 +221,8 @@ class Challenger:
             yield Alert(f"own evidence against batch {judged.number} is not well-made: {error}")
             return
         if fraud:
-            yield Prove(judged.batch_id, judged.number, judged.evidence)
+            assert self._seen is not None
+            yield self.pursuit.accuse(view, judged.evidence, self._seen.head, self._seen.claims)
         else:
             yield Alert(
                 f"own evidence against step {judged.step} of batch {judged.number} shows no fraud; "
@@ -236,7 +248,7 @@ class Challenger:
             if view is None or view.record.batch_id != self.replica.id_of(number):
                 return
             # The transaction lands in the next block at the earliest.
-            if view.record.posted_block + self._window >= self._seen.head.number + 1:
+            if view.closes_block >= self._seen.head.number + 1:
                 return
             yield FinaliseBatch(view.record.batch_id, number)
 

@@ -6,9 +6,9 @@ import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clearing.keys import address_of
 from prover.challenger import (
@@ -22,10 +22,10 @@ from prover.challenger import (
     FetchData,
     FinaliseBatch,
     Observed,
-    Prove,
     SettleAsks,
 )
 from prover.gather import Gathered, StepSource, asks_of, gather, wanted_of
+from prover.pursuit import Accusation, Claims, CommitTo, Prove, Settle
 from prover.replica import Replica, Verdict
 from verifier import gas
 from verifier.base_layer import LIST_MAX, BaseLayer, BatchView, Head
@@ -36,16 +36,25 @@ from verifier.transactions import (
     AskStep,
     Body,
     ClaimCredit,
+    Commit,
     Finalise,
     ProveFraud,
     SettleAsk,
+    SettleReward,
     Transaction,
 )
 from verifier.withheld import AskStatus, prepayment
 
 RETRY_BLOCKS = 8  # blocks after which a transaction that is on none is sent again, dearer
 CURSOR_VERSION = 1
-SETTLED = frozenset((CourtError.ALREADY_REVERTED, CourtError.NO_SUCH_BATCH))
+SETTLED = frozenset(
+    (
+        CourtError.ALREADY_REVERTED,
+        CourtError.NO_SUCH_BATCH,
+        CourtError.REWARD_SETTLED,
+        CourtError.NO_OLDER_COMMITMENT,
+    )
+)
 HARMLESS = frozenset((TransactionError.ALREADY_KNOWN, TransactionError.STALE_NONCE))
 SIGNATURE_AND_HEAD_BYTES = 256
 
@@ -56,18 +65,22 @@ class CursorError(RuntimeError):
 
 @dataclass(frozen=True)
 class Sent:
-    """Transactions that wait for a block since ``block``; ``next_nonce`` follows the last one's."""
+    """Transactions that wait for a block since ``block``; ``next_nonce`` follows the last one's.
+
+    ``rank`` is the highest of theirs, see ``_rank``.
+    """
 
     hashes: tuple[bytes, ...]
     block: int
     next_nonce: int
-    proves: bool
+    rank: int
 
 
 class ChallengerProcess:
     """Drives a ``Challenger`` over a base layer; call ``tick`` again and again.
 
-    Without ``private_key`` it only observes. ``cursor`` is a file; the state itself is rebuilt from
+    Without ``private_key`` it only observes. ``commits`` says whether to commit to a proof before
+    it is shown. ``cursor`` is a file of verdicts and accusations; the state itself is rebuilt from
     genesis at every start, and must then reach the verdicts that the file holds. ``notify`` gets
     every effect as it happens. Step bytes that a committee holds come from ``members``.
     """
@@ -81,6 +94,8 @@ class ChallengerProcess:
         notify: Callable[[Effect], None] = lambda effect: None,
         members: StepSource | None = None,
         asks_max: int = ASKS_MAX,
+        *,
+        commits: bool = True,
     ) -> None:
         """Raises CursorError for a cursor, and ValueError for a base layer, of another genesis."""
         self._base = base
@@ -100,10 +115,17 @@ class ChallengerProcess:
                 f"expected a base layer with genesis batch {replica.genesis_id.hex()}, was "
                 f"{genesis.hex()}; point to the chain of this genesis"
             )
-        known = {} if cursor is None else load_cursor(cursor, replica.genesis_id)
-        self._saved = dict(known)
-        window = self._config.challenge_window_blocks
-        self.challenger = Challenger(replica, window, known, asks_max)
+        kept = Kept({}, {}) if cursor is None else load_cursor(cursor, replica.genesis_id)
+        self._saved = Kept(dict(kept.verdicts), dict(kept.accused))
+        self.challenger = Challenger(
+            replica,
+            self._config.challenge_window_blocks,
+            kept.verdicts,
+            kept.accused,
+            address=self._address,
+            commits=commits,
+            asks_max=asks_max,
+        )
 
     def tick(self) -> None:
         """Look once, do what follows, and save the verdicts.
@@ -131,16 +153,20 @@ class ChallengerProcess:
             elif isinstance(effect, AskSteps):
                 bodies.extend(self._asks(effect, gathered, head))
             elif isinstance(effect, SettleAsks):
-                bodies.insert(0, self._settlement(effect.batch_id, head))
+                bodies.append(self._settlement(effect.batch_id, head))
             elif isinstance(effect, Prove):
-                bodies.insert(0, ProveFraud(effect.batch_id, effect.evidence))
+                bodies.append(ProveFraud(effect.batch_id, effect.evidence))
+            elif isinstance(effect, CommitTo):
+                bodies.append(Commit(effect.commitment))
+            elif isinstance(effect, Settle):
+                bodies.append(SettleReward(effect.generation, effect.batch_id))
             elif isinstance(effect, FinaliseBatch):
                 bodies.append(Finalise(effect.batch_id))
             elif isinstance(effect, ClaimReward):
                 bodies.append(ClaimCredit())
         self._save()
-        urgent = any(isinstance(body, ProveFraud) for body in bodies)
-        if self._key is not None and bodies and self._may_send(head, urgent):
+        bodies.sort(key=_rank, reverse=True)
+        if self._key is not None and bodies and self._may_send(head, _rank(bodies[0])):
             self._send(head, bodies)
 
     def _asks(self, effect: AskSteps, gathered: Gathered, head: Head) -> list[AskStep]:
@@ -182,10 +208,10 @@ class ChallengerProcess:
                 del self._asked[batch_id]
 
     def _save(self) -> None:
-        verdicts = self.challenger.verdicts
-        if self._cursor is not None and verdicts != self._saved:
-            save_cursor(self._cursor, self._genesis_id, verdicts)
-            self._saved = dict(verdicts)
+        kept = Kept(self.challenger.verdicts, self.challenger.pursuit.accused)
+        if self._cursor is not None and kept != self._saved:
+            save_cursor(self._cursor, self._genesis_id, kept)
+            self._saved = Kept(dict(kept.verdicts), dict(kept.accused))
 
     def _look(self, head: Head) -> Observed:
         credit = 0 if self._address is None else self._base.credit(self._address, head.hash)
@@ -195,7 +221,18 @@ class ChallengerProcess:
             self._base.heads(head.finalised_hash).finalised_number,
             tuple(self._batches(self.challenger.watch_after + 1, head)),
             credit,
+            self._claims(head),
         )
+
+    def _claims(self, head: Head) -> Claims:
+        """Read what is our own; only of what we accuse, so mostly nothing."""
+        accused = self.challenger.pursuit.accused
+        if self._address is None:
+            return Claims({}, {})
+        mine = self._base.commitments(self._address, head.hash)
+        found = (self._base.reward(one.generation, id, head.hash) for id, one in accused.items())
+        rewards = {reward.subject: reward for reward in found if reward is not None}
+        return Claims({one.hash: one.place for one in mine}, rewards)
 
     def _batches(self, first: int, head: Head) -> list[BatchView]:
         views: list[BatchView] = []
@@ -205,10 +242,11 @@ class ChallengerProcess:
             if len(page) < LIST_MAX:
                 return views
 
-    def _may_send(self, head: Head, urgent: bool) -> bool:
+    def _may_send(self, head: Head, rank: int) -> bool:
         """Wait for what was sent before; after a while, offer more and send again.
 
-        A proof never waits behind other calls: offering more, it takes their place.
+        A proof, or a commitment to one, never waits behind lesser calls: offering more, it takes
+        their place.
         """
         if self._sent is None:
             return True
@@ -216,7 +254,7 @@ class ChallengerProcess:
             self._fee = self._config.fee_per_gas_min
             self._sent = None
             return True
-        overtakes = urgent and not self._sent.proves
+        overtakes = rank > self._sent.rank
         if not overtakes and head.number - self._sent.block < RETRY_BLOCKS:
             return False
         self._fee *= 2
@@ -251,8 +289,8 @@ class ChallengerProcess:
                     self._notify(Alert(f"the base layer refused a transaction: {error}"))
                 break
         if hashes:
-            proves = any(isinstance(body, ProveFraud) for body in bodies)
-            self._sent = Sent(tuple(hashes), head.number, nonce + len(hashes), proves)
+            rank = _rank(bodies[0])
+            self._sent = Sent(tuple(hashes), head.number, nonce + len(hashes), rank)
 
     def _signed(self, body: Body, nonce: int) -> bytes:
         assert self._key is not None
@@ -283,12 +321,26 @@ class ChallengerProcess:
         return receipt.error is None
 
 
-def load_cursor(path: Path, genesis_id: bytes) -> dict[bytes, Verdict]:
-    """Return the verdicts in a cursor file, none if there is no file. Raises CursorError."""
+def _rank(body: Body) -> int:
+    """Return how much a call matters: proofs most, then what leads to a batch's end."""
+    if isinstance(body, ProveFraud):
+        return 2
+    return 1 if isinstance(body, Commit | SettleAsk) else 0
+
+
+class Kept(NamedTuple):
+    """What outlives the process: verdicts and accusations by batch id."""
+
+    verdicts: dict[bytes, Verdict]
+    accused: dict[bytes, Accusation]
+
+
+def load_cursor(path: Path, genesis_id: bytes) -> Kept:
+    """Return what a cursor file holds, nothing if there is no file. Raises CursorError."""
     try:
         content: Any = json.loads(path.read_text("ascii"))
     except FileNotFoundError:
-        return {}
+        return Kept({}, {})
     except ValueError as error:
         raise _cursor_error(path, "JSON", error) from error
     if not isinstance(content, dict) or content.get("version") != CURSOR_VERSION:
@@ -296,17 +348,33 @@ def load_cursor(path: Path, genesis_id: bytes) -> dict[bytes, Verdict]:
     if content.get("genesis") != genesis_id.hex():
         raise _cursor_error(path, f"genesis {genesis_id.hex()}", content.get("genesis"))
     try:
-        return {bytes.fromhex(id): Verdict(made) for id, made in content["verdicts"].items()}
+        verdicts = {bytes.fromhex(id): Verdict(made) for id, made in content["verdicts"].items()}
+        accused = [_accusation(one) for one in content.get("accused", [])]
     except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise _cursor_error(path, "verdicts by batch id", error) from error
+        raise _cursor_error(path, "verdicts by batch id, and accusations", error) from error
+    return Kept(verdicts, {one.batch_id: one for one in accused})
 
 
-def save_cursor(path: Path, genesis_id: bytes, verdicts: dict[bytes, Verdict]) -> None:
+def _accusation(content: Any) -> Accusation:
+    return Accusation(
+        bytes.fromhex(content["batch_id"]),
+        int(content["number"]),
+        int(content["generation"]),
+        bytes.fromhex(content["evidence"]),
+        int(content["since_block"]),
+    )
+
+
+def save_cursor(path: Path, genesis_id: bytes, kept: Kept) -> None:
     """Replace the cursor file, whole and durable."""
     content = {
         "version": CURSOR_VERSION,
         "genesis": genesis_id.hex(),
-        "verdicts": {id.hex(): verdict.value for id, verdict in verdicts.items()},
+        "verdicts": {id.hex(): verdict.value for id, verdict in kept.verdicts.items()},
+        "accused": [
+            asdict(one) | {"batch_id": one.batch_id.hex(), "evidence": one.evidence.hex()}
+            for one in kept.accused.values()
+        ],
     }
     fresh = path.with_suffix(".new")
     with open(fresh, "w", encoding="ascii") as file:
@@ -324,5 +392,5 @@ def save_cursor(path: Path, genesis_id: bytes, verdicts: dict[bytes, Verdict]) -
 def _cursor_error(path: Path, expected: str, was: object) -> CursorError:
     return CursorError(
         f"cursor {path}: expected {expected}, was {was}; remove the file to start afresh, "
-        "nothing but the memory of verdicts is lost"
+        "the memory of verdicts is lost, and of rewards for what others copied"
     )

@@ -20,6 +20,8 @@ from verifier.exits import Solvency
 from verifier.freeze import Mode, Standing
 from verifier.inbox import InboxEntry
 from verifier.ledger import AccountView
+from verifier.rewards import Commitment, Reward
+from verifier.stakes import Stake
 from verifier.withheld import Ask
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "BatchView",
     "BlockView",
     "BondTotals",
+    "Commitment",
     "ExitTotals",
     "FiledClaim",
     "Head",
@@ -40,7 +43,9 @@ __all__ = [
     "InboxEntry",
     "Mode",
     "Receipt",
+    "Reward",
     "Solvency",
+    "Stake",
     "Standing",
 ]
 
@@ -121,6 +126,18 @@ class BaseLayer(Protocol):
 
     def bonds(self, at: bytes | None = None) -> BondTotals:
         """Return the sums of the court's own money."""
+
+    def reward(self, generation: int, subject: bytes, at: bytes | None = None) -> Reward | None:
+        """Return what a proof earned, by its name (`verifier.rewards`), or None."""
+
+    def commitments(self, address: bytes, at: bytes | None = None) -> list[Commitment]:
+        """Return the commitments of an address that stand, oldest first."""
+
+    def stake(self, address: bytes, at: bytes | None = None) -> Stake:
+        """Return what backs the receipts of an address."""
+
+    def receipt_signer(self, generation: int, at: bytes | None = None) -> bytes | None:
+        """Return whose receipts bind in a generation: zeros for nobody's, None before it begins."""
 
     def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:
         """Compare the escrow of an asset with what the last opened state owes."""
@@ -239,6 +256,26 @@ class InProcessBaseLayer:
         """Return the sums of the court's own money."""
         with self.chain.at(at):
             return self.chain.court.bonds.totals
+
+    def reward(self, generation: int, subject: bytes, at: bytes | None = None) -> Reward | None:
+        """Return what a proof earned, by its name (`verifier.rewards`), or None."""
+        with self.chain.at(at):
+            return self.chain.court.pledges.rewards.reward(generation, subject)
+
+    def commitments(self, address: bytes, at: bytes | None = None) -> list[Commitment]:
+        """Return the commitments of an address that stand, oldest first."""
+        with self.chain.at(at):
+            return self.chain.court.pledges.rewards.commitments(address)
+
+    def stake(self, address: bytes, at: bytes | None = None) -> Stake:
+        """Return what backs the receipts of an address."""
+        with self.chain.at(at):
+            return self.chain.court.pledges.stakes.of(address)
+
+    def receipt_signer(self, generation: int, at: bytes | None = None) -> bytes | None:
+        """Return whose receipts bind in a generation: zeros for nobody's, None before it begins."""
+        with self.chain.at(at):
+            return self.chain.court.pledges.stakes.signer_of(generation)
 
     def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:
         """Compare the escrow of an asset with what the last opened state owes."""

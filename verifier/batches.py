@@ -20,7 +20,7 @@ class BatchStatus(IntEnum):
 class BatchRecord(NamedTuple):
     """What the court keeps of a batch; `header` is its 384 bytes, empty for genesis.
 
-    Custody, counts and the withdrawals root are read from the opened post root.
+    Custody, counts, sequence and the withdrawals root are read from the opened post root.
     """
 
     batch_id: bytes
@@ -35,14 +35,18 @@ class BatchRecord(NamedTuple):
     withdrawal_count: int
     withdrawals_root: bytes
     posted_block: int
+    sequenced_count: int
+    sequenced_accumulator: bytes
 
 
 class BatchView(NamedTuple):
-    """A record, its present status, and how many of its steps are asked for and not answered."""
+    """A record, its present status, how many of its steps are asked for and not answered, and the
+    last block of its windows: if it is open, it may be finalised in a later one."""
 
     record: BatchRecord
     status: BatchStatus
     open_asks: int
+    closes_block: int
 
 
 class Heads(NamedTuple):
@@ -73,4 +77,6 @@ def record_of(
         opened.withdrawal_count,
         opened.withdrawals_root,
         block,
+        opened.sequenced_count,
+        opened.sequenced_accumulator,
     )

@@ -12,7 +12,7 @@ from verifier.undo import Cell, Table, UndoLog
 
 
 class BondTotals(NamedTuple):
-    """Sums since genesis in gwei; `held` is bonds and asks that are locked, and credits."""
+    """Sums since genesis in gwei; `held` is what is locked or waits, and credits."""
 
     deposited: int
     paid: int
@@ -51,21 +51,24 @@ class Bonds:
         """Turn `amount` gwei of what is held into a credit of `address`."""
         self._credits[address] = self.credit(address) + amount
 
+    def burn(self, amount: int) -> None:
+        """Destroy `amount` gwei of what is held."""
+        deposited, paid, burned, held = self.totals
+        self._totals.value = BondTotals(deposited, paid, burned + amount, held - amount)
+
     def release(self, proposer: bytes) -> None:
         """Turn one bond into its proposer's credit."""
         self.give(proposer, self.bond)
 
-    def slash(self, prover: bytes, batches: int) -> tuple[int, int]:
+    def slash(self, batches: int) -> tuple[int, int]:
         """Take the bonds of a wrong batch and of its descendants, `batches` in all; O(1).
 
-        Half of one bond goes to the prover and everything else is burned, so whoever proves his own
-        batch wrong loses half of it. Returns (rewarded, burned) in gwei.
+        Half of one bond stays held for whoever earned it and everything else is burned, so whoever
+        proves his own batch wrong loses half of it. Returns (rewarded, burned) in gwei.
         """
         rewarded = self.bond // 2
         lost = self.bond * batches - rewarded
-        self.give(prover, rewarded)
-        deposited, paid, burned, held = self.totals
-        self._totals.value = BondTotals(deposited, paid, burned + lost, held - lost)
+        self.burn(lost)
         return rewarded, lost
 
     def pull(self, address: bytes) -> int:

@@ -495,6 +495,18 @@ class SimulatedChain:
                 return court.ask_step(call, batch_id, wanted)
             case transactions.AnswerStep(batch_id, step, step_bytes):
                 return court.answer_step(call, batch_id, step, step_bytes)
+            case transactions.Commit(commitment):
+                return court.pledges.commit(call, commitment)
+            case transactions.SettleReward(generation, subject):
+                return court.pledges.settle_reward(call, generation, subject)
+            case transactions.ProveReceipt(evidence):
+                return court.pledges.prove_receipt(call, evidence)
+            case transactions.Prolong():
+                return court.prolong(call)
+            case transactions.PutStake():
+                return court.put_stake(call)
+            case transactions.TakeStake():
+                return court.take_stake(call)
             case transactions.RotateSequencer(sequencer):
                 return court.rotate_sequencer(call, sequencer)
             case transactions.NameSuccessor(successor):

@@ -27,6 +27,7 @@ FINALITY_EPOCHS = 3  # a block is final at most this many epochs after it was ma
 EVIDENCE_BYTES_MIN = 896 * 1024
 # A prover has to profit even if the base layer is this many times dearer than assumed.
 PROOF_FEE_MARGIN = 4
+NO_GUARDIAN = bytes(ADDRESS_BYTES)
 GIGA = 10**9
 
 
@@ -38,7 +39,10 @@ class CourtConfig:
     change (`verifier.registry`). `settlement` is the court's own address, `beneficiary` who gets
     what is left when an exit ends. `batch_gap_blocks` is the pace that the poster keeps on average:
     with it `max_unfinalised` never holds up an honest sequencer, which is checked.
-    `proof_fee_per_gas` is the fee that half a bond must pay a worst proof at, four times over.
+    `proof_fee_per_gas` is the fee that half a bond must pay a worst proof at, four times over. A
+    batch is final after challenge and reveal window together; a reward waits one reveal window for
+    older commitments. `receipt_stake` backs the receipts of whoever puts it. `guardian`, if there
+    is one, may let open batches wait `guardian_delay_blocks` more, each once.
     Raises ConfigError with every contradiction found.
     """
 
@@ -50,9 +54,11 @@ class CourtConfig:
     law_version: int = LAW_VERSION
 
     challenge_window_blocks: int
+    reveal_window_blocks: int
     max_unfinalised: int
     batch_gap_blocks: int
     bond: int
+    receipt_stake: int
     proof_fee_per_gas: int
 
     batch_bytes_max: int
@@ -79,12 +85,19 @@ class CourtConfig:
     faucet: bool
 
     committee: Committee = NO_COMMITTEE
+    guardian: bytes = NO_GUARDIAN
+    guardian_delay_blocks: int = 0
 
     def __post_init__(self) -> None:
         """Refuse every contradiction at once."""
         problems = list(_shape_problems(self)) or list(_problems(self))
         if problems:
             raise ConfigError(problems)
+
+    @property
+    def final_after_blocks(self) -> int:
+        """Blocks after its own in which a batch that nobody delays is open: both its windows."""
+        return self.challenge_window_blocks + self.reveal_window_blocks
 
     @property
     def committee_steps_max(self) -> int:
@@ -118,9 +131,11 @@ class CourtConfig:
             operator=operator or sequencer,
             beneficiary=beneficiary or operator or sequencer,
             challenge_window_blocks=50_400,
+            reveal_window_blocks=300,
             max_unfinalised=512,
             batch_gap_blocks=100,
             bond=40 * GIGA,
+            receipt_stake=160 * GIGA,
             proof_fee_per_gas=200,
             batch_bytes_max=1 << 20,
             batch_steps_max=BATCH_STEPS_MAX,
@@ -159,9 +174,11 @@ class CourtConfig:
             operator=operator or sequencer,
             beneficiary=beneficiary or operator or sequencer,
             challenge_window_blocks=100,
+            reveal_window_blocks=30,
             max_unfinalised=256,
             batch_gap_blocks=1,
             bond=2 * GIGA,
+            receipt_stake=8 * GIGA,
             proof_fee_per_gas=10,
             batch_bytes_max=16 << 20,
             batch_steps_max=BATCH_STEPS_MAX,
@@ -200,9 +217,11 @@ class CourtConfig:
             operator=operator or sequencer,
             beneficiary=beneficiary or operator or sequencer,
             challenge_window_blocks=10,
-            max_unfinalised=12,
+            reveal_window_blocks=8,
+            max_unfinalised=20,
             batch_gap_blocks=1,
             bond=2 * GIGA,
+            receipt_stake=8 * GIGA,
             proof_fee_per_gas=10,
             batch_bytes_max=1 << 20,
             batch_steps_max=BATCH_STEPS_MAX,
@@ -234,6 +253,11 @@ def _shape_problems(config: CourtConfig) -> Iterator[str]:
         elif field.name == "faucet":
             if not isinstance(value, bool):
                 yield f"expected faucet to be true or false, was {value!r}"
+        elif field.name == "guardian":
+            if not isinstance(value, bytes) or len(value) != ADDRESS_BYTES:
+                yield f"expected guardian to be an address of 20 bytes or zeros, was {value!r}"
+        elif field.name == "guardian_delay_blocks" and value == 0 and type(value) is int:
+            continue
         elif field.name == "committee":
             yield from value.problems()
         elif type(value) is not int or not 1 <= value <= INTEGER_MAX:
@@ -260,18 +284,7 @@ def _problems(config: CourtConfig) -> Iterator[str]:
             f"expected forced_delay_ms below {GATE_PASS_MS}, how long a pass through the gates is "
             f"good for, was {config.forced_delay_ms}"
         )
-    if config.max_unfinalised * config.batch_gap_blocks < config.challenge_window_blocks:
-        yield (
-            f"expected max_unfinalised {config.max_unfinalised} * batch_gap_blocks "
-            f"{config.batch_gap_blocks} to be at least challenge_window_blocks "
-            f"{config.challenge_window_blocks}"
-        )
-    if config.challenge_window_blocks <= finality:
-        # Otherwise a batch could become final in the court before its block is on the base layer.
-        yield (
-            f"expected challenge_window_blocks above {FINALITY_EPOCHS} epochs ({finality}), "
-            f"was {config.challenge_window_blocks}"
-        )
+    yield from _window_problems(config, finality)
     if not finality < config.reference_age_blocks <= REFERENCE_AGE_MAX:
         # A poster that refers to final blocks alone must never find them too old.
         yield (
@@ -289,8 +302,39 @@ def _problems(config: CourtConfig) -> Iterator[str]:
         if worst > config.block_gas_limit:
             yield f"expected block_gas_limit of at least {worst}, the largest {name}'s gas"
     reward_min = PROOF_FEE_MARGIN * worst_proof * config.proof_fee_per_gas
-    if config.bond // 2 < reward_min:
-        yield f"expected bond of at least {2 * reward_min}, twice what a proof must earn"
+    for name in ("bond", "receipt_stake"):
+        if getattr(config, name) // 2 < reward_min:
+            yield f"expected {name} of at least {2 * reward_min}, twice what a proof must earn"
+
+
+def _window_problems(config: CourtConfig, finality: int) -> Iterator[str]:
+    """Contradictions between the windows of a batch."""
+    windows = config.final_after_blocks + config.guardian_delay_blocks
+    if config.max_unfinalised * config.batch_gap_blocks < windows:
+        yield (
+            f"expected max_unfinalised {config.max_unfinalised} * batch_gap_blocks "
+            f"{config.batch_gap_blocks} to be at least {windows}, challenge and reveal window and "
+            "the guardian's delay together"
+        )
+    for name in ("challenge_window_blocks", "reveal_window_blocks"):
+        # Otherwise a batch could become final in the court before its block is on the base layer,
+        # or a reward be settled before anybody can rely on the proof that earned it.
+        if getattr(config, name) <= finality:
+            yield (
+                f"expected {name} above {FINALITY_EPOCHS} epochs ({finality}), "
+                f"was {getattr(config, name)}"
+            )
+    if (config.guardian == NO_GUARDIAN) != (config.guardian_delay_blocks == 0):
+        yield (
+            "expected a guardian with a delay or neither, was "
+            f"{config.guardian.hex()} with {config.guardian_delay_blocks} blocks"
+        )
+    if config.guardian_delay_blocks > config.challenge_window_blocks:
+        # Whoever can delay must not be able to hold up an exit for long.
+        yield (
+            f"expected guardian_delay_blocks of at most challenge_window_blocks "
+            f"{config.challenge_window_blocks}, was {config.guardian_delay_blocks}"
+        )
 
 
 def _lag_problems(config: CourtConfig, finality: int) -> Iterator[str]:
@@ -333,5 +377,5 @@ def _lag_problems(config: CourtConfig, finality: int) -> Iterator[str]:
 
 def time_to_leave_ms(config: CourtConfig) -> int:
     """Return the longest time in ms that a forced withdrawal takes past a silent operator."""
-    windows = config.challenge_window_blocks * config.block_time_ms
-    return config.forced_delay_ms + config.open_lag_ms + windows
+    windows = config.final_after_blocks + config.guardian_delay_blocks
+    return config.forced_delay_ms + config.open_lag_ms + windows * config.block_time_ms

@@ -37,11 +37,15 @@ from verifier.events import (
     Frozen,
     LawAnnounced,
     PostingChanged,
+    Revealed,
     SequencerChanged,
+    Staked,
+    StakeReturned,
     StepAnswered,
     StepAsked,
     SuccessorNamed,
     SurplusTaken,
+    WindowsProlonged,
     WithdrawalClaimed,
 )
 from verifier.evidence import EvidenceError
@@ -49,14 +53,17 @@ from verifier.exit_claim import CLAIM_BYTES_MAX, ExitClaim, worth_of
 from verifier.exit_house import ExitHouse
 from verifier.exit_opening import terms_of
 from verifier.exits import Exits, Solvency
-from verifier.freeze import Emergency, Standing
+from verifier.freeze import Emergency, Mode, Standing
+from verifier.guardian import Guardian
 from verifier.header import HEADER_BYTES, Header, genesis_batch_id
 from verifier.inbox import EMPTY_ACCUMULATOR, ForcedRequest, Inbox
 from verifier.laws import LAWS, EvidenceCheck, LawTable
 from verifier.ledger import Ledger
 from verifier.multiproof import ProofError
+from verifier.pledges import Pledges
 from verifier.posting import Admission, Parent, Posting, check_data, check_rules
-from verifier.registry import Registry
+from verifier.receipts import Posted
+from verifier.registry import NOBODY, Registry
 from verifier.undo import Cell, Table, UndoLog
 from verifier.withheld import Wanted, Withheld
 
@@ -84,6 +91,8 @@ class Court:
         self.inbox = Inbox(log, opened.account_count)
         self.exits = Exits(log, opened.custody)
         self.withheld = Withheld(config, ledger, self.bonds, log)
+        self.pledges = Pledges(config, ledger, self.bonds, log, self._posted)
+        self._guardian = Guardian(log, config.guardian, config.guardian_delay_blocks)
         self.registry = Registry(log, config.operator, config.sequencer)
         self.emergency = Emergency(log, config)
         self.laws = LawTable(log, config.law_version, laws)
@@ -103,6 +112,7 @@ class Court:
         self._tip: Cell[int] = Cell(log, 0)
         self._finalised: Cell[int] = Cell(log, 0)
         self._generation: Cell[int] = Cell(log, 0)
+        self.pledges.stakes.begin(0, config.sequencer)
 
     # Calls
 
@@ -180,21 +190,23 @@ class Court:
         self._data[decoded.data_hash] = data
         self._ledger.take_native(call.sender, bond)
         self.bonds.lock()
+        self.pledges.stakes.note_posted(call.sender, record.number)
         return BatchPosted(record.batch_id, record.number, record.generation, call.sender)
 
-    def prove_fraud(self, call: Call, batch_id: bytes, evidence: bytes) -> BatchReverted:
+    def prove_fraud(self, call: Call, batch_id: bytes, evidence: bytes) -> BatchReverted | Revealed:
         """Take back a batch and its descendants if `evidence` shows a step that the law refutes.
 
         Open until the batch is finalised, window or not: an error found late is still an error.
+        Once another did that, whoever committed to evidence before him shows it here again.
         """
-        record = self._live(batch_id)
-        length, length_max = len(evidence), self.config.evidence_bytes_max
-        if length > length_max:
-            raise Refused(
-                CourtError.EVIDENCE_TOO_LONG,
-                f"expected at most {length_max} bytes, was {length}; send the read set alone",
-            )
-        call.meter.spend(gas.proving(length))
+        self.pledges.check_length(evidence)
+        rewards, record, reward = self.pledges.rewards, self._batches.get(batch_id), None
+        if record is None or rewards.reward(record.generation, batch_id) is None:
+            record = self._live(batch_id)
+        else:
+            name = record.generation, batch_id
+            reward = rewards.check_older(name, call.sender, evidence, call.block.number)
+        call.meter.spend(gas.proving(len(evidence)))
         header = Header.decode(record.header)
         try:
             fraud = self.laws.check(header.law_version)(header, evidence)
@@ -206,8 +218,10 @@ class Court:
                 f"expected a step of batch {batch_id.hex()} that the law refutes, was one that it "
                 "confirms; check against the canonical data",
             )
+        if reward is not None:
+            return self.pledges.reveal(reward)
         step = int.from_bytes(evidence[HEADER_BYTES : HEADER_BYTES + 4], "big")
-        return self._roll_back(record, step, call, call.sender)
+        return self._roll_back(record, step, call, call.sender, evidence)
 
     def ask_step(self, call: Call, batch_id: bytes, wanted: Wanted) -> StepAsked:
         """Ask for the bytes of a step that a committee holds, and prepay the dearest answer."""
@@ -247,7 +261,7 @@ class Court:
             batch_id, record.posted_block, step, call.block.number
         )
         returned = self.withheld.give_back(batch_id, step)
-        return self._roll_back(record, step, call, asker), returned
+        return self._roll_back(record, step, call, asker, None), returned
 
     def finalise(self, call: Call, batch_id: bytes) -> BatchFinalised:
         """Make the oldest open batch final once its window has passed; anyone may call this."""
@@ -259,7 +273,7 @@ class Court:
                 CourtError.NOT_NEXT_TO_FINALISE,
                 f"expected batch number {expected}, was {record.number}; finalise that one first",
             )
-        closes = record.posted_block + self.config.challenge_window_blocks
+        closes = self._closes(record)
         if call.block.number <= closes:
             raise Refused(
                 CourtError.CHALLENGE_WINDOW_OPEN,
@@ -292,6 +306,23 @@ class Court:
         )
         self._ledger.add_token(paid.recipient, paid.amount, paid.asset)
         return WithdrawalClaimed(batch_id, index, paid.recipient, paid.amount, paid.asset)
+
+    def prolong(self, call: Call) -> WindowsProlonged:
+        """Let the open batches wait longer, each once; all that the guardian can do."""
+        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        tip = self._tip_record()
+        newest = tip.posted_block if self._unfinalised() else 0
+        return WindowsProlonged(tip.number, self._guardian.delay(call.sender, newest))
+
+    def put_stake(self, call: Call) -> Staked:
+        """Lock a stake of the sender behind the receipts that he signs."""
+        return self.pledges.put_stake(call, self._generation.value)
+
+    def take_stake(self, call: Call) -> StakeReturned:
+        """Make the stake of who posts no more his credit, once his last batch is final."""
+        frozen = self.emergency.mode == Mode.FROZEN
+        posts = call.sender == self.registry.sequencer and not frozen
+        return self.pledges.take_stake(call, posts, self._finalised.value, self._tip.value)
 
     def claim_credit(self, call: Call) -> CreditClaimed:
         """Pay out what the sender has earned."""
@@ -487,7 +518,7 @@ class Court:
             status = BatchStatus.FINALISED
         else:
             status = BatchStatus.POSTED
-        return BatchView(record, status, self.withheld.open_asks(batch_id))
+        return BatchView(record, status, self.withheld.open_asks(batch_id), self._closes(record))
 
     def batches(self, first_number: int, limit: int) -> list[BatchView]:
         """Return canonical batches from `first_number` on, at most `limit` of them."""
@@ -535,7 +566,31 @@ class Court:
 
     def _next_generation(self) -> int:
         self._generation.value += 1
+        alone = self.emergency.mode == Mode.SEQUENCER
+        signer = self.registry.sequencer if alone else NOBODY
+        self.pledges.stakes.begin(self._generation.value, signer)
         return self._generation.value
+
+    def _closes(self, record: BatchRecord) -> int:
+        """Return the last block of a batch's windows."""
+        posted = record.posted_block
+        return posted + self.config.final_after_blocks + self._guardian.extra_blocks(posted)
+
+    def _posted(self, batch_id: bytes) -> Posted:
+        """Return what a batch, fallen or not, says of the sequence."""
+        record = self._batches.get(batch_id)
+        if record is None or not record.header:
+            raise _no_such_batch(batch_id)
+        header = Header.decode(record.header)
+        parent = self._batches[header.parent_id]
+        return Posted(
+            record.generation,
+            header.proposer,
+            parent.sequenced_count,
+            parent.sequenced_accumulator,
+            record.sequenced_count,
+            record.sequenced_accumulator,
+        )
 
     def _unconsumed(self, record: BatchRecord, asset: int) -> int:
         """Return the units of an asset in deposits that a state has not consumed."""
@@ -571,11 +626,21 @@ class Court:
         return view.record
 
     def _roll_back(
-        self, record: BatchRecord, step: int, call: Call, prover: bytes
+        self, record: BatchRecord, step: int, call: Call, prover: bytes, evidence: bytes | None
     ) -> BatchReverted:
-        """Move the tip before `record`; the same few writes however much falls with it."""
+        """Move the tip before `record`; the same few writes however much falls with it.
+
+        The reward of evidence waits for older commitments; without any, for a step that nobody
+        showed, it is the prover's at once.
+        """
         fallen = self._tip.value - record.number + 1
-        rewarded, burned = self.bonds.slash(prover, fallen)
+        rewarded, burned = self.bonds.slash(fallen)
+        name = record.generation, record.batch_id
+        if evidence is None:
+            self.bonds.give(prover, rewarded)
+        else:
+            self.pledges.rewards.open(name, rewarded, prover, evidence, call.block.number)
+        forfeited = self.pledges.stakes.forfeit(Header.decode(record.header).proposer)
         generation = self._generation.value
         event = BatchReverted(
             record.batch_id,
@@ -587,6 +652,7 @@ class Court:
             rewarded,
             burned,
             call.block.number,
+            forfeited,
         )
         self._reverts[generation] = event
         self._tip.value = record.number - 1

@@ -130,6 +130,16 @@ class CourtError(IntEnum):
     WRONG_ANSWER = 250
     ANSWER_WINDOW_OPEN = 251
     ASKS_OPEN = 252
+    ALREADY_COMMITTED = 261
+    NO_OLDER_COMMITMENT = 262
+    NO_SUCH_REWARD = 263
+    REWARD_WAITS = 264
+    REWARD_SETTLED = 265
+    NOT_GUARDIAN = 266
+    NOTHING_TO_DELAY = 267
+    ALREADY_STAKED = 268
+    NO_STAKE = 269
+    STAKE_LOCKED = 270
 
 
 Refusal: TypeAlias = TransactionError | PostError | CourtError

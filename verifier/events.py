@@ -50,7 +50,8 @@ class BatchReverted:
     """A batch was proven wrong, or a step of it withheld: it and all its descendants fell.
 
     With that generation + 1 began.
-    `slashed` is every bond that was lost, `rewarded` the prover's share, `burned` the rest (gwei).
+    `slashed` is every bond that was lost, `rewarded` what waits for the prover, `burned` the rest,
+    `forfeited` the proposer's stake behind receipts, burned too (gwei).
     """
 
     batch_id: bytes
@@ -62,6 +63,7 @@ class BatchReverted:
     rewarded: int
     burned: int
     block: int
+    forfeited: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,72 @@ class SurplusTaken:
     amount: int  # units of the asset
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Somebody committed to evidence, for a price (gwei); `place` counts all commitments."""
+
+    committer: bytes
+    commitment: bytes
+    place: int
+    price: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """An older commitment to what was proven: the reward waits for `winner` now."""
+
+    generation: int
+    subject: bytes
+    winner: bytes
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class RewardSettled:
+    """Nobody came with an older commitment; `amount` (gwei) is the winner's to pull."""
+
+    generation: int
+    subject: bytes
+    winner: bytes
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsProlonged:
+    """The guardian lets open batches up to `number` wait longer, those that did not already."""
+
+    number: int
+    blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Staked:
+    """`amount` gwei back the receipts of `owner`: his stake number `serial`."""
+
+    owner: bytes
+    serial: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class StakeReturned:
+    """A former sequencer's stake (gwei) is his to pull."""
+
+    owner: bytes
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptBroken:
+    """`signer` broke a receipt: `rewarded` waits for the prover, `burned` is gone (gwei)."""
+
+    signer: bytes
+    serial: int
+    prover: bytes
+    rewarded: int
+    burned: int
+
+
 Event: TypeAlias = (
     Deposited
     | Forced
@@ -239,4 +307,11 @@ Event: TypeAlias = (
     | ExitPaid
     | DepositRefunded
     | SurplusTaken
+    | Committed
+    | Revealed
+    | RewardSettled
+    | WindowsProlonged
+    | Staked
+    | StakeReturned
+    | ReceiptBroken
 )

@@ -127,6 +127,12 @@ def proving(evidence_length: int) -> int:
     return check + CALL_SLOTS * STORAGE_GAS
 
 
+def proving_receipt(evidence_length: int) -> int:
+    """Return the gas of `prove_receipt` beyond the intrinsic gas: a fold over 32-byte roots."""
+    hashes = evidence_length // 32 + 4
+    return CALL_SLOTS * STORAGE_GAS + 2 * RECOVERY_GAS + hashing(96 * hashes, hashes)
+
+
 def proving_max(evidence_length: int) -> int:
     """Return the most that a proof of this length can cost, intrinsic gas included."""
     return intrinsic(evidence_length + 512) + proving(evidence_length)

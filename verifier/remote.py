@@ -17,6 +17,7 @@ from verifier.base_layer import (
     BatchView,
     BlockView,
     BondTotals,
+    Commitment,
     ExitTotals,
     FiledClaim,
     Head,
@@ -24,7 +25,9 @@ from verifier.base_layer import (
     Heads,
     InboxEntry,
     Receipt,
+    Reward,
     Solvency,
+    Stake,
     Standing,
 )
 from verifier.config import CourtConfig
@@ -201,6 +204,38 @@ class RemoteBaseLayer:
             self._stub.GetBondTotals,
             request,
             lambda answer: wire.from_message(BondTotals, answer.totals),
+        )
+
+    def reward(self, generation: int, subject: bytes, at: bytes | None = None) -> Reward | None:
+        """Return what a proof earned, by its name (`verifier.rewards`), or None."""
+        request = pb.GetRewardRequest(generation=generation, subject=subject, at_block=at or b"")
+        return self._call(
+            self._stub.GetReward,
+            request,
+            lambda answer: _maybe(answer, "reward", lambda one: wire.from_message(Reward, one)),
+        )
+
+    def commitments(self, address: bytes, at: bytes | None = None) -> list[Commitment]:
+        """Return the commitments of an address that stand, oldest first."""
+        request = pb.ListCommitmentsRequest(address=address, at_block=at or b"")
+        return self._call(
+            self._stub.ListCommitments,
+            request,
+            lambda answer: [wire.from_message(Commitment, one) for one in answer.commitments],
+        )
+
+    def stake(self, address: bytes, at: bytes | None = None) -> Stake:
+        """Return what backs the receipts of an address."""
+        request = pb.GetStakeRequest(address=address, at_block=at or b"")
+        return self._call(
+            self._stub.GetStake, request, lambda answer: wire.from_message(Stake, answer.stake)
+        )
+
+    def receipt_signer(self, generation: int, at: bytes | None = None) -> bytes | None:
+        """Return whose receipts bind in a generation: zeros for nobody's, None before it begins."""
+        request = pb.GetReceiptSignerRequest(generation=generation, at_block=at or b"")
+        return self._call(
+            self._stub.GetReceiptSigner, request, lambda answer: _maybe(answer, "signer", bytes)
         )
 
     def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:

@@ -202,6 +202,34 @@ class _BaseLayerServicer(verifier_pb2_grpc.BaseLayerServiceServicer):
         totals = self._read(context, request, self._base.bonds)
         return pb.GetBondTotalsResponse(totals=wire.to_message(pb.BondTotals, totals))
 
+    def GetReward(self, request: Any, context: Any) -> Any:
+        """Return a reward."""
+        reward = self._read(
+            context,
+            request,
+            lambda at: self._base.reward(request.generation, request.subject, at),
+        )
+        message = _maybe(reward, lambda one: wire.to_message(pb.Reward, one))
+        return pb.GetRewardResponse(reward=message)
+
+    def ListCommitments(self, request: Any, context: Any) -> Any:
+        """Return commitments."""
+        found = self._read(context, request, lambda at: self._base.commitments(request.address, at))
+        messages = [wire.to_message(pb.Commitment, one) for one in found]
+        return pb.ListCommitmentsResponse(commitments=messages)
+
+    def GetStake(self, request: Any, context: Any) -> Any:
+        """Return a stake."""
+        stake = self._read(context, request, lambda at: self._base.stake(request.address, at))
+        return pb.GetStakeResponse(stake=wire.to_message(pb.Stake, stake))
+
+    def GetReceiptSigner(self, request: Any, context: Any) -> Any:
+        """Return whose receipts bind."""
+        signer = self._read(
+            context, request, lambda at: self._base.receipt_signer(request.generation, at)
+        )
+        return pb.GetReceiptSignerResponse(signer=signer)
+
     def GetSolvency(self, request: Any, context: Any) -> Any:
         """Compare escrow and debts."""
         solvency = self._read(context, request, lambda at: self._base.solvency(at, request.asset))

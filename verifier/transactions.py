@@ -73,6 +73,12 @@ class TransactionKind(IntEnum):
     PAY_EXIT = 18
     TAKE_SURPLUS = 19
     REFUND_DEPOSIT = 20
+    COMMIT = 31
+    SETTLE_REWARD = 32
+    PROLONG = 33
+    PUT_STAKE = 34
+    TAKE_STAKE = 35
+    PROVE_RECEIPT = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,6 +463,66 @@ class RefundDeposit(_Packed):
     index: int
 
 
+@dataclass(frozen=True)
+class Commit(_Packed):
+    """Commit to evidence before showing it; see `verifier.rewards.commitment_of`."""
+
+    kind: ClassVar = TransactionKind.COMMIT
+    layout: ClassVar = struct.Struct(">32s")
+    commitment: bytes
+
+
+@dataclass(frozen=True)
+class SettleReward(_Packed):
+    """Make a reward its winner's credit; see `verifier.rewards` for its name."""
+
+    kind: ClassVar = TransactionKind.SETTLE_REWARD
+    layout: ClassVar = struct.Struct(">Q32s")
+    generation: int
+    subject: bytes
+
+
+@dataclass(frozen=True)
+class Prolong(_Packed):
+    """Let the open batches wait longer; the guardian's one call."""
+
+    kind: ClassVar = TransactionKind.PROLONG
+    layout: ClassVar = struct.Struct(">")
+
+
+@dataclass(frozen=True)
+class PutStake(_Packed):
+    """Lock a stake behind the receipts that the sender signs."""
+
+    kind: ClassVar = TransactionKind.PUT_STAKE
+    layout: ClassVar = struct.Struct(">")
+
+
+@dataclass(frozen=True)
+class TakeStake(_Packed):
+    """Have the sender's stake made a credit, once nothing of his can be proven any more."""
+
+    kind: ClassVar = TransactionKind.TAKE_STAKE
+    layout: ClassVar = struct.Struct(">")
+
+
+@dataclass(frozen=True, slots=True)
+class ProveReceipt:
+    """Show that a sequencer broke a receipt; the evidence is `verifier.receipts`'."""
+
+    kind: ClassVar = TransactionKind.PROVE_RECEIPT
+    evidence: bytes
+
+    def encode(self) -> bytes:
+        """Return the body's bytes."""
+        return self.evidence
+
+    @classmethod
+    def decode(cls, body: bytes) -> ProveReceipt:
+        """Inverse of `encode`."""
+        return cls(body)
+
+
 CourtBody: TypeAlias = (
     Deposit
     | PostBatch
@@ -479,6 +545,12 @@ CourtBody: TypeAlias = (
     | PayExit
     | TakeSurplus
     | RefundDeposit
+    | Commit
+    | SettleReward
+    | Prolong
+    | PutStake
+    | TakeStake
+    | ProveReceipt
 )
 Body: TypeAlias = Faucet | SettleAsk | CourtBody
 
@@ -508,6 +580,12 @@ _BODIES: dict[int, type[Body]] = {
         PayExit,
         TakeSurplus,
         RefundDeposit,
+        Commit,
+        SettleReward,
+        Prolong,
+        PutStake,
+        TakeStake,
+        ProveReceipt,
     )
 }
 

@@ -57,6 +57,13 @@ _EVENTS: dict[str, type[Any]] = {
     "exit_paid": events.ExitPaid,
     "deposit_refunded": events.DepositRefunded,
     "surplus_taken": events.SurplusTaken,
+    "committed": events.Committed,
+    "revealed": events.Revealed,
+    "reward_settled": events.RewardSettled,
+    "windows_prolonged": events.WindowsProlonged,
+    "staked": events.Staked,
+    "stake_returned": events.StakeReturned,
+    "receipt_broken": events.ReceiptBroken,
 }
 _EVENT_NAMES = {cls: name for name, cls in _EVENTS.items()}
 
@@ -117,13 +124,19 @@ def change_from(message: pb.HeadChange) -> HeadChange:
 def batch_to(view: BatchView) -> pb.Batch:
     """Return the message of a batch."""
     status = pb.BatchStatus.Name(view.status)
-    return pb.Batch(**view.record._asdict(), status=status, open_asks=view.open_asks)
+    return pb.Batch(
+        **view.record._asdict(),
+        status=status,
+        open_asks=view.open_asks,
+        closes_block=view.closes_block,
+    )
 
 
 def batch_from(message: pb.Batch) -> BatchView:
     """Return the batch."""
     record = BatchRecord(*(getattr(message, name) for name in BatchRecord._fields))
-    return BatchView(record, BatchStatus(message.status), message.open_asks)
+    status = BatchStatus(message.status)
+    return BatchView(record, status, message.open_asks, message.closes_block)
 
 
 def ask_to(ask: Ask) -> pb.Ask:

@@ -26,6 +26,7 @@ from novatio.signing import LocalSigner
 from novatio.world import DAY_MS, MARKETS, MINUTE_MS, World, load_markets
 from verifier.base_layer import BatchReverted
 from verifier.batches import BatchStatus
+from verifier.rewards import PRICE_SHARE
 from verifier.transactions import ClaimWithdrawal, PostBatch
 
 __all__ = ["Director", "Options"]
@@ -312,6 +313,7 @@ class _Play:
             base.bonds(),
             self._stage.deposited_micro,
             WITHDRAWN * MICRO,
+            self._committed(),
         )
         self._check_batches()
         self._check_roots()
@@ -334,6 +336,11 @@ class _Play:
         fallen = report.bond_slashed // self._court.bond
         report.honest_batches_reverted = fallen - report.forgeries_posted
         report.final_state_root = heads.tip_root.hex()
+
+    def _committed(self) -> int:
+        """Return what the challenger's commitments cost, in gwei."""
+        made = self._stage.base.commitments(self._stage.world.address("challenger"))
+        return len(made) * (self._court.bond // PRICE_SHARE)
 
     def _check_batches(self) -> None:
         report = self._report

@@ -134,11 +134,18 @@ class Report:
 
 
 def check_money(
-    report: Report, books: Books, solvency: Solvency, bonds: BondTotals, deposited: int, paid: int
+    report: Report,
+    books: Books,
+    solvency: Solvency,
+    bonds: BondTotals,
+    deposited: int,
+    paid: int,
+    committed: int,
 ) -> None:
     """Check every sum over money: the law's, the escrow's and the bonds'.
 
-    `deposited` and `paid` are what the demo itself put in and what the base layer paid out.
+    `deposited` and `paid` are what the demo itself put in and what the base layer paid out,
+    `committed` is the price of all commitments to proofs, which is burned.
     """
     report.value_conserved = books.conserved and solvency.holds
     report.open_interest_zero_sum = books.zero_sum
@@ -158,7 +165,11 @@ def check_money(
         bonds.deposited,
         bonds.paid + bonds.burned + bonds.held,
     )
-    report.expect("bonds burned as the disputes say", report.bond_burned, bonds.burned)
+    report.expect(
+        "bonds burned as disputes and commitments say",
+        report.bond_burned + committed,
+        bonds.burned,
+    )
     report.expect(
         "half of what was slashed went to the prover",
         report.bond_slashed // 2,

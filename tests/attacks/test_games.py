@@ -60,7 +60,7 @@ def claim_of(world, batch, index, engine=None):
 
 
 def finalise_all(world):
-    world.mine(world.config.challenge_window_blocks + 1)
+    world.mine(world.config.final_after_blocks + 1)
     for view in world.base.batches(1, 100):
         if view.status is BatchStatus.POSTED:
             assert ask(world, PROVER, Finalise(view.record.batch_id)).error is None
@@ -110,7 +110,7 @@ def test_evidence_of_one_generation_convicts_nobody_in_the_next(world):
     assert ask(world, PROVER, ProveFraud(bad, lie.evidence)).error is None
     for fallen in (bad, child):
         refused = ask(world, PROVER, ProveFraud(fallen, lie.evidence))
-        assert refused.error == CourtError.ALREADY_REVERTED
+        assert refused.error == CourtError.NO_OLDER_COMMITMENT
     world.rewind()
     good = world.honest_batch()
     refused = ask(world, PROVER, ProveFraud(good, lie.evidence))
@@ -132,7 +132,8 @@ def test_a_sequencer_who_proves_himself_wrong_burns_every_descendants_bond(world
     assert ask(world, SEQUENCER, ProveFraud(bad, lie.evidence)).error is None
     totals = world.base.bonds()
     assert held - totals.held == 4 * bond - bond // 2
-    assert world.base.credit(address_of(SEQUENCER)) == bond // 2
+    reward = world.base.reward(world.base.batch(bad).record.generation, bad)
+    assert (reward.winner, reward.amount) == (address_of(SEQUENCER), bond // 2)
     books_balance(world)
 
 

@@ -47,7 +47,7 @@ COURT = CourtConfig.test(
 RICH = 10**15
 # Longer than the blocks that pass before anything is sealed.
 POLICY = BatchPolicy(steps_max=512, bytes_max=1 << 20, interval_ms=20_000)
-ABOUT_FINAL = COURT.challenge_window_blocks + 3 * COURT.epoch_blocks + 4
+ABOUT_FINAL = COURT.final_after_blocks + 3 * COURT.epoch_blocks + 4
 
 
 class Setting:

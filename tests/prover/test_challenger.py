@@ -10,10 +10,10 @@ from clearing.keys import address_of
 from prover.challenger import (
     Alert,
     Challenger,
+    ClaimReward,
     DataFetched,
     FetchData,
     FinaliseBatch,
-    Prove,
     Report,
 )
 from prover.challenger_process import (
@@ -23,12 +23,16 @@ from prover.challenger_process import (
     load_cursor,
 )
 from prover.forge import mint
+from prover.pursuit import PATIENCE_BLOCKS, CommitTo, Prove
 from prover.replica import Replica, Verdict
 from tests.prover.chain_world import PROVER, ChainWorld
-from tests.prover.market import genesis_of
+from tests.prover.market import genesis_of, key_of
 from verifier.batches import BatchStatus
+from verifier.events import RewardSettled
 from verifier.mempool import censoring, delayed
-from verifier.transactions import TransactionKind
+from verifier.transactions import Faucet, ProveFraud, SignedTransaction, TransactionKind
+
+BOB = key_of(502)
 
 
 @pytest.fixture
@@ -41,9 +45,11 @@ def world():
 class Watch:
     """A challenger process and everything that it said."""
 
-    def __init__(self, world, key=PROVER, cursor=None):
+    def __init__(self, world, key=PROVER, cursor=None, commits=True):
         self.said: list[Any] = []
-        self.process = ChallengerProcess(world.base, world.replica(), key, cursor, self.said.append)
+        self.process = ChallengerProcess(
+            world.base, world.replica(), key, cursor, self.said.append, commits=commits
+        )
         self.world = world
 
     def tick(self, blocks=1):
@@ -88,8 +94,12 @@ def test_a_forged_batch_is_reverted_and_the_reward_is_claimed(world):
     before = world.base.account(address_of(PROVER)).native
     watch = Watch(world)
     watch.tick()
+    assert status(world, bad) == BatchStatus.POSTED and len(watch.of(CommitTo)) == 1
+    watch.tick()
     assert status(world, bad) == BatchStatus.REVERTED
-    watch.tick(2)
+    watch.tick(world.config.reveal_window_blocks)
+    assert not watch.of(ClaimReward)
+    watch.tick(3)
     assert world.base.credit(address_of(PROVER)) == 0
     assert world.base.account(address_of(PROVER)).native > before
     assert watch.verdicts() == [(1, Verdict.VALID), (2, Verdict.INVALID)]
@@ -100,7 +110,7 @@ def test_descendants_of_a_forged_batch_fall_with_it_and_the_next_generation_is_f
     world.forged_batch(mint(1, 10**9))
     child = world.honest_batch()
     watch = Watch(world)
-    watch.tick(2)
+    watch.tick(3)
     assert status(world, child) == BatchStatus.REVERTED
     world.rewind()
     again = world.honest_batch()
@@ -120,8 +130,7 @@ def test_without_a_key_it_observes_and_reports(world):
 def test_a_proof_that_another_made_first_is_success(world):
     bad = world.forged_batch(mint(1, 10**9))
     first, second = Watch(world), Watch(world)
-    first.process.tick()
-    world.mine()
+    first.tick(2)
     assert status(world, bad) == BatchStatus.REVERTED
     second.tick(2)
     assert not second.of(Alert)
@@ -130,9 +139,10 @@ def test_a_proof_that_another_made_first_is_success(world):
 def test_two_challengers_in_one_block_are_no_error(world):
     bad = world.forged_batch(mint(1, 10**9))
     first, second = Watch(world), Watch(world)
-    first.process.tick()
-    second.process.tick()
-    world.mine()
+    for _ in range(2):
+        first.process.tick()
+        second.process.tick()
+        world.mine()
     assert status(world, bad) == BatchStatus.REVERTED
     first.tick(2)
     second.tick(2)
@@ -142,7 +152,7 @@ def test_two_challengers_in_one_block_are_no_error(world):
 def test_valid_batches_are_finalised_after_their_window(world):
     batch = world.honest_batch()
     watch = Watch(world)
-    watch.tick(world.config.challenge_window_blocks + 3)
+    watch.tick(world.config.final_after_blocks + 3)
     assert status(world, batch) == BatchStatus.FINALISED
     assert not watch.of(Alert)
 
@@ -150,7 +160,7 @@ def test_valid_batches_are_finalised_after_their_window(world):
 def test_nothing_is_finalised_before_its_window_has_passed(world):
     watch = Watch(world)
     posted = world.base.batches(1, 1)[0].record.posted_block
-    while world.base.head().number < posted + world.config.challenge_window_blocks:
+    while world.base.head().number < posted + world.config.final_after_blocks:
         assert not watch.of(FinaliseBatch)
         watch.tick()
     watch.process.tick()
@@ -175,7 +185,7 @@ def test_a_reorganisation_takes_a_batch_back_and_the_replica_follows(world):
 def test_a_proof_lost_in_a_reorganisation_is_sent_again(world):
     bad = world.forged_batch(mint(1, 10**9))
     watch = Watch(world)
-    watch.tick()
+    watch.tick(2)
     transactions = world.chain.block(world.base.head().number).transactions
     assert status(world, bad) == BatchStatus.REVERTED
     world.chain.reorg(1, drop=[signed.hash for signed in transactions])
@@ -188,12 +198,12 @@ def test_a_proof_overtakes_the_calls_that_a_builder_holds_back(world):
     # The builder takes proofs, but lets our finalisation lie, which holds the nonce a proof needs.
     world.chain.mempool.policy = censoring(kinds={TransactionKind.FINALISE})
     watch = Watch(world)
-    watch.tick(world.config.challenge_window_blocks + 1)
+    watch.tick(world.config.final_after_blocks + 1)
     held_back = watch.of(FinaliseBatch)
     assert held_back and not watch.of(Prove)
     bad = world.forged_batch(mint(1, 10**9))
     posted = world.base.head().number
-    watch.tick()
+    watch.tick(2)
     assert status(world, bad) == BatchStatus.REVERTED
     assert world.base.head().number - posted < RETRY_BLOCKS
 
@@ -202,7 +212,7 @@ def test_other_calls_do_not_overtake_each_other(world):
     world.chain.mempool.policy = censoring(kinds={TransactionKind.FINALISE})
     sent = submissions(world)
     watch = Watch(world)
-    watch.tick(world.config.challenge_window_blocks + RETRY_BLOCKS // 2)
+    watch.tick(world.config.final_after_blocks + RETRY_BLOCKS // 2)
     assert len(watch.of(FinaliseBatch)) > 1
     assert len(sent) == 1
 
@@ -211,7 +221,7 @@ def test_a_proof_does_not_overtake_itself(world):
     bad = world.forged_batch(mint(1, 10**9))
     world.chain.mempool.policy = delayed(RETRY_BLOCKS // 2)
     sent = submissions(world)
-    watch = Watch(world)
+    watch = Watch(world, commits=False)
     watch.tick(RETRY_BLOCKS // 2)
     assert status(world, bad) == BatchStatus.POSTED
     assert len(sent) == 1
@@ -225,12 +235,103 @@ def test_a_restart_reaches_the_same_verdicts_and_reports_them_once(world, tmp_pa
     first = Watch(world, key=None, cursor=cursor)
     first.tick()
     known = load_cursor(cursor, world.replica().genesis_id)
-    assert known[bad] is Verdict.INVALID
+    assert known.verdicts[bad] is Verdict.INVALID
     again = Watch(world, cursor=cursor)
-    again.tick()
+    again.tick(2)
     assert again.verdicts() == []
     assert not again.of(Alert)
     assert status(world, bad) == BatchStatus.REVERTED
+
+
+def copying(world, thief):
+    """A builder who sends every proof himself, before its author."""
+
+    def policy(waiting, number):
+        copies = []
+        for pending in waiting:
+            transaction = pending.signed.transaction
+            if isinstance(transaction.body, ProveFraud) and pending.signed.sender != thief[0]:
+                nonce = world.base.account(thief[0]).nonce
+                copy = replace(transaction, nonce=nonce).sign(thief[1])
+                signed = SignedTransaction.decode(copy)
+                if signed.hash not in world.chain.mempool:
+                    world.chain.mempool.add(signed, number)
+                copies.append(replace(pending, signed=signed))
+        return [*copies, *waiting]
+
+    return policy
+
+
+@pytest.fixture
+def copied(world):
+    world.send(BOB, Faucet(address_of(BOB), 10**14, 0))
+    world.chain.mempool.policy = copying(world, (address_of(BOB), BOB))
+    return world
+
+
+def rewarded(world):
+    return [e.winner for r in all_receipts(world) for e in r.events if isinstance(e, RewardSettled)]
+
+
+def all_receipts(world):
+    blocks = (world.chain.block(number) for number in range(world.base.head().number + 1))
+    return [receipt for block in blocks for receipt in block.receipts]
+
+
+@pytest.mark.parametrize(("commits", "paid"), [(True, PROVER), (False, BOB)])
+def test_a_copied_proof_pays_its_author_if_he_committed(copied, commits, paid):
+    bad = copied.forged_batch(mint(1, 10**9))
+    watch = Watch(copied, commits=commits)
+    watch.tick(2)
+    assert status(copied, bad) == BatchStatus.REVERTED
+    assert copied.base.reverts(0, 1)[0].prover == address_of(BOB)
+    watch.tick(copied.config.reveal_window_blocks + 2)
+    reward = copied.base.reward(0, bad)
+    assert (reward.sender, reward.winner) == (address_of(BOB), address_of(paid))
+    assert rewarded(copied) == ([address_of(PROVER)] if commits else [])
+    assert not watch.of(Alert)
+
+
+def test_a_restart_after_a_copy_still_shows_the_older_commitment(copied, tmp_path):
+    bad = copied.forged_batch(mint(1, 10**9))
+    cursor = tmp_path / "challenger.json"
+    first = Watch(copied, cursor=cursor)
+    first.tick()
+    # The proof is sent and copied; a crash before the author's own comes on a block.
+    first.process.tick()
+    assert first.process._sent is not None
+    own = first.process._sent.hashes
+    copied.mine()
+    copied.chain.reorg(1)
+    for one in own:
+        copied.chain.mempool.remove(one)
+    copied.mine()
+    assert copied.base.reward(0, bad).winner == address_of(BOB)
+    again = Watch(copied, cursor=cursor)
+    again.tick(copied.config.reveal_window_blocks + 2)
+    assert copied.base.reward(0, bad).winner == address_of(PROVER)
+    assert rewarded(copied) == [address_of(PROVER)]
+    copied.mine(4 * copied.config.epoch_blocks)
+    again.tick(2)
+    assert load_cursor(cursor, copied.replica().genesis_id).accused == {}
+
+
+def test_a_proof_does_not_wait_for_a_commitment_that_no_block_takes(world):
+    bad = world.forged_batch(mint(1, 10**9))
+    world.chain.mempool.policy = censoring(kinds={TransactionKind.COMMIT})
+    watch = Watch(world)
+    watch.tick(PATIENCE_BLOCKS)
+    assert status(world, bad) == BatchStatus.POSTED and not watch.of(Prove)
+    watch.tick()
+    assert status(world, bad) == BatchStatus.REVERTED
+
+
+def test_a_proof_does_not_wait_when_the_window_leaves_no_time(world):
+    bad = world.forged_batch(mint(1, 10**9))
+    world.mine(world.config.final_after_blocks - PATIENCE_BLOCKS)
+    watch = Watch(world)
+    watch.tick()
+    assert status(world, bad) == BatchStatus.REVERTED and not watch.of(CommitTo)
 
 
 def test_another_verdict_than_remembered_raises_an_alert(world):
@@ -297,6 +398,10 @@ def test_a_base_layer_of_another_genesis_is_refused(world):
         (json.dumps({"version": 1, "genesis": "00"}), "expected genesis"),
         (json.dumps({"version": 1, "genesis": "11" * 32, "verdicts": {"zz": "valid"}}), "by batch"),
         (json.dumps({"version": 1, "genesis": "11" * 32, "verdicts": {"00": "odd"}}), "by batch"),
+        (
+            json.dumps({"version": 1, "genesis": "11" * 32, "verdicts": {}, "accused": [{}]}),
+            "accusations",
+        ),
     ],
 )
 def test_a_damaged_or_foreign_cursor_is_refused(tmp_path, content, message):

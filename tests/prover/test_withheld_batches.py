@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from clearing.keys import address_of
-from prover.challenger import Alert, AskSteps, Prove, Report, SettleAsks
+from prover.challenger import Alert, AskSteps, Report, SettleAsks
 from prover.challenger_process import ChallengerProcess
 from prover.forge import mint
 from prover.gather import asks_of, gather, wanted_of
+from prover.pursuit import Prove
 from prover.replica import Verdict
 from tests.prover.chain_world import PROVER, SEQUENCER, ChainWorld, decode_header
 from tests.support.committee import committee_of, held
@@ -94,7 +95,7 @@ def test_honest_batches_are_judged_by_what_members_show(world):
 def test_fraud_in_a_committees_batch_is_proven_like_any_other(world):
     bad = world.forged_batch(mint(1, 10**9))
     watch = Watch(world)
-    watch.tick()
+    watch.tick(2)
     assert status(world, bad) == BatchStatus.REVERTED
     assert watch.verdicts() == [(1, Verdict.VALID), (2, Verdict.INVALID)]
     assert not watch.of(Alert)
@@ -165,7 +166,7 @@ def test_fraud_that_was_withheld_is_proven_once_it_is_answered(world):
     bad = world.forged_batch(mint(1, 10**9), honest=0)
     watch.tick()
     world.answer(bad)
-    watch.tick()
+    watch.tick(2)
     assert status(world, bad) == BatchStatus.REVERTED
     assert (2, Verdict.INVALID) in watch.verdicts()
 

@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from prover.challenger import Alert, Effect, Prove
+from prover.challenger import Alert, Effect
 from prover.challenger_process import ChallengerProcess
+from prover.pursuit import Prove
 from prover.replica import Replica
 from tests.sim.base import Wire
 from tests.sim.market import CHALLENGER, genesis, key_of

@@ -91,8 +91,7 @@ class Rogue:
         chain = self._world.base.chain
         heads = chain.court.heads()
         for view in chain.court.batches(heads.finalised_number + 1, 1):
-            closes = view.record.posted_block + chain.config.challenge_window_blocks
-            if self._posted and chain.head().number >= closes:
+            if self._posted and chain.head().number >= view.closes_block:
                 try:
                     self._world.base.send(KEEPER, Finalise(view.record.batch_id))
                 except Refused as refused:

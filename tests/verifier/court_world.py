@@ -29,15 +29,18 @@ from verifier.evidence import EvidenceError
 from verifier.exits import WithdrawalLeaf
 from verifier.header import HEADER_BYTES, Header
 from verifier.laws import EvidenceCheck
+from verifier.rewards import commitment_of
 from verifier.transactions import (
     Body,
     ClaimCredit,
     ClaimWithdrawal,
+    Commit,
     Deposit,
     Faucet,
     Finalise,
     PostBatch,
     ProveFraud,
+    SettleReward,
     Transaction,
 )
 
@@ -227,8 +230,19 @@ class World:
     def prove(self, batch: Batch, key: bytes = PROVER, step: int = 0) -> Receipt:
         return self.send(key, ProveFraud(batch.id, evidence(batch.header, step)))
 
+    def commit(self, batch: Batch, key: bytes = PROVER, step: int = 0) -> Receipt:
+        """Commit to evidence against a step of a batch."""
+        sent = evidence(batch.header, step)
+        name = batch.header.generation, batch.id
+        return self.send(key, Commit(commitment_of(address_of(key), *name, sent)))
+
+    def settle(self, batch: Batch) -> Receipt:
+        """Wait for older commitments to the proof against a batch, then settle its reward."""
+        self.chain.mine(self.config.reveal_window_blocks)
+        return self.send(BOB, SettleReward(batch.header.generation, batch.id))
+
     def pass_window(self) -> None:
-        self.chain.mine(self.config.challenge_window_blocks + 1)
+        self.chain.mine(self.config.final_after_blocks + 1)
 
 
 def withdrawals_tree(leaves: list[WithdrawalLeaf]) -> tuple[bytes, dict[int, tuple[bytes, ...]]]:

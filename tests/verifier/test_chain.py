@@ -38,6 +38,7 @@ from verifier.transactions import (
     Faucet,
     Finalise,
     ProveFraud,
+    SettleReward,
     SignedTransaction,
     TransactionKind,
 )
@@ -125,7 +126,7 @@ def test_a_builder_may_copy_and_reorder_a_proof(world):
 
     world.chain.mempool.policy = copycat
     receipt = world.prove(batch)
-    assert receipt.error == CourtError.ALREADY_REVERTED
+    assert receipt.error == CourtError.NO_OLDER_COMMITMENT
     assert world.chain.receipt(stolen[0]).error is None
     assert world.court.batch(batch.id).status == BatchStatus.REVERTED
 
@@ -298,10 +299,15 @@ def everything(world):
         court.exits.paid(),
         [court.exits.is_claimed(i) for i in range(3)],
         [(ledger.account(address_of(key)), court.bonds.credit(address_of(key))) for key in keys],
+        [court.pledges.rewards.commitments(address_of(key)) for key in keys],
+        [court.pledges.rewards.reward(0, view.batch_id) for view in court.reverts(0, 100)],
     )
 
 
-LIFE = ["deposit", "post", "child", "prove", "repost", "finalise", "withdraw", "credit"]
+LIFE = [
+    "deposit", "post", "child", "commit", "prove", "reveal", "repost", "finalise", "withdraw",
+    "settle", "credit",
+]  # fmt: skip
 
 
 def live(world, until):
@@ -310,10 +316,13 @@ def live(world, until):
     moments["deposit"] = lambda: world.deposit(ALICE, 1_000)
     moments["post"] = lambda: moments.__setitem__("first", world.post())
     moments["child"] = world.post
-    moments["prove"] = lambda: world.prove(moments["first"])
+    moments["commit"] = lambda: world.commit(moments["first"])
+    moments["prove"] = lambda: world.prove(moments["first"], key=BOB)
+    moments["reveal"] = lambda: world.prove(moments["first"])
     moments["repost"] = lambda: moments.__setitem__("claims", withdrawing(world, False))
     moments["finalise"] = lambda: world.send(BOB, Finalise(moments["claims"][0].id))
     moments["withdraw"] = lambda: world.send(BOB, moments["claims"][1][0])
+    moments["settle"] = lambda: world.send(BOB, SettleReward(0, moments["first"].id))
     moments["credit"] = lambda: world.send(PROVER, ClaimCredit())
     for moment in LIFE[: LIFE.index(until)]:
         moments[moment]()

@@ -49,14 +49,19 @@ from verifier.events import BatchFinalised, BatchReverted, CreditClaimed, Deposi
 from verifier.exits import WithdrawalLeaf
 from verifier.inbox import ACCOUNTS_MAX, Inbox
 from verifier.ledger import Ledger
+from verifier.rewards import commitment_of
 from verifier.transactions import (
     ClaimCredit,
     ClaimWithdrawal,
+    Commit,
     Deposit,
     Faucet,
     Finalise,
     PostBatch,
     ProveFraud,
+    PutStake,
+    SettleReward,
+    TakeStake,
     Transaction,
 )
 from verifier.undo import UndoLog
@@ -86,6 +91,7 @@ def test_a_proof_takes_back_the_batch_and_everything_on_it(world):
         bond // 2,
         2 * bond - bond // 2,
         receipt.block_number,
+        0,
     )
     assert receipt.events == (event,)
     heads = world.court.heads()
@@ -101,6 +107,9 @@ def test_half_of_one_bond_rewards_the_prover_and_the_rest_burns(world):
     world.post()
     world.prove(first)
     bond = world.config.bond
+    assert world.court.bonds.credit(address_of(PROVER)) == 0
+    assert world.court.bonds.totals == (2 * bond, 0, 2 * bond - bond // 2, bond // 2)
+    assert world.settle(first).error is None
     assert world.court.bonds.credit(address_of(PROVER)) == bond // 2
     assert world.court.bonds.totals == (2 * bond, 0, 2 * bond - bond // 2, bond // 2)
 
@@ -109,7 +118,8 @@ def test_proving_ones_own_batch_wrong_always_loses(world):
     batch = world.post()
     before = world.chain.ledger.account(address_of(SEQUENCER)).native + world.config.bond
     world.prove(batch, key=SEQUENCER)
-    world.send(SEQUENCER, ClaimCredit())
+    world.settle(batch)
+    assert world.send(SEQUENCER, ClaimCredit()).error is None
     after = world.chain.ledger.account(address_of(SEQUENCER)).native
     assert before - after >= world.config.bond // 2
 
@@ -127,7 +137,7 @@ def test_after_a_rollback_only_the_new_generation_is_posted(world):
 def test_a_second_proof_finds_the_work_done(world):
     first, second = world.post(), world.post()
     world.prove(first)
-    assert world.prove(first, key=ALICE).error == CourtError.ALREADY_REVERTED
+    assert world.prove(first, key=ALICE).error == CourtError.NO_OLDER_COMMITMENT
     assert world.prove(second, key=ALICE).error == CourtError.ALREADY_REVERTED
     assert world.court.bonds.credit(address_of(ALICE)) == 0
 
@@ -245,7 +255,7 @@ def hide_the_time(state):
 def test_a_batch_is_final_after_its_window_and_not_at_its_end(world):
     batch = world.post()
     posted = world.court.batch(batch.id).record.posted_block
-    window = world.config.challenge_window_blocks
+    window = world.config.final_after_blocks
     world.chain.mine(posted + window - 1 - world.chain.head().number)
     receipt = world.send(BOB, Finalise(batch.id))
     assert receipt.block_number == posted + window
@@ -282,7 +292,9 @@ def test_a_reverted_batch_is_never_finalised(world):
 
 
 def test_a_credit_is_paid_once(world):
-    world.prove(world.post())
+    batch = world.post()
+    world.prove(batch)
+    world.settle(batch)
     before = world.chain.ledger.account(address_of(PROVER)).native
     receipt = world.send(PROVER, ClaimCredit())
     reward = world.config.bond // 2
@@ -481,7 +493,8 @@ def test_views_answer_whatever_they_are_asked(world):
 def test_the_presets_are_consistent():
     for preset in (CourtConfig.production, CourtConfig.devnet, CourtConfig.test):
         config = preset(chain_id=1, settlement=SETTLEMENT, sequencer=SETTLEMENT)
-        assert config.max_unfinalised * config.batch_gap_blocks >= config.challenge_window_blocks
+        assert config.max_unfinalised * config.batch_gap_blocks >= config.final_after_blocks
+        assert config.guardian_delay_blocks == 0
     production = CourtConfig.production(chain_id=1, settlement=SETTLEMENT, sequencer=SETTLEMENT)
     assert not production.faucet
 
@@ -489,8 +502,15 @@ def test_the_presets_are_consistent():
 @pytest.mark.parametrize(
     "change",
     [
-        {"max_unfinalised": 9},
+        {"max_unfinalised": 17},
         {"challenge_window_blocks": 6},
+        {"reveal_window_blocks": 6},
+        {"receipt_stake": 1_000},
+        {"guardian": b"\x09" * 20},
+        {"guardian_delay_blocks": 2},
+        {"guardian": b"\x09" * 20, "guardian_delay_blocks": 3},
+        {"guardian": b"\x09" * 20, "guardian_delay_blocks": 11, "max_unfinalised": 99},
+        {"guardian": b"short", "guardian_delay_blocks": 1},
         {"reference_age_blocks": 6},
         {"reference_age_blocks": 257},
         {"bond": 1_000},
@@ -525,7 +545,8 @@ def test_refusals_have_numbers_of_their_own():
 
 
 def test_every_refusal_has_a_test():
-    sources = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    folder = Path(__file__).parent
+    sources = "".join(path.read_text("utf-8") for path in folder.glob("test_*.py"))
     for family in (TransactionError, PostError, CourtError):
         proven = set(re.findall(family.__name__ + r"\.([A-Z_]+)", sources))
         assert proven >= set(family.__members__), set(family.__members__) - proven
@@ -563,6 +584,36 @@ class BondsAreConserved(RuleBasedStateMachine):
         final = view.status == BatchStatus.FINALISED
         assert receipt.error == (CourtError.ALREADY_FINALISED if final else None)
 
+    @precondition(lambda self: self.world.court.heads().tip_number > 0)
+    @rule(back=st.integers(0, 5), key=st.sampled_from([PROVER, BOB]))
+    def commit(self, back, key):
+        number = max(1, self.world.court.heads().tip_number - back)
+        record = self.world.court.batches(number, 1)[0].record
+        sent = record.header + bytes(4) + b"F"
+        named = address_of(key), record.generation, record.batch_id
+        receipt = self.world.send(key, Commit(commitment_of(*named, sent)))
+        assert receipt.error in (None, CourtError.ALREADY_COMMITTED)
+
+    @precondition(lambda self: self.world.court.heads().generation > 0)
+    @rule(back=st.integers(0, 3), key=st.sampled_from([PROVER, BOB]))
+    def reveal_and_settle(self, back, key):
+        last = self.world.court.heads().generation - 1
+        event = self.world.court.reverts(max(last - back, 0), 1)[0]
+        record = self.record_of(event.batch_id)
+        sent = record.header + bytes(4) + b"F"
+        self.world.send(key, ProveFraud(record.batch_id, sent))
+        self.world.send(key, SettleReward(record.generation, record.batch_id))
+
+    def record_of(self, batch_id):
+        view = self.world.court.batch(batch_id)
+        assert view is not None
+        return view.record
+
+    @rule(key=st.sampled_from([SEQUENCER, ALICE]))
+    def stake(self, key):
+        self.world.send(key, PutStake())
+        self.world.send(key, TakeStake())
+
     @rule(blocks=st.integers(1, 12))
     def wait(self, blocks):
         self.world.chain.mine(blocks)
@@ -573,7 +624,7 @@ class BondsAreConserved(RuleBasedStateMachine):
         for view in self.world.court.batches(number, 1):
             self.world.send(BOB, Finalise(view.record.batch_id))
 
-    @rule(key=st.sampled_from([PROVER, SEQUENCER]))
+    @rule(key=st.sampled_from([PROVER, SEQUENCER, BOB]))
     def claim(self, key):
         credit = self.world.court.bonds.credit(address_of(key))
         receipt = self.world.send(key, ClaimCredit())
@@ -592,9 +643,14 @@ class BondsAreConserved(RuleBasedStateMachine):
         deposited, paid, burned, held = world.court.bonds.totals
         assert paid + burned + held == deposited
         heads = world.court.heads()
-        credits = sum(world.court.bonds.credit(address_of(key)) for key in (PROVER, SEQUENCER))
+        court, keys = world.court, [address_of(key) for key in (PROVER, SEQUENCER, ALICE, BOB)]
+        credits = sum(court.bonds.credit(key) for key in keys)
+        stakes = sum(court.pledges.stakes.of(key).amount for key in keys)
+        names = [event.batch_id for event in court.reverts(0, 10_000)]
+        earned = [court.pledges.rewards.reward(self.record_of(id).generation, id) for id in names]
+        waiting = sum(one.amount for one in earned if one is not None and not one.paid)
         locked = (heads.tip_number - heads.finalised_number) * world.config.bond
-        assert held == locked + credits
+        assert held == locked + credits + stakes + waiting
         ledger = world.chain.ledger
         assert ledger.native_total() + held + burned + ledger.fees_burned.value == self.minted
         assert ledger.token_total() + world.court.exits.escrow() == ledger.token_minted()

@@ -8,7 +8,17 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from clearing.recovery import address_of
-from tests.verifier.court_world import ALICE, BOB, PROVER, World, evidence, withdrawing
+from tests.verifier.court_world import (
+    ALICE,
+    BOB,
+    PROVER,
+    SEQUENCER,
+    World,
+    evidence,
+    make_config,
+    withdrawing,
+)
+from tests.verifier.test_receipts import signed
 from verifier.base_layer import LIST_MAX, InProcessBaseLayer
 from verifier.batches import BatchStatus
 from verifier.chain import ChangeKind
@@ -20,15 +30,26 @@ from verifier.errors import (
     ReorgTooDeep,
     TransactionError,
 )
+from verifier.receipts import TwoReceipts
 from verifier.remote import RemoteBaseLayer
+from verifier.rewards import commitment_of
 from verifier.service import ADVANCE_MS_MAX, MINE_MAX, BaseLayerServer, SteppedClock
-from verifier.transactions import ClaimCredit, Deposit, ProveFraud
+from verifier.transactions import (
+    ClaimCredit,
+    Commit,
+    Deposit,
+    Prolong,
+    ProveFraud,
+    ProveReceipt,
+    PutStake,
+    TakeStake,
+)
 from verifier.wire import error_from, status_of
 
 
 @pytest.fixture
 def world():
-    world = World()
+    world = World(config=make_config(guardian=address_of(ALICE), guardian_delay_blocks=2))
     clock = SteppedClock(world.clock)
     world.chain.clock = clock
     world.fund()
@@ -76,7 +97,7 @@ def test_a_life_of_batches_reads_the_same_in_both_houses(world, base):
     assert base.block(3).transaction_hashes == (chain.block(3).receipts[0].transaction_hash,)
     assert base.receipt(proof.transaction_hash) == proof
     assert base.receipt(failed.transaction_hash) == failed
-    assert base.receipt(failed.transaction_hash).error == CourtError.ALREADY_REVERTED
+    assert base.receipt(failed.transaction_hash).error == CourtError.NO_OLDER_COMMITMENT
     assert base.heads() == court.heads()
     assert base.batches(0, 100) == court.batches(0, 100)
     assert [view.status for view in base.batches(0, 3)] == [
@@ -89,7 +110,12 @@ def test_a_life_of_batches_reads_the_same_in_both_houses(world, base):
     assert base.account_id(alice, 0) == 3
     assert (base.is_claimed(0), base.is_claimed(1)) == (True, False)
     assert base.account(alice) == chain.ledger.account(alice)
-    assert base.credit(prover) == world.config.bond // 2
+    assert base.credit(prover) == 0
+    assert base.reward(0, wrong.id) == court.pledges.rewards.reward(0, wrong.id)
+    assert base.reward(1, wrong.id) is None
+    assert base.commitments(prover) == court.pledges.rewards.commitments(prover)
+    assert base.stake(prover) == court.pledges.stakes.of(prover)
+    assert base.receipt_signer(1) == world.config.sequencer and base.receipt_signer(2) is None
     assert base.bonds() == court.bonds.totals
     assert base.solvency() == court.solvency()
     assert base.reverts(0, 10) == court.reverts(0, 10) == list(proof.events)
@@ -100,14 +126,27 @@ def test_every_kind_of_event_comes_through(world, base):
     world.deposit()
     _, claims = withdrawing(world)
     world.send(BOB, claims[0])
-    world.prove(world.post())
-    world.send(PROVER, ClaimCredit())
+    batch = world.post()
+    commitments = [
+        commitment_of(address_of(key), 0, batch.id, evidence(batch.header)) for key in (ALICE, BOB)
+    ]
+    for key, commitment in zip((ALICE, BOB), commitments, strict=True):
+        world.send(key, Commit(commitment))
+    for body in (PutStake(), TakeStake(), PutStake(), Prolong()):
+        world.send(ALICE, body)
+    world.prove(batch, key=BOB)
+    world.prove(batch, key=ALICE)
+    world.settle(batch)
+    world.send(ALICE, ClaimCredit())
+    world.send(SEQUENCER, PutStake())
+    two = TwoReceipts(signed(1, bytes(32), 1), signed(1, b"\x01" * 32, 1))
+    world.send(BOB, ProveReceipt(two.encode()))
     kinds = set()
     for number in range(world.chain.head().number + 1):
         for receipt in world.chain.block(number).receipts:
             assert base.receipt(receipt.transaction_hash) == receipt
             kinds |= {type(event).__name__ for event in receipt.events}
-    assert len(kinds) == 6
+    assert len(kinds) == 13
 
 
 def test_what_is_not_there_is_none_and_never_an_error(base):

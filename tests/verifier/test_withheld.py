@@ -157,7 +157,7 @@ def test_a_batch_with_an_unanswered_step_falls_like_fraud(world):
     assert receipt.events == (
         BatchReverted(
             made.id, 1, 0, 1, asker, 2 * bond, bond // 2, 2 * bond - bond // 2,
-            receipt.block_number,
+            receipt.block_number, 0,
         ),
         AskReturned(made.id, 1, asker, prepaid),
     )  # fmt: skip

@@ -295,6 +295,64 @@ class GetBondTotalsResponse(_message.Message):
     totals: BondTotals
     def __init__(self, totals: _Optional[_Union[BondTotals, _Mapping]] = ...) -> None: ...
 
+class GetRewardRequest(_message.Message):
+    __slots__ = ("generation", "subject", "at_block")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    subject: bytes
+    at_block: bytes
+    def __init__(self, generation: _Optional[int] = ..., subject: _Optional[bytes] = ..., at_block: _Optional[bytes] = ...) -> None: ...
+
+class GetRewardResponse(_message.Message):
+    __slots__ = ("reward",)
+    REWARD_FIELD_NUMBER: _ClassVar[int]
+    reward: Reward
+    def __init__(self, reward: _Optional[_Union[Reward, _Mapping]] = ...) -> None: ...
+
+class ListCommitmentsRequest(_message.Message):
+    __slots__ = ("address", "at_block")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    address: bytes
+    at_block: bytes
+    def __init__(self, address: _Optional[bytes] = ..., at_block: _Optional[bytes] = ...) -> None: ...
+
+class ListCommitmentsResponse(_message.Message):
+    __slots__ = ("commitments",)
+    COMMITMENTS_FIELD_NUMBER: _ClassVar[int]
+    commitments: _containers.RepeatedCompositeFieldContainer[Commitment]
+    def __init__(self, commitments: _Optional[_Iterable[_Union[Commitment, _Mapping]]] = ...) -> None: ...
+
+class GetStakeRequest(_message.Message):
+    __slots__ = ("address", "at_block")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    address: bytes
+    at_block: bytes
+    def __init__(self, address: _Optional[bytes] = ..., at_block: _Optional[bytes] = ...) -> None: ...
+
+class GetStakeResponse(_message.Message):
+    __slots__ = ("stake",)
+    STAKE_FIELD_NUMBER: _ClassVar[int]
+    stake: Stake
+    def __init__(self, stake: _Optional[_Union[Stake, _Mapping]] = ...) -> None: ...
+
+class GetReceiptSignerRequest(_message.Message):
+    __slots__ = ("generation", "at_block")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    at_block: bytes
+    def __init__(self, generation: _Optional[int] = ..., at_block: _Optional[bytes] = ...) -> None: ...
+
+class GetReceiptSignerResponse(_message.Message):
+    __slots__ = ("signer",)
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    signer: bytes
+    def __init__(self, signer: _Optional[bytes] = ...) -> None: ...
+
 class GetSolvencyRequest(_message.Message):
     __slots__ = ("at_block", "asset")
     AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
@@ -428,7 +486,7 @@ class WatchResponse(_message.Message):
     def __init__(self, change: _Optional[_Union[HeadChange, _Mapping]] = ...) -> None: ...
 
 class CourtConfig(_message.Message):
-    __slots__ = ("chain_id", "settlement", "sequencer", "law_version", "challenge_window_blocks", "max_unfinalised", "batch_gap_blocks", "bond", "proof_fee_per_gas", "batch_bytes_max", "batch_steps_max", "evidence_bytes_max", "drift_ms", "forced_delay_ms", "reference_age_blocks", "block_time_ms", "epoch_blocks", "block_gas_limit", "fee_per_gas_min", "mempool_max", "faucet", "operator", "beneficiary", "open_lag_ms", "freeze_lag_ms", "law_delay_ms", "exit_claim_blocks", "exit_end_blocks", "committee")
+    __slots__ = ("chain_id", "settlement", "sequencer", "law_version", "challenge_window_blocks", "max_unfinalised", "batch_gap_blocks", "bond", "proof_fee_per_gas", "batch_bytes_max", "batch_steps_max", "evidence_bytes_max", "drift_ms", "forced_delay_ms", "reference_age_blocks", "block_time_ms", "epoch_blocks", "block_gas_limit", "fee_per_gas_min", "mempool_max", "faucet", "operator", "beneficiary", "open_lag_ms", "freeze_lag_ms", "law_delay_ms", "exit_claim_blocks", "exit_end_blocks", "committee", "reveal_window_blocks", "receipt_stake", "guardian", "guardian_delay_blocks")
     CHAIN_ID_FIELD_NUMBER: _ClassVar[int]
     SETTLEMENT_FIELD_NUMBER: _ClassVar[int]
     SEQUENCER_FIELD_NUMBER: _ClassVar[int]
@@ -458,6 +516,10 @@ class CourtConfig(_message.Message):
     EXIT_CLAIM_BLOCKS_FIELD_NUMBER: _ClassVar[int]
     EXIT_END_BLOCKS_FIELD_NUMBER: _ClassVar[int]
     COMMITTEE_FIELD_NUMBER: _ClassVar[int]
+    REVEAL_WINDOW_BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_STAKE_FIELD_NUMBER: _ClassVar[int]
+    GUARDIAN_FIELD_NUMBER: _ClassVar[int]
+    GUARDIAN_DELAY_BLOCKS_FIELD_NUMBER: _ClassVar[int]
     chain_id: int
     settlement: bytes
     sequencer: bytes
@@ -487,7 +549,11 @@ class CourtConfig(_message.Message):
     exit_claim_blocks: int
     exit_end_blocks: int
     committee: Committee
-    def __init__(self, chain_id: _Optional[int] = ..., settlement: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., law_version: _Optional[int] = ..., challenge_window_blocks: _Optional[int] = ..., max_unfinalised: _Optional[int] = ..., batch_gap_blocks: _Optional[int] = ..., bond: _Optional[int] = ..., proof_fee_per_gas: _Optional[int] = ..., batch_bytes_max: _Optional[int] = ..., batch_steps_max: _Optional[int] = ..., evidence_bytes_max: _Optional[int] = ..., drift_ms: _Optional[int] = ..., forced_delay_ms: _Optional[int] = ..., reference_age_blocks: _Optional[int] = ..., block_time_ms: _Optional[int] = ..., epoch_blocks: _Optional[int] = ..., block_gas_limit: _Optional[int] = ..., fee_per_gas_min: _Optional[int] = ..., mempool_max: _Optional[int] = ..., faucet: _Optional[bool] = ..., operator: _Optional[bytes] = ..., beneficiary: _Optional[bytes] = ..., open_lag_ms: _Optional[int] = ..., freeze_lag_ms: _Optional[int] = ..., law_delay_ms: _Optional[int] = ..., exit_claim_blocks: _Optional[int] = ..., exit_end_blocks: _Optional[int] = ..., committee: _Optional[_Union[Committee, _Mapping]] = ...) -> None: ...
+    reveal_window_blocks: int
+    receipt_stake: int
+    guardian: bytes
+    guardian_delay_blocks: int
+    def __init__(self, chain_id: _Optional[int] = ..., settlement: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., law_version: _Optional[int] = ..., challenge_window_blocks: _Optional[int] = ..., max_unfinalised: _Optional[int] = ..., batch_gap_blocks: _Optional[int] = ..., bond: _Optional[int] = ..., proof_fee_per_gas: _Optional[int] = ..., batch_bytes_max: _Optional[int] = ..., batch_steps_max: _Optional[int] = ..., evidence_bytes_max: _Optional[int] = ..., drift_ms: _Optional[int] = ..., forced_delay_ms: _Optional[int] = ..., reference_age_blocks: _Optional[int] = ..., block_time_ms: _Optional[int] = ..., epoch_blocks: _Optional[int] = ..., block_gas_limit: _Optional[int] = ..., fee_per_gas_min: _Optional[int] = ..., mempool_max: _Optional[int] = ..., faucet: _Optional[bool] = ..., operator: _Optional[bytes] = ..., beneficiary: _Optional[bytes] = ..., open_lag_ms: _Optional[int] = ..., freeze_lag_ms: _Optional[int] = ..., law_delay_ms: _Optional[int] = ..., exit_claim_blocks: _Optional[int] = ..., exit_end_blocks: _Optional[int] = ..., committee: _Optional[_Union[Committee, _Mapping]] = ..., reveal_window_blocks: _Optional[int] = ..., receipt_stake: _Optional[int] = ..., guardian: _Optional[bytes] = ..., guardian_delay_blocks: _Optional[int] = ...) -> None: ...
 
 class Committee(_message.Message):
     __slots__ = ("members", "threshold")
@@ -654,7 +720,7 @@ class Heads(_message.Message):
     def __init__(self, tip_id: _Optional[bytes] = ..., tip_number: _Optional[int] = ..., tip_root: _Optional[bytes] = ..., finalised_id: _Optional[bytes] = ..., finalised_number: _Optional[int] = ..., generation: _Optional[int] = ...) -> None: ...
 
 class Batch(_message.Message):
-    __slots__ = ("batch_id", "generation", "number", "header", "post_root", "steps_root", "clock", "inbox_count", "custody", "withdrawal_count", "withdrawals_root", "posted_block", "status", "open_asks")
+    __slots__ = ("batch_id", "generation", "number", "header", "post_root", "steps_root", "clock", "inbox_count", "custody", "withdrawal_count", "withdrawals_root", "posted_block", "status", "open_asks", "closes_block", "sequenced_count", "sequenced_accumulator")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
@@ -669,6 +735,9 @@ class Batch(_message.Message):
     POSTED_BLOCK_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     OPEN_ASKS_FIELD_NUMBER: _ClassVar[int]
+    CLOSES_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCED_ACCUMULATOR_FIELD_NUMBER: _ClassVar[int]
     batch_id: bytes
     generation: int
     number: int
@@ -683,7 +752,10 @@ class Batch(_message.Message):
     posted_block: int
     status: BatchStatus
     open_asks: int
-    def __init__(self, batch_id: _Optional[bytes] = ..., generation: _Optional[int] = ..., number: _Optional[int] = ..., header: _Optional[bytes] = ..., post_root: _Optional[bytes] = ..., steps_root: _Optional[bytes] = ..., clock: _Optional[int] = ..., inbox_count: _Optional[int] = ..., custody: _Optional[int] = ..., withdrawal_count: _Optional[int] = ..., withdrawals_root: _Optional[bytes] = ..., posted_block: _Optional[int] = ..., status: _Optional[_Union[BatchStatus, str]] = ..., open_asks: _Optional[int] = ...) -> None: ...
+    closes_block: int
+    sequenced_count: int
+    sequenced_accumulator: bytes
+    def __init__(self, batch_id: _Optional[bytes] = ..., generation: _Optional[int] = ..., number: _Optional[int] = ..., header: _Optional[bytes] = ..., post_root: _Optional[bytes] = ..., steps_root: _Optional[bytes] = ..., clock: _Optional[int] = ..., inbox_count: _Optional[int] = ..., custody: _Optional[int] = ..., withdrawal_count: _Optional[int] = ..., withdrawals_root: _Optional[bytes] = ..., posted_block: _Optional[int] = ..., status: _Optional[_Union[BatchStatus, str]] = ..., open_asks: _Optional[int] = ..., closes_block: _Optional[int] = ..., sequenced_count: _Optional[int] = ..., sequenced_accumulator: _Optional[bytes] = ...) -> None: ...
 
 class Ask(_message.Message):
     __slots__ = ("step", "asker", "block", "step_hash", "status")
@@ -724,6 +796,46 @@ class BondTotals(_message.Message):
     burned: int
     held: int
     def __init__(self, deposited: _Optional[int] = ..., paid: _Optional[int] = ..., burned: _Optional[int] = ..., held: _Optional[int] = ...) -> None: ...
+
+class Reward(_message.Message):
+    __slots__ = ("generation", "subject", "amount", "sender", "winner", "place", "closes_block", "paid")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    SENDER_FIELD_NUMBER: _ClassVar[int]
+    WINNER_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    CLOSES_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    PAID_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    subject: bytes
+    amount: int
+    sender: bytes
+    winner: bytes
+    place: int
+    closes_block: int
+    paid: bool
+    def __init__(self, generation: _Optional[int] = ..., subject: _Optional[bytes] = ..., amount: _Optional[int] = ..., sender: _Optional[bytes] = ..., winner: _Optional[bytes] = ..., place: _Optional[int] = ..., closes_block: _Optional[int] = ..., paid: _Optional[bool] = ...) -> None: ...
+
+class Commitment(_message.Message):
+    __slots__ = ("hash", "place")
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    hash: bytes
+    place: int
+    def __init__(self, hash: _Optional[bytes] = ..., place: _Optional[int] = ...) -> None: ...
+
+class Stake(_message.Message):
+    __slots__ = ("serial", "amount", "generation", "last_number")
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    serial: int
+    amount: int
+    generation: int
+    last_number: int
+    def __init__(self, serial: _Optional[int] = ..., amount: _Optional[int] = ..., generation: _Optional[int] = ..., last_number: _Optional[int] = ...) -> None: ...
 
 class Solvency(_message.Message):
     __slots__ = ("escrow", "custody", "unclaimed", "unconsumed")
@@ -780,7 +892,7 @@ class Receipt(_message.Message):
     def __init__(self, transaction_hash: _Optional[bytes] = ..., sender: _Optional[bytes] = ..., kind: _Optional[int] = ..., block_number: _Optional[int] = ..., block_hash: _Optional[bytes] = ..., index: _Optional[int] = ..., error: _Optional[int] = ..., text: _Optional[str] = ..., gas_used: _Optional[int] = ..., fee: _Optional[int] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("deposited", "batch_posted", "batch_reverted", "batch_finalised", "withdrawal_claimed", "credit_claimed", "forced", "sequencer_changed", "successor_named", "law_announced", "posting_changed", "frozen", "exit_begun", "exit_filed", "exit_paid", "deposit_refunded", "surplus_taken", "step_asked", "step_answered", "ask_returned")
+    __slots__ = ("deposited", "batch_posted", "batch_reverted", "batch_finalised", "withdrawal_claimed", "credit_claimed", "forced", "sequencer_changed", "successor_named", "law_announced", "posting_changed", "frozen", "exit_begun", "exit_filed", "exit_paid", "deposit_refunded", "surplus_taken", "step_asked", "step_answered", "ask_returned", "committed", "revealed", "reward_settled", "windows_prolonged", "staked", "stake_returned", "receipt_broken")
     DEPOSITED_FIELD_NUMBER: _ClassVar[int]
     BATCH_POSTED_FIELD_NUMBER: _ClassVar[int]
     BATCH_REVERTED_FIELD_NUMBER: _ClassVar[int]
@@ -801,6 +913,13 @@ class Event(_message.Message):
     STEP_ASKED_FIELD_NUMBER: _ClassVar[int]
     STEP_ANSWERED_FIELD_NUMBER: _ClassVar[int]
     ASK_RETURNED_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    REVEALED_FIELD_NUMBER: _ClassVar[int]
+    REWARD_SETTLED_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_PROLONGED_FIELD_NUMBER: _ClassVar[int]
+    STAKED_FIELD_NUMBER: _ClassVar[int]
+    STAKE_RETURNED_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_BROKEN_FIELD_NUMBER: _ClassVar[int]
     deposited: Deposited
     batch_posted: BatchPosted
     batch_reverted: BatchReverted
@@ -821,7 +940,14 @@ class Event(_message.Message):
     step_asked: StepAsked
     step_answered: StepAnswered
     ask_returned: AskReturned
-    def __init__(self, deposited: _Optional[_Union[Deposited, _Mapping]] = ..., batch_posted: _Optional[_Union[BatchPosted, _Mapping]] = ..., batch_reverted: _Optional[_Union[BatchReverted, _Mapping]] = ..., batch_finalised: _Optional[_Union[BatchFinalised, _Mapping]] = ..., withdrawal_claimed: _Optional[_Union[WithdrawalClaimed, _Mapping]] = ..., credit_claimed: _Optional[_Union[CreditClaimed, _Mapping]] = ..., forced: _Optional[_Union[Forced, _Mapping]] = ..., sequencer_changed: _Optional[_Union[SequencerChanged, _Mapping]] = ..., successor_named: _Optional[_Union[SuccessorNamed, _Mapping]] = ..., law_announced: _Optional[_Union[LawAnnounced, _Mapping]] = ..., posting_changed: _Optional[_Union[PostingChanged, _Mapping]] = ..., frozen: _Optional[_Union[Frozen, _Mapping]] = ..., exit_begun: _Optional[_Union[ExitBegun, _Mapping]] = ..., exit_filed: _Optional[_Union[ExitFiled, _Mapping]] = ..., exit_paid: _Optional[_Union[ExitPaid, _Mapping]] = ..., deposit_refunded: _Optional[_Union[DepositRefunded, _Mapping]] = ..., surplus_taken: _Optional[_Union[SurplusTaken, _Mapping]] = ..., step_asked: _Optional[_Union[StepAsked, _Mapping]] = ..., step_answered: _Optional[_Union[StepAnswered, _Mapping]] = ..., ask_returned: _Optional[_Union[AskReturned, _Mapping]] = ...) -> None: ...
+    committed: Committed
+    revealed: Revealed
+    reward_settled: RewardSettled
+    windows_prolonged: WindowsProlonged
+    staked: Staked
+    stake_returned: StakeReturned
+    receipt_broken: ReceiptBroken
+    def __init__(self, deposited: _Optional[_Union[Deposited, _Mapping]] = ..., batch_posted: _Optional[_Union[BatchPosted, _Mapping]] = ..., batch_reverted: _Optional[_Union[BatchReverted, _Mapping]] = ..., batch_finalised: _Optional[_Union[BatchFinalised, _Mapping]] = ..., withdrawal_claimed: _Optional[_Union[WithdrawalClaimed, _Mapping]] = ..., credit_claimed: _Optional[_Union[CreditClaimed, _Mapping]] = ..., forced: _Optional[_Union[Forced, _Mapping]] = ..., sequencer_changed: _Optional[_Union[SequencerChanged, _Mapping]] = ..., successor_named: _Optional[_Union[SuccessorNamed, _Mapping]] = ..., law_announced: _Optional[_Union[LawAnnounced, _Mapping]] = ..., posting_changed: _Optional[_Union[PostingChanged, _Mapping]] = ..., frozen: _Optional[_Union[Frozen, _Mapping]] = ..., exit_begun: _Optional[_Union[ExitBegun, _Mapping]] = ..., exit_filed: _Optional[_Union[ExitFiled, _Mapping]] = ..., exit_paid: _Optional[_Union[ExitPaid, _Mapping]] = ..., deposit_refunded: _Optional[_Union[DepositRefunded, _Mapping]] = ..., surplus_taken: _Optional[_Union[SurplusTaken, _Mapping]] = ..., step_asked: _Optional[_Union[StepAsked, _Mapping]] = ..., step_answered: _Optional[_Union[StepAnswered, _Mapping]] = ..., ask_returned: _Optional[_Union[AskReturned, _Mapping]] = ..., committed: _Optional[_Union[Committed, _Mapping]] = ..., revealed: _Optional[_Union[Revealed, _Mapping]] = ..., reward_settled: _Optional[_Union[RewardSettled, _Mapping]] = ..., windows_prolonged: _Optional[_Union[WindowsProlonged, _Mapping]] = ..., staked: _Optional[_Union[Staked, _Mapping]] = ..., stake_returned: _Optional[_Union[StakeReturned, _Mapping]] = ..., receipt_broken: _Optional[_Union[ReceiptBroken, _Mapping]] = ...) -> None: ...
 
 class StepAsked(_message.Message):
     __slots__ = ("batch_id", "step", "asker", "prepaid")
@@ -908,7 +1034,7 @@ class BatchPosted(_message.Message):
     def __init__(self, batch_id: _Optional[bytes] = ..., number: _Optional[int] = ..., generation: _Optional[int] = ..., proposer: _Optional[bytes] = ...) -> None: ...
 
 class BatchReverted(_message.Message):
-    __slots__ = ("batch_id", "number", "generation", "step", "prover", "slashed", "rewarded", "burned", "block")
+    __slots__ = ("batch_id", "number", "generation", "step", "prover", "slashed", "rewarded", "burned", "block", "forfeited")
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
@@ -918,6 +1044,7 @@ class BatchReverted(_message.Message):
     REWARDED_FIELD_NUMBER: _ClassVar[int]
     BURNED_FIELD_NUMBER: _ClassVar[int]
     BLOCK_FIELD_NUMBER: _ClassVar[int]
+    FORFEITED_FIELD_NUMBER: _ClassVar[int]
     batch_id: bytes
     number: int
     generation: int
@@ -927,7 +1054,84 @@ class BatchReverted(_message.Message):
     rewarded: int
     burned: int
     block: int
-    def __init__(self, batch_id: _Optional[bytes] = ..., number: _Optional[int] = ..., generation: _Optional[int] = ..., step: _Optional[int] = ..., prover: _Optional[bytes] = ..., slashed: _Optional[int] = ..., rewarded: _Optional[int] = ..., burned: _Optional[int] = ..., block: _Optional[int] = ...) -> None: ...
+    forfeited: int
+    def __init__(self, batch_id: _Optional[bytes] = ..., number: _Optional[int] = ..., generation: _Optional[int] = ..., step: _Optional[int] = ..., prover: _Optional[bytes] = ..., slashed: _Optional[int] = ..., rewarded: _Optional[int] = ..., burned: _Optional[int] = ..., block: _Optional[int] = ..., forfeited: _Optional[int] = ...) -> None: ...
+
+class Committed(_message.Message):
+    __slots__ = ("committer", "commitment", "place", "price")
+    COMMITTER_FIELD_NUMBER: _ClassVar[int]
+    COMMITMENT_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    committer: bytes
+    commitment: bytes
+    place: int
+    price: int
+    def __init__(self, committer: _Optional[bytes] = ..., commitment: _Optional[bytes] = ..., place: _Optional[int] = ..., price: _Optional[int] = ...) -> None: ...
+
+class Revealed(_message.Message):
+    __slots__ = ("generation", "subject", "winner", "place")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    WINNER_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    subject: bytes
+    winner: bytes
+    place: int
+    def __init__(self, generation: _Optional[int] = ..., subject: _Optional[bytes] = ..., winner: _Optional[bytes] = ..., place: _Optional[int] = ...) -> None: ...
+
+class RewardSettled(_message.Message):
+    __slots__ = ("generation", "subject", "winner", "amount")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    WINNER_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    subject: bytes
+    winner: bytes
+    amount: int
+    def __init__(self, generation: _Optional[int] = ..., subject: _Optional[bytes] = ..., winner: _Optional[bytes] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class WindowsProlonged(_message.Message):
+    __slots__ = ("number", "blocks")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    BLOCKS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    blocks: int
+    def __init__(self, number: _Optional[int] = ..., blocks: _Optional[int] = ...) -> None: ...
+
+class Staked(_message.Message):
+    __slots__ = ("owner", "serial", "amount")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    owner: bytes
+    serial: int
+    amount: int
+    def __init__(self, owner: _Optional[bytes] = ..., serial: _Optional[int] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class StakeReturned(_message.Message):
+    __slots__ = ("owner", "amount")
+    OWNER_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    owner: bytes
+    amount: int
+    def __init__(self, owner: _Optional[bytes] = ..., amount: _Optional[int] = ...) -> None: ...
+
+class ReceiptBroken(_message.Message):
+    __slots__ = ("signer", "serial", "prover", "rewarded", "burned")
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_FIELD_NUMBER: _ClassVar[int]
+    PROVER_FIELD_NUMBER: _ClassVar[int]
+    REWARDED_FIELD_NUMBER: _ClassVar[int]
+    BURNED_FIELD_NUMBER: _ClassVar[int]
+    signer: bytes
+    serial: int
+    prover: bytes
+    rewarded: int
+    burned: int
+    def __init__(self, signer: _Optional[bytes] = ..., serial: _Optional[int] = ..., prover: _Optional[bytes] = ..., rewarded: _Optional[int] = ..., burned: _Optional[int] = ...) -> None: ...
 
 class BatchFinalised(_message.Message):
     __slots__ = ("batch_id", "number", "proposer", "bond")

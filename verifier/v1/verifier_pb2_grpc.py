@@ -125,6 +125,26 @@ class BaseLayerServiceStub:
                 request_serializer=verifier_dot_v1_dot_verifier__pb2.GetBondTotalsRequest.SerializeToString,
                 response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetBondTotalsResponse.FromString,
                 _registered_method=True)
+        self.GetReward = channel.unary_unary(
+                '/verifier.v1.BaseLayerService/GetReward',
+                request_serializer=verifier_dot_v1_dot_verifier__pb2.GetRewardRequest.SerializeToString,
+                response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetRewardResponse.FromString,
+                _registered_method=True)
+        self.ListCommitments = channel.unary_unary(
+                '/verifier.v1.BaseLayerService/ListCommitments',
+                request_serializer=verifier_dot_v1_dot_verifier__pb2.ListCommitmentsRequest.SerializeToString,
+                response_deserializer=verifier_dot_v1_dot_verifier__pb2.ListCommitmentsResponse.FromString,
+                _registered_method=True)
+        self.GetStake = channel.unary_unary(
+                '/verifier.v1.BaseLayerService/GetStake',
+                request_serializer=verifier_dot_v1_dot_verifier__pb2.GetStakeRequest.SerializeToString,
+                response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetStakeResponse.FromString,
+                _registered_method=True)
+        self.GetReceiptSigner = channel.unary_unary(
+                '/verifier.v1.BaseLayerService/GetReceiptSigner',
+                request_serializer=verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerRequest.SerializeToString,
+                response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerResponse.FromString,
+                _registered_method=True)
         self.GetSolvency = channel.unary_unary(
                 '/verifier.v1.BaseLayerService/GetSolvency',
                 request_serializer=verifier_dot_v1_dot_verifier__pb2.GetSolvencyRequest.SerializeToString,
@@ -292,6 +312,34 @@ class BaseLayerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetReward(self, request, context):
+        """Returns what a proof earned, by the name of what it took back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCommitments(self, request, context):
+        """Returns the commitments of an address that stand.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStake(self, request, context):
+        """Returns what backs the receipts of an address.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReceiptSigner(self, request, context):
+        """Returns whose receipts bind in a generation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSolvency(self, request, context):
         """Compare the escrow with what is owed.
         """
@@ -433,6 +481,26 @@ def add_BaseLayerServiceServicer_to_server(servicer, server):
                     servicer.GetBondTotals,
                     request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetBondTotalsRequest.FromString,
                     response_serializer=verifier_dot_v1_dot_verifier__pb2.GetBondTotalsResponse.SerializeToString,
+            ),
+            'GetReward': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReward,
+                    request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetRewardRequest.FromString,
+                    response_serializer=verifier_dot_v1_dot_verifier__pb2.GetRewardResponse.SerializeToString,
+            ),
+            'ListCommitments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCommitments,
+                    request_deserializer=verifier_dot_v1_dot_verifier__pb2.ListCommitmentsRequest.FromString,
+                    response_serializer=verifier_dot_v1_dot_verifier__pb2.ListCommitmentsResponse.SerializeToString,
+            ),
+            'GetStake': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStake,
+                    request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetStakeRequest.FromString,
+                    response_serializer=verifier_dot_v1_dot_verifier__pb2.GetStakeResponse.SerializeToString,
+            ),
+            'GetReceiptSigner': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReceiptSigner,
+                    request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerRequest.FromString,
+                    response_serializer=verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerResponse.SerializeToString,
             ),
             'GetSolvency': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSolvency,
@@ -957,6 +1025,114 @@ class BaseLayerService:
             '/verifier.v1.BaseLayerService/GetBondTotals',
             verifier_dot_v1_dot_verifier__pb2.GetBondTotalsRequest.SerializeToString,
             verifier_dot_v1_dot_verifier__pb2.GetBondTotalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReward(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/verifier.v1.BaseLayerService/GetReward',
+            verifier_dot_v1_dot_verifier__pb2.GetRewardRequest.SerializeToString,
+            verifier_dot_v1_dot_verifier__pb2.GetRewardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCommitments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/verifier.v1.BaseLayerService/ListCommitments',
+            verifier_dot_v1_dot_verifier__pb2.ListCommitmentsRequest.SerializeToString,
+            verifier_dot_v1_dot_verifier__pb2.ListCommitmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/verifier.v1.BaseLayerService/GetStake',
+            verifier_dot_v1_dot_verifier__pb2.GetStakeRequest.SerializeToString,
+            verifier_dot_v1_dot_verifier__pb2.GetStakeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReceiptSigner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/verifier.v1.BaseLayerService/GetReceiptSigner',
+            verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerRequest.SerializeToString,
+            verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,224 @@
+"""Evidence BROKEN_RECEIPT: bytes that prove that a sequencer broke its word, and their check.
+
+A receipt says: after `count` sequenced actions the accumulator is this one. It binds what its
+signer posts in its generation, and nothing else. It is broken by a second one that says otherwise
+for the same count, or by a batch that takes the count to or past its own without its accumulator.
+An accumulator stands for everything sequenced up to it, in order; so a batch that has it among
+those after its steps has what the receipt was given for. The check is a pure function of the bytes
+and of what the batch opened. Layout: docs/protocol.md, section 9.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from clearing import eip712
+from clearing.codes import Kind
+from clearing.encoding import Field, MalformedBytes, Reader, raw
+from clearing.keys import NULL_ADDRESS, recover
+from clearing.messages import Receipt, action_hash, sequenced_accumulator, sequenced_root
+from clearing.units import SIGNATURE_BYTES, STEPS_DEPTH
+from verifier.batch import HASH_BYTES, BatchData
+from verifier.evidence import EvidenceError
+
+TWO_RECEIPTS = 1
+LEFT_OUT = 2
+
+_U64_MAX = (1 << 64) - 1
+_FORM = Field("form", 1, TWO_RECEIPTS, LEFT_OUT)
+_GENERATION = Field("generation", 8, 0, _U64_MAX)
+_COUNT = Field("count", 8, 0, _U64_MAX)
+_ROOTS = Field("roots", 2, 0, 4**STEPS_DEPTH - 1)
+_INBOX = bytes([Kind.INBOX])
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReceipt:
+    """What a sequencer signed at the end of a frame; the signature is 65 bytes."""
+
+    generation: int
+    count: int
+    accumulator: bytes
+    signature: bytes
+
+    def signer(self, domain: bytes) -> bytes:
+        """Return who signed it under a domain separator; the null address if nobody can have."""
+        promise = Receipt(self.generation, self.count, self.accumulator)
+        return recover(self.signature, eip712.digest(domain, promise.struct_hash()))
+
+    def encode(self) -> bytes:
+        """Return `u64 generation || u64 count || 32 accumulator || 65 signature`."""
+        return b"".join(
+            (
+                _GENERATION.encode(self.generation),
+                _COUNT.encode(self.count),
+                raw("accumulator", self.accumulator, HASH_BYTES),
+                raw("signature", self.signature, SIGNATURE_BYTES),
+            )
+        )
+
+    @classmethod
+    def read(cls, reader: Reader) -> SignedReceipt:
+        """Inverse of `encode`. Raises the reader's error."""
+        return cls(
+            reader.integer(_GENERATION),
+            reader.integer(_COUNT),
+            reader.raw("accumulator", HASH_BYTES),
+            reader.raw("signature", SIGNATURE_BYTES),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TwoReceipts:
+    """Two receipts of one signer that cannot both be true."""
+
+    first: SignedReceipt
+    second: SignedReceipt
+
+    def encode(self) -> bytes:
+        """Return `u8 1 || receipt || receipt`."""
+        return _FORM.encode(TWO_RECEIPTS) + self.first.encode() + self.second.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A receipt and the batch that should hold what it was given for.
+
+    `roots` are H(1c) of all steps of the batch that have sequenced actions, in order. None are
+    needed if the receipt's count is the one that the batch ends with.
+    """
+
+    batch_id: bytes
+    receipt: SignedReceipt
+    roots: tuple[bytes, ...] = ()
+
+    def encode(self) -> bytes:
+        """Return `u8 2 || batch id || receipt || u16 n || n roots`."""
+        return b"".join(
+            (
+                _FORM.encode(LEFT_OUT),
+                raw("batch id", self.batch_id, HASH_BYTES),
+                self.receipt.encode(),
+                _ROOTS.encode(len(self.roots)),
+                *(raw("root", root, HASH_BYTES) for root in self.roots),
+            )
+        )
+
+
+Evidence: TypeAlias = TwoReceipts | LeftOut
+
+
+class Posted(NamedTuple):
+    """What a batch that was posted says of the sequence: who posted it in which generation, and
+    count and accumulator before it and after it."""
+
+    generation: int
+    proposer: bytes
+    count_before: int
+    accumulator_before: bytes
+    count_after: int
+    accumulator_after: bytes
+
+
+def decode_evidence(data: bytes) -> Evidence:
+    """Return the evidence. Raises EvidenceError unless the bytes are used up exactly."""
+    reader = Reader(data, MalformedBytes)
+    try:
+        if reader.integer(_FORM) == TWO_RECEIPTS:
+            two = TwoReceipts(SignedReceipt.read(reader), SignedReceipt.read(reader))
+            reader.end()
+            return two
+        batch_id = reader.raw("batch id", HASH_BYTES)
+        receipt = SignedReceipt.read(reader)
+        count = reader.integer(_ROOTS)
+        roots = tuple(reader.raw("root", HASH_BYTES) for _ in range(count))
+        reader.end()
+    except MalformedBytes as error:
+        raise EvidenceError(f"evidence, {error}; encode it canonically") from error
+    return LeftOut(batch_id, receipt, roots)
+
+
+def signer_of(evidence: Evidence, domain: bytes) -> bytes:
+    """Return who signed everything in the evidence. Raises EvidenceError if nobody did."""
+    receipts = (
+        (evidence.first, evidence.second)
+        if isinstance(evidence, TwoReceipts)
+        else (evidence.receipt,)
+    )
+    signers = {receipt.signer(domain) for receipt in receipts}
+    if len(signers) != 1 or NULL_ADDRESS in signers:
+        was = ", ".join(sorted(signer.hex() for signer in signers))
+        raise EvidenceError(
+            f"expected receipts that one key signed, was {was}; send them unchanged"
+        )
+    return signers.pop()
+
+
+def why_both_hold(first: SignedReceipt, second: SignedReceipt) -> str | None:
+    """Return why two receipts of one signer can both be true, or None if they cannot."""
+    if first.generation != second.generation:
+        return f"they are of generations {first.generation} and {second.generation}"
+    if first.count != second.count:
+        return f"they are for counts {first.count} and {second.count}"
+    if first.accumulator == second.accumulator:
+        return "they say the same"
+    return None
+
+
+def why_kept(
+    receipt: SignedReceipt, signer: bytes, posted: Posted, roots: tuple[bytes, ...]
+) -> str | None:
+    """Return why a batch does not break a receipt of `signer`, or None if it does.
+
+    Raises EvidenceError for roots that do not lead from one end of the batch to the other.
+    """
+    reason = why_not_bound(receipt, signer, posted)
+    if reason is not None:
+        return reason
+    if receipt.count == posted.count_after:
+        kept = receipt.accumulator == posted.accumulator_after
+    else:
+        accumulators = accumulators_of(posted, roots)
+        kept = receipt.accumulator in accumulators
+    return f"the accumulator after {receipt.count} actions is in the batch" if kept else None
+
+
+def why_not_bound(receipt: SignedReceipt, signer: bytes, posted: Posted) -> str | None:
+    """Return why a batch says nothing about a receipt of `signer`, or None if it does."""
+    if posted.proposer != signer:
+        return f"{posted.proposer.hex()} posted the batch and {signer.hex()} gave the receipt"
+    if posted.generation != receipt.generation:
+        return f"the batch is of generation {posted.generation}, the receipt of another"
+    if not posted.count_before < receipt.count <= posted.count_after:
+        return (
+            f"the batch takes the count from {posted.count_before} to {posted.count_after}, which "
+            f"{receipt.count} is not within"
+        )
+    return None
+
+
+def accumulators_of(posted: Posted, roots: tuple[bytes, ...]) -> list[bytes]:
+    """Return the accumulator after each root. Raises EvidenceError if they end elsewhere.
+
+    No other roots can lead there: that would be a collision of the hash.
+    """
+    accumulators, accumulator = [], posted.accumulator_before
+    for root in roots:
+        accumulator = sequenced_accumulator(accumulator, root)
+        accumulators.append(accumulator)
+    if accumulator != posted.accumulator_after:
+        raise EvidenceError(
+            f"expected roots that lead to accumulator {posted.accumulator_after.hex()}, was "
+            f"{accumulator.hex()}; send the root of every step with sequenced actions"
+        )
+    return accumulators
+
+
+def roots_of(data: BatchData) -> tuple[bytes, ...]:
+    """Return H(1c) of every step of a batch that has sequenced actions, in order."""
+    sequenced = (
+        [action_hash(action) for action in step.actions if action[:1] != _INBOX]
+        for step in data.steps
+    )
+    return tuple(sequenced_root(hashes) for hashes in sequenced if hashes)

@@ -1,0 +1,127 @@
+"""The stakes behind receipts: what a sequencer loses by breaking one, or by voiding them all.
+
+A stake is of one flat size and belongs to the key that signs receipts. It comes back when the last
+batch that its owner posted is final and he posts no more; so whoever holds a receipt has a whole
+challenge window to compare it with what was posted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from verifier.bonds import Bonds
+from verifier.errors import CourtError, Refused
+from verifier.undo import Table, UndoLog
+
+NOBODY = bytes(20)
+
+
+class Stake(NamedTuple):
+    """The stake of an address: which of its stakes, counted from 1, gwei that are there, the
+    generation that it was put in, and the number of the last batch that the address posted."""
+
+    serial: int
+    amount: int
+    generation: int
+    last_number: int
+
+
+def stake_subject(signer: bytes) -> bytes:
+    """Return what names a signer's stake beside its serial: the address as a word."""
+    return bytes(12) + signer
+
+
+class Stakes:
+    """Stakes by address, and whose receipts bind in which generation, on an undo log."""
+
+    def __init__(self, log: UndoLog, bonds: Bonds, size: int) -> None:
+        self.size = size
+        self._bonds = bonds
+        self._stakes: Table[bytes, Stake] = Table(log)
+        self._signers: Table[int, bytes] = Table(log)
+
+    def of(self, address: bytes) -> Stake:
+        """Return the stake of an address; zeros if it never had one."""
+        return self._stakes.get(address) or Stake(0, 0, 0, 0)
+
+    def signer_of(self, generation: int) -> bytes | None:
+        """Return whose receipts bind in a generation, NOBODY if posting was open to all; None
+        before it has begun."""
+        return self._signers.get(generation)
+
+    def begin(self, generation: int, signer: bytes) -> None:
+        """Let the receipts of `signer` bind in a generation that begins; NOBODY for none."""
+        self._signers[generation] = signer
+
+    def note_posted(self, proposer: bytes, number: int) -> None:
+        """Remember the last batch of a proposer."""
+        self._stakes[proposer] = self.of(proposer)._replace(last_number=number)
+
+    def put(self, sender: bytes, generation: int) -> int:
+        """Lock a stake of `sender` behind his receipts from `generation` on; returns its serial.
+
+        Raises Refused(ALREADY_STAKED).
+        """
+        stake = self.of(sender)
+        if stake.amount:
+            raise Refused(
+                CourtError.ALREADY_STAKED,
+                f"expected no stake of {sender.hex()}, was {stake.amount} gwei; one backs all "
+                "receipts",
+            )
+        self._stakes[sender] = Stake(stake.serial + 1, self.size, generation, stake.last_number)
+        self._bonds.hold(self.size)
+        return stake.serial + 1
+
+    def take_back(self, sender: bytes, posts: bool, finalised: int, tip: int) -> int:
+        """Return the stake of `sender` as a credit, and its gwei; `posts` says if he is the
+        sequencer still.
+
+        Raises Refused(NO_STAKE or STAKE_LOCKED).
+        """
+        stake = self.of(sender)
+        self.check_there(sender, stake.generation)
+        last = min(stake.last_number, tip)
+        if posts or finalised < last:
+            raise Refused(
+                CourtError.STAKE_LOCKED,
+                f"expected a former sequencer whose last batch {last} is final, was "
+                f"{'the sequencer' if posts else f'one with {finalised} final'}; "
+                "hand over first, then wait",
+            )
+        self._stakes[sender] = stake._replace(amount=0)
+        self._bonds.give(sender, stake.amount)
+        return stake.amount
+
+    def check_there(self, signer: bytes, generation: int) -> None:
+        """Raise Refused(NO_STAKE) unless something backs the signer's receipts of a generation."""
+        stake = self.of(signer)
+        if stake.amount == 0 or generation < stake.generation:
+            raise Refused(
+                CourtError.NO_STAKE,
+                f"expected a stake of {signer.hex()} put in generation {generation} or before, was "
+                "none; there never was one, or it was taken back, or lost already",
+            )
+
+    def slash(self, signer: bytes) -> tuple[int, int]:
+        """Take a stake for a broken receipt. Returns (held for the prover, burned) in gwei."""
+        amount = self._empty(signer)
+        rewarded = amount // 2
+        self._bonds.burn(amount - rewarded)
+        return rewarded, amount - rewarded
+
+    def forfeit(self, proposer: bytes) -> int:
+        """Burn the stake, if any, of whose batch was proven wrong; returns its gwei.
+
+        The fraud voids every receipt of its generation, so it must not cost less than breaking one,
+        of which a prover gets half back.
+        """
+        amount = self._empty(proposer)
+        self._bonds.burn(amount)
+        return amount
+
+    def _empty(self, address: bytes) -> int:
+        stake = self.of(address)
+        if stake.amount:
+            self._stakes[address] = stake._replace(amount=0)
+        return stake.amount
