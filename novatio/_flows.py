@@ -303,6 +303,18 @@ class Flows:
             _check_place(check, digest, response.sequence)
         return Outcome(Code(response.code), response.sequence, digest, repeated=True, proven=proven)
 
+    def receipt(self, digest: bytes) -> Flow[ReceiptCheck]:
+        """Return the checked receipt of the frame that holds an action. Raises NotFound."""
+        response = yield from self.call("GetAction", pb.GetActionRequest(action_hash=digest))
+        if not response.HasField("receipt"):
+            raise NotFound(
+                f"action 0x{digest.hex()}: expected a receipt of its frame, was none",
+                next_step="novatio heads",
+            )
+        check = yield from self.checked(response.receipt)
+        _check_place(check, digest, response.sequence)
+        return check
+
     def explain(self, sequence: int) -> Flow[Outcome]:
         """Return what became of a sequenced action, and why."""
         found = yield from self.call("ExplainAction", pb.ExplainActionRequest(sequence=sequence))

@@ -56,6 +56,7 @@ from novatio.errors import NovatioError
 from novatio.netting import Netting, netting
 from novatio.orders import Market, Number, SignedOrder, micro
 from novatio.pool import Owned
+from novatio.proofs import ReceiptCheck
 from novatio.signing import Signer, find_signer
 from novatio.statements import (
     FILL_KINDS,
@@ -276,6 +277,15 @@ class AsyncClient:
     async def action(self, action_hash: bytes) -> Outcome:
         """Return the outcome of an earlier action by its hash, proven by its receipt."""
         return await self._run(self._flows.action(action_hash))
+
+    @property
+    def last_receipt(self) -> ReceiptCheck | None:
+        """The receipt that reaches furthest of all that were checked; keep its ``record()``."""
+        return self._flows.last_receipt
+
+    async def receipt(self, action_hash: bytes) -> ReceiptCheck:
+        """Return the checked receipt of the frame that holds an action; keep its ``record()``."""
+        return await self._run(self._flows.receipt(action_hash))
 
     async def tail(
         self, resume: int = 0, *, heartbeat_ms: int = 1000, omit_actions: bool = False

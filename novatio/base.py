@@ -20,9 +20,9 @@ AROUND_BODY_BYTES = 256
 
 
 def gas_limit_of(body: Body) -> int:
-    """Return the most that a deposit or a claim with this body can cost."""
+    """Return the most that a deposit, a claim or a proof about a receipt can cost."""
     length = len(body.encode())
-    work = gas.hashing(length + 256, length // 32 + 8)
+    work = gas.hashing(3 * length + 512, length // 32 + 8) + 2 * gas.RECOVERY_GAS
     return gas.intrinsic(length + AROUND_BODY_BYTES) + gas.CALL_SLOTS * gas.STORAGE_GAS + work
 
 

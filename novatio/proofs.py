@@ -44,12 +44,25 @@ HASH_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class ReceiptCheck:
-    """What a receipt proved: where the caller's actions stand, by hash, counted from 1."""
+    """What a receipt proved: where the caller's actions stand, by hash, counted from 1.
+
+    With the signature it is all that a broken promise is proven with: keep ``record()``.
+    """
 
     generation: int
     count: int
     accumulator: bytes
     places: Mapping[bytes, int]
+    signature: bytes
+
+    def record(self) -> dict[str, int | bytes]:
+        """Return what a receipt file holds (``novatio.receipts``)."""
+        return {
+            "generation": self.generation,
+            "count": self.count,
+            "accumulator": self.accumulator,
+            "signature": self.signature,
+        }
 
 
 def verify_account_proof(
@@ -122,7 +135,9 @@ def check_receipt(receipt: FrameReceipt, domain: bytes, sequencer: bytes) -> Rec
             f"{receipt.count} and {receipt.accumulator.hex()}",
         )
     places = _places(receipt, counts, roots)
-    return ReceiptCheck(receipt.generation, receipt.count, receipt.accumulator, places)
+    return ReceiptCheck(
+        receipt.generation, receipt.count, receipt.accumulator, places, receipt.signature
+    )
 
 
 def _places(

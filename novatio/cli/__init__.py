@@ -8,6 +8,7 @@ from novatio.cli import (
     account,
     asset,
     batch,
+    bond,
     call,
     committee,
     config,
@@ -15,12 +16,14 @@ from novatio.cli import (
     feed,
     governance,
     heads,
+    inbox,
     inspect,
     instrument,
     key,
     law,
     pool,
     process,
+    receipt,
     report,
     root,
     statement,
@@ -39,8 +42,9 @@ main = Main(
     "5 no answer (outcome unknown), 6 verification failed, 7 corrupt data.",
 )
 for module in (
-    account, asset, batch, call, committee, config, dispute, feed, governance, heads, inspect,
-    instrument, key, law, pool, process, report, root, statement, stress, trade, withdraw,
+    account, asset, batch, bond, call, committee, config, dispute, feed, governance, heads, inbox,
+    inspect, instrument, key, law, pool, process, receipt, report, root, statement, stress, trade,
+    withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)

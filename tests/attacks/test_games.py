@@ -108,9 +108,12 @@ def test_evidence_of_one_generation_convicts_nobody_in_the_next(world):
     child = world.honest_batch()
     lie = judged(world)
     assert ask(world, PROVER, ProveFraud(bad, lie.evidence)).error is None
-    for fallen in (bad, child):
+    for fallen, code in (
+        (bad, CourtError.NO_OLDER_COMMITMENT),
+        (child, CourtError.ALREADY_REVERTED),
+    ):
         refused = ask(world, PROVER, ProveFraud(fallen, lie.evidence))
-        assert refused.error == CourtError.NO_OLDER_COMMITMENT
+        assert refused.error == code
     world.rewind()
     good = world.honest_batch()
     refused = ask(world, PROVER, ProveFraud(good, lie.evidence))

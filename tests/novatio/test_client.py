@@ -336,13 +336,13 @@ def test_a_sequencer_that_signs_two_histories_is_caught(house):
         client.info()
         flows = client._flows
         flows.last_receipt = ReceiptCheck(
-            receipt.generation, receipt.count_before, b"\x01" * 32, {}
+            receipt.generation, receipt.count_before, b"\x01" * 32, {}, bytes(65)
         )
         with pytest.raises(VerificationFailed, match="two histories"):
             client._run(flows.checked(receipt))
         # A rollback on the base layer begins another history rightly.
         flows.last_receipt = ReceiptCheck(
-            receipt.generation + 1, receipt.count_before, b"\x01" * 32, {}
+            receipt.generation + 1, receipt.count_before, b"\x01" * 32, {}, bytes(65)
         )
         assert client._run(flows.checked(receipt)).count == receipt.count
 

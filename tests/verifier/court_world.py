@@ -230,13 +230,21 @@ class World:
     def prove(self, batch: Batch, key: bytes = PROVER, step: int = 0) -> Receipt:
         return self.send(key, ProveFraud(batch.id, evidence(batch.header, step)))
 
+    def tip(self) -> Batch:
+        """Return the newest batch."""
+        view = self.court.batch(self.court.heads().tip_id)
+        assert view is not None
+        data = self.court.batch_data(view.record.batch_id) or b""
+        opened = self.opened[view.record.batch_id]
+        return Batch(Header.decode(view.record.header), opened, data)
+
     def commit(self, batch: Batch, key: bytes = PROVER, step: int = 0) -> Receipt:
         """Commit to evidence against a step of a batch."""
         sent = evidence(batch.header, step)
         name = batch.header.generation, batch.id
         return self.send(key, Commit(commitment_of(address_of(key), *name, sent)))
 
-    def settle(self, batch: Batch) -> Receipt:
+    def settle_reward(self, batch: Batch) -> Receipt:
         """Wait for older commitments to the proof against a batch, then settle its reward."""
         self.chain.mine(self.config.reveal_window_blocks)
         return self.send(BOB, SettleReward(batch.header.generation, batch.id))

@@ -109,7 +109,7 @@ def test_half_of_one_bond_rewards_the_prover_and_the_rest_burns(world):
     bond = world.config.bond
     assert world.court.bonds.credit(address_of(PROVER)) == 0
     assert world.court.bonds.totals == (2 * bond, 0, 2 * bond - bond // 2, bond // 2)
-    assert world.settle(first).error is None
+    assert world.settle_reward(first).error is None
     assert world.court.bonds.credit(address_of(PROVER)) == bond // 2
     assert world.court.bonds.totals == (2 * bond, 0, 2 * bond - bond // 2, bond // 2)
 
@@ -118,7 +118,7 @@ def test_proving_ones_own_batch_wrong_always_loses(world):
     batch = world.post()
     before = world.chain.ledger.account(address_of(SEQUENCER)).native + world.config.bond
     world.prove(batch, key=SEQUENCER)
-    world.settle(batch)
+    world.settle_reward(batch)
     assert world.send(SEQUENCER, ClaimCredit()).error is None
     after = world.chain.ledger.account(address_of(SEQUENCER)).native
     assert before - after >= world.config.bond // 2
@@ -294,7 +294,7 @@ def test_a_reverted_batch_is_never_finalised(world):
 def test_a_credit_is_paid_once(world):
     batch = world.post()
     world.prove(batch)
-    world.settle(batch)
+    world.settle_reward(batch)
     before = world.chain.ledger.account(address_of(PROVER)).native
     receipt = world.send(PROVER, ClaimCredit())
     reward = world.config.bond // 2
@@ -533,7 +533,7 @@ def test_a_contradiction_is_not_a_configuration(change):
 def test_all_contradictions_are_named_at_once():
     with pytest.raises(ConfigError) as error:
         make_config(bond=1, max_unfinalised=1, epoch_blocks=100)
-    assert len(error.value.problems) == 5
+    assert len(error.value.problems) == 6
 
 
 def test_refusals_have_numbers_of_their_own():

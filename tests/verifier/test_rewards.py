@@ -43,7 +43,7 @@ def test_without_a_commitment_the_sender_of_the_proof_is_paid(world):
     world.prove(batch)
     reward = world.court.pledges.rewards.reward(0, batch.id)
     assert (reward.winner, reward.place) == (address_of(PROVER), NO_PLACE)
-    settled = world.settle(batch)
+    settled = world.settle_reward(batch)
     amount = world.config.bond // 2
     assert settled.events == (RewardSettled(0, batch.id, address_of(PROVER), amount),)
     assert credit(world, PROVER) == amount
@@ -59,7 +59,7 @@ def test_a_copied_proof_reverts_at_once_and_pays_whoever_committed(world):
     assert world.court.batch(batch.id).status == BatchStatus.REVERTED
     revealed = world.prove(batch, key=PROVER)
     assert revealed.events == (Revealed(0, batch.id, address_of(PROVER), 0),)
-    world.settle(batch)
+    world.settle_reward(batch)
     assert (credit(world, PROVER), credit(world, BOB)) == (world.config.bond // 2, 0)
 
 
@@ -70,7 +70,7 @@ def test_the_oldest_of_several_commitments_wins_in_whatever_order_they_are_shown
     assert world.prove(batch, key=BOB).error is None
     assert world.prove(batch, key=ALICE).error is None
     assert world.prove(batch, key=PROVER).error == CourtError.NO_OLDER_COMMITMENT
-    world.settle(batch)
+    world.settle_reward(batch)
     assert [credit(world, key) for key in (ALICE, PROVER, BOB)] == [world.config.bond // 2, 0, 0]
 
 
@@ -96,7 +96,7 @@ def test_a_commitment_to_garbage_wins_nothing(world):
     world.prove(batch)
     sends = [world.send(BOB, ProveFraud(batch.id, sent)).error for sent in (garbage, innocent)]
     assert sends == [CourtError.INVALID_EVIDENCE, CourtError.NO_FRAUD]
-    world.settle(batch)
+    world.settle_reward(batch)
     assert (credit(world, PROVER), credit(world, BOB)) == (world.config.bond // 2, 0)
 
 
@@ -116,7 +116,7 @@ def test_a_reward_is_settled_after_its_window_and_once(world):
     world.prove(batch)
     assert world.send(BOB, SettleReward(0, batch.id)).error == CourtError.REWARD_WAITS
     assert world.send(BOB, SettleReward(1, batch.id)).error == CourtError.NO_SUCH_REWARD
-    assert world.settle(batch).error is None
+    assert world.settle_reward(batch).error is None
     assert world.send(BOB, SettleReward(0, batch.id)).error == CourtError.REWARD_SETTLED
     assert world.send(PROVER, ClaimCredit()).error is None
     assert world.court.bonds.totals.held == 0
@@ -176,7 +176,7 @@ def test_an_earlier_batch_proven_later_has_a_reward_of_its_own(world):
     world.prove(second, key=BOB)
     world.prove(first, key=ALICE)
     for batch in (first, second):
-        world.settle(batch)
+        world.settle_reward(batch)
     half = world.config.bond // 2
     assert (credit(world, ALICE), credit(world, BOB)) == (half, half)
     assert world.court.bonds.totals == (2 * 2 * half, 0, 2 * half, 2 * half)

@@ -136,7 +136,7 @@ def test_every_kind_of_event_comes_through(world, base):
         world.send(ALICE, body)
     world.prove(batch, key=BOB)
     world.prove(batch, key=ALICE)
-    world.settle(batch)
+    world.settle_reward(batch)
     world.send(ALICE, ClaimCredit())
     world.send(SEQUENCER, PutStake())
     two = TwoReceipts(signed(1, bytes(32), 1), signed(1, b"\x01" * 32, 1))
