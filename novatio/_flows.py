@@ -308,8 +308,8 @@ class Flows:
         response = yield from self.call("GetAction", pb.GetActionRequest(action_hash=digest))
         if not response.HasField("receipt"):
             raise NotFound(
-                f"action 0x{digest.hex()}: expected a receipt of its frame, was none",
-                next_step="novatio heads",
+                f"action 0x{digest.hex()}: expected a receipt of its frame, was none yet",
+                next_step="the same call a moment later",
             )
         check = yield from self.checked(response.receipt)
         _check_place(check, digest, response.sequence)
