@@ -72,7 +72,7 @@ def genesis() -> Genesis:
 def court() -> CourtConfig:
     """The test preset with a window that outlasts two spells of rough weather."""
     config = CourtConfig.test(chain_id=CHAIN_ID, settlement=SETTLEMENT, sequencer=address(OPERATOR))
-    return replace(config, challenge_window_blocks=24, max_unfinalised=32)
+    return replace(config, challenge_window_blocks=24, max_unfinalised=32, exit_claim_blocks=24)
 
 
 def signed(name: str, request: Withdraw | Transfer | Cancel | Liquidate) -> bytes:
