@@ -67,18 +67,12 @@ def mul_div_ceil(a: int, b: int, c: int) -> tuple[int, bool]:
     return _narrow(-(-int(a) * int(b) // int(c))) if c > 0 else _narrow(None)
 
 
-def mul_div_wide_floor(a: int, high: int, low: int, c: int) -> tuple[int, bool]:
-    """Return (floor(a * value / c), True) for the wide value (high, low).
+def mul_div_wide_ceil(a: int, high: int, low: int, c: int) -> tuple[int, bool]:
+    """Return (ceil(a * value / c), True) for the wide value (high, low).
 
     (0, False) if the product leaves 128 bits, the quotient leaves int64, or c <= 0. Products with
     |a| <= 2**48 and |value| < 2**78 always fit.
     """
-    product = int(a) * _join(high, low)
-    return _narrow(product // int(c)) if c > 0 and _fits_128(product) else _narrow(None)
-
-
-def mul_div_wide_ceil(a: int, high: int, low: int, c: int) -> tuple[int, bool]:
-    """Return (ceil(a * value / c), True); bounds as for ``mul_div_wide_floor``."""
     product = int(a) * _join(high, low)
     return _narrow(-(-product // int(c))) if c > 0 and _fits_128(product) else _narrow(None)
 
@@ -209,16 +203,13 @@ def _emit_mul_div(ceiling: bool) -> Any:
     return emit
 
 
-def _emit_mul_div_wide(ceiling: bool) -> Any:
-    def emit(builder: Any, a: Any, high: Any, low: Any, c: Any) -> Any:
-        product = builder.mul(builder.sext(a, _I256), _joined(builder, high, low, _I256))
-        product, fits = _narrowed(builder, product, _I128)
-        # A lost product divides to a meaningless number, which the flag then discards.
-        quotient = _divide(builder, product, builder.sext(c, _I128), ceiling)
-        quotient, narrow = _narrowed(builder, quotient, _I64)
-        return quotient, builder.and_(fits, narrow)
-
-    return emit
+def _emit_mul_div_wide_ceil(builder: Any, a: Any, high: Any, low: Any, c: Any) -> Any:
+    product = builder.mul(builder.sext(a, _I256), _joined(builder, high, low, _I256))
+    product, fits = _narrowed(builder, product, _I128)
+    # A lost product divides to a meaningless number, which the flag then discards.
+    quotient = _divide(builder, product, builder.sext(c, _I128), True)
+    quotient, narrow = _narrowed(builder, quotient, _I64)
+    return quotient, builder.and_(fits, narrow)
 
 
 def _emit_mul_div_floor_wide(builder: Any, a: Any, b: Any, m: Any, c: Any) -> Any:
@@ -265,13 +256,8 @@ def _mul_div_ceil(_context: Any, a: Any, b: Any, c: Any) -> Any:
 
 
 @intrinsic
-def _mul_div_wide_floor(_context: Any, a: Any, high: Any, low: Any, c: Any) -> Any:
-    return _typed((a, high, low, c), _NARROW, _emit_mul_div_wide(False))
-
-
-@intrinsic
 def _mul_div_wide_ceil(_context: Any, a: Any, high: Any, low: Any, c: Any) -> Any:
-    return _typed((a, high, low, c), _NARROW, _emit_mul_div_wide(True))
+    return _typed((a, high, low, c), _NARROW, _emit_mul_div_wide_ceil)
 
 
 @intrinsic
@@ -315,27 +301,6 @@ def _twin_of_three(wide: Any, ceiling: bool) -> Any:
     return twin
 
 
-def _twin_of_four(wide: Any, ceiling: bool) -> Any:
-    """Return the twin of a * index / c; small products again spare the call of __divti3."""
-
-    def twin(a: Any, high: Any, low: Any, c: Any) -> Any:
-        def compiled(a: Any, high: Any, low: Any, c: Any) -> Any:
-            if c <= 0:
-                return 0, False
-            if high == 0 or high == -1:
-                product, whole = _multiply(a, low if high == 0 else low - LIMB)
-                if whole:
-                    if ceiling:
-                        return -(-product // c), True
-                    return product // c, True
-            quotient, fits = wide(a, high, low, c)
-            return (quotient if fits else 0), fits
-
-        return compiled
-
-    return twin
-
-
 @overload(multiply)
 def _(a: Any, b: Any) -> Any:
     def compiled(a: Any, b: Any) -> Any:
@@ -347,8 +312,22 @@ def _(a: Any, b: Any) -> Any:
 
 overload(mul_div_floor)(_twin_of_three(_mul_div_floor, False))
 overload(mul_div_ceil)(_twin_of_three(_mul_div_ceil, True))
-overload(mul_div_wide_floor)(_twin_of_four(_mul_div_wide_floor, False))
-overload(mul_div_wide_ceil)(_twin_of_four(_mul_div_wide_ceil, True))
+
+
+@overload(mul_div_wide_ceil)
+def _(a: Any, high: Any, low: Any, c: Any) -> Any:
+    def compiled(a: Any, high: Any, low: Any, c: Any) -> Any:
+        if c <= 0:
+            return 0, False
+        # Small products again spare the call of __divti3.
+        if high == 0 or high == -1:
+            product, whole = _multiply(a, low if high == 0 else low - LIMB)
+            if whole:
+                return -(-product // c), True
+        quotient, fits = _mul_div_wide_ceil(a, high, low, c)
+        return (quotient if fits else 0), fits
+
+    return compiled
 
 
 @overload(mul_div_floor_wide)

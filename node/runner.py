@@ -19,8 +19,9 @@ from clearing.keys import address_of
 from clearing.units import ACTION_BYTES_MAX, ACTIONS_PER_STEP, LAW_VERSION
 from node.auth import Doorkeeper
 from node.batcher import BatchPolicy
+from node.clock import Clock, law_clock
 from node.committee import connect
-from node.config import ClockSection, Config, ConfigInvalid, load_genesis, load_key, split_address
+from node.config import Config, ConfigInvalid, load_genesis, load_key, split_address
 from node.disk import OsDisk
 from node.intake import Intake
 from node.log import Log
@@ -33,7 +34,7 @@ from node.rehearsal import rehearse
 from node.replay import recover
 from node.sequencer import Limits
 from node.service import NodeServer, NodeServicer
-from node.shell import Clock, Shell, fold
+from node.shell import Shell, fold
 from node.status import BaseStatus
 from node.v1 import node_pb2
 from node.view import open_view
@@ -50,18 +51,6 @@ _log = structlog.get_logger("node.runner")
 
 # A kernel that ends asks for the interpreter's lock; the default of 5 ms is longer than a frame.
 SWITCH_SECONDS = 0.000_5
-
-
-def wall_clock() -> int:
-    """Return milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-def clock_of(section: ClockSection, wall: Clock = wall_clock) -> Clock:
-    """Return the law's clock: the wall's, or one that runs `rate` times as fast from an origin."""
-    if section.rate == 0:
-        return wall
-    return lambda: section.origin_ms + section.rate * (wall() - section.started_ms)
 
 
 def limits_of(config: Config, court: CourtConfig | None) -> tuple[Limits, BatchPolicy]:
@@ -147,7 +136,7 @@ class Node:
             recovered.sequencer,
             self.log,
             self.view,
-            clock or clock_of(config.clock),
+            clock or law_clock(config.clock),
             recovery_threads=config.node.recovery_threads,
             ring_size=config.limits.tail_events_max,
         )

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 import structlog
 
 from clearing.decode import recover_signers
+from node.clock import Clock
 from node.errors import StorageError
 from node.events import (
     Append,
@@ -43,7 +44,6 @@ from node.tail import BatchMoved, TailRing
 from node.view import Put, View
 from prover.signer_cache import SignerCache
 
-Clock = Callable[[], int]
 Answer: TypeAlias = Reply | Refuse
 T = TypeVar("T")
 

@@ -28,6 +28,7 @@ from clearing import eip712
 from clearing.keys import sign
 from clearing.messages import Funding, Price, PriceObservation
 from clearing.units import PPM
+from node.clock import law_clock
 from node.config import ClockSection, load
 from novatio.client import Client
 from novatio.errors import KeyUnusable, NovatioError, Overloaded, Unavailable
@@ -38,7 +39,6 @@ from novatio.world import (
     MARKETS,
     MINUTE_MS,
     deadline_seconds,
-    law_clock,
     load_markets,
     lot_prices,
 )

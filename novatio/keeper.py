@@ -27,6 +27,7 @@ from clearing.messages import Liquidate
 from clearing.owner_groups import EVERYWHERE, group_limit
 from clearing.requests import Request
 from clearing.units import GROUP_ACCOUNTS_MAX
+from node.clock import law_clock
 from node.config import ClockSection, load, load_key
 from node.v1 import node_pb2 as pb
 from novatio._flows import Outcome
@@ -34,7 +35,7 @@ from novatio.client import Client
 from novatio.errors import NovatioError, Overloaded, Unavailable
 from novatio.feed import stop_on_signals
 from novatio.governance import params_record
-from novatio.world import HOUR_MS, deadline_seconds, law_clock
+from novatio.world import HOUR_MS, deadline_seconds
 
 __all__ = ["KeeperConfig", "KeeperSection", "Offer", "checks", "offers", "run"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 import structlog
 from msgspec import Meta
 
+from node.clock import law_clock
 from node.committee import connect, load_committee
 from node.config import (
     ChainSection,
@@ -147,7 +147,7 @@ def run_base(
     court = court_config(loaded.chain.court, genesis, sequencer)
     if loaded.layer.committee:
         court = replace(court, committee=load_committee(loaded.layer.committee))
-    clock = SteppedClock(_clock(loaded.clock))
+    clock = SteppedClock(law_clock(loaded.clock))
     chain = SimulatedChain(
         court,
         Engine(genesis).opening(),
@@ -263,12 +263,6 @@ def _log_to_standard_error() -> None:
     from node.runner import log_to_standard_error
 
     log_to_standard_error("info")
-
-
-def _clock(section: ClockSection) -> Any:
-    from node.runner import clock_of
-
-    return clock_of(section, lambda: time.time_ns() // 1_000_000)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -6,8 +6,6 @@ the same orders. The keys are public knowledge: use none of this where money is 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -28,7 +26,6 @@ __all__ = [
     "MINUTE_MS",
     "Participant",
     "World",
-    "law_clock",
     "load_markets",
     "lot_prices",
     "private_key",
@@ -176,18 +173,6 @@ class World:
             freeze_lag_ms=4_000 * self.block_ms,
             law_delay_ms=4_000 * self.block_ms,
         )
-
-
-def law_clock(clock: ClockSection) -> Callable[[], int]:
-    """Return the law's time in ms as a function: the wall clock, shifted and scaled."""
-
-    def now() -> int:
-        wall_ms = time.time_ns() // 1_000_000
-        if not clock.rate:
-            return wall_ms
-        return clock.origin_ms + clock.rate * (wall_ms - clock.started_ms)
-
-    return now
 
 
 def deadline_seconds(clock: ClockSection, seconds: float) -> float:

@@ -13,9 +13,10 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from node.clock import law_clock
 from node.config import ClockSection, load
 from novatio.feed import stop_on_signals
-from novatio.world import ACCOUNTS_MIN, World, law_clock
+from novatio.world import ACCOUNTS_MIN, World
 from prover.engine import Engine
 from verifier.chain import SimulatedChain
 from verifier.service import BaseLayerServer, SteppedClock

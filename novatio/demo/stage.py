@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from clearing.eip712 import domain_separator
+from node.clock import law_clock
 from node.config import ClockSection
 from novatio.client import Client
 from novatio.demo.files import Layout
@@ -20,7 +21,6 @@ from novatio.world import (
     Participant,
     World,
     deadline_seconds,
-    law_clock,
     load_markets,
     lot_prices,
 )

@@ -30,11 +30,6 @@ def compiled_mul_div_ceil(a, b, c):
 
 
 @law
-def compiled_mul_div_wide_floor(a, high, low, c):
-    return wide.mul_div_wide_floor(a, high, low, c)
-
-
-@law
 def compiled_mul_div_wide_ceil(a, high, low, c):
     return wide.mul_div_wide_ceil(a, high, low, c)
 
@@ -97,7 +92,7 @@ def test_a_quotient_beyond_int64_is_zero_and_does_not_fit():
 def test_a_divisor_that_is_not_positive_does_not_fit(divisor):
     for run in both("mul_div_floor") + both("mul_div_ceil"):
         assert run(6, 2, divisor) == (0, False)
-    for run in both("mul_div_wide_floor") + both("mul_div_wide_ceil"):
+    for run in both("mul_div_wide_ceil"):
         assert run(6, 0, 2, divisor) == (0, False)
     for run in both("mul_div_floor_wide"):
         assert run(6, 2, 1, divisor) == (0, 0, False)
@@ -109,9 +104,9 @@ def test_a_divisor_that_is_not_positive_does_not_fit(divisor):
 def test_an_index_change_at_its_bound_times_the_largest_position_is_exact():
     change, lots, divisor = 2**78 - 1, 2**48, HIGH
     high, low = divmod(change, 2**62)
-    for run in both("mul_div_wide_floor"):
+    for run in both("mul_div_wide_ceil"):
         assert run(lots, high, low, divisor) == (0, False)
-        assert run(lots // 2, high, low, divisor) == (lots // 2 * change // divisor, True)
+        assert run(lots // 2, high, low, divisor) == (-(-lots // 2 * change // divisor), True)
 
 
 def test_the_funding_index_of_extreme_inputs_is_exact():
@@ -153,8 +148,6 @@ def test_products_divide_exactly(a, b, c):
 def test_wide_products_divide_exactly_or_do_not_fit(a, high, low, c):
     product = a * value(high, low)
     inside = -(2**127) <= product < 2**127
-    for run in both("mul_div_wide_floor"):
-        assert run(a, high, low, c) == (narrow(product // c) if inside else (0, False))
     for run in both("mul_div_wide_ceil"):
         assert run(a, high, low, c) == (narrow(-(-product // c)) if inside else (0, False))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from node.clock import law_clock
 from node.config import (
     Config,
     ConfigInvalid,
@@ -18,7 +19,7 @@ from node.config import (
     load_key,
     split_address,
 )
-from node.runner import clock_of, limits_of
+from node.runner import limits_of
 from tests.node.scenario import genesis
 
 KEY_HASH = "ab" * 32
@@ -195,8 +196,8 @@ def test_a_scaled_clock_runs_from_its_origin_at_its_rate():
         environ={},
         flags={"clock.origin_ms": 5_000, "clock.rate": 60, "clock.started_ms": 100},
     ).config
-    assert clock_of(config.clock, lambda: 110)() == 5_600
-    assert clock_of(Config().clock, lambda: 110)() == 110
+    assert law_clock(config.clock, lambda: 110)() == 5_600
+    assert law_clock(Config().clock, lambda: 110)() == 110
 
 
 def test_the_court_bounds_frame_and_batch():
