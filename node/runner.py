@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,6 +25,7 @@ from node.intake import Intake
 from node.log import Log
 from node.metrics import Metrics
 from node.poster import Poster, PosterThread
+from node.reach import court_when_reached, stop_on_signals
 from node.reads import Reads
 from node.receipts import receipt_signer
 from node.records import SealRecord
@@ -297,14 +296,15 @@ def run(config: Config) -> int:
     if not config.node.key_file:
         raise ConfigInvalid(["node.key_file: expected the file of the sequencer's key, was none"])
     key = load_key(config.node.key_file)
+    asked = stop_on_signals()
     base = RemoteBaseLayer(config.base.address) if config.base.address else None
+    if base is not None and court_when_reached(base, config.base.address, asked) is None:
+        base.close()
+        return 0
     node = Node(config, genesis, key, base)
     if config.node.metrics_listen:
         host, port = split_address(config.node.metrics_listen)
         start_http_server(port, host, node.metrics.registry)
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
     node.start()
     while not asked.wait(1.0) and not node.shell.sequencer.failure:
         pass

@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
+
+import numpy as np
 
 from clearing.codes import Code
 from clearing.decode import pack, recover_signers
@@ -17,12 +19,15 @@ from clearing.genesis import Genesis
 from clearing.keccak import to_bytes
 from clearing.messages import MalformedAction, decode_action
 from novatio.errors import ConfigInvalid, NotFound, Unavailable, VerificationFailed
+from prover.blame import Blame, find_wrong
+from prover.engine import Steps
 from prover.gather import StepSource, gather
 from prover.proofs import account_proof
 from prover.replica import Judgement, Replica, Verdict
 from verifier.account_proof import ProvenAccount, verify_account_proof
 from verifier.base_layer import BaseLayer, BatchView
 from verifier.batch import BatchData
+from verifier.batches import BatchStatus
 from verifier.errors import BlockUnknown
 from verifier.evidence import Evidence
 from verifier.header import Header
@@ -30,6 +35,7 @@ from verifier.header import Header
 __all__ = ["Audit", "Divergence", "TouchedLeaf"]
 
 Progress = Callable[[int, int], None]
+Differences: TypeAlias = tuple[tuple[str, Any, Any], ...]
 T = TypeVar("T")
 
 PINS_MAX: Final = 8
@@ -51,6 +57,7 @@ class Divergence:
 
     ``actions`` are (kind, outcome that the law gives). ``globals_differ`` names what the batch
     committed of its last globals leaf and what the law gives instead, as (name, committed, law).
+    ``blame`` is what the law changes in the step, and the leaf that is wrong if it was found.
     """
 
     number: int
@@ -61,7 +68,8 @@ class Divergence:
     law_root: bytes
     actions: tuple[tuple[str, str], ...]
     leaves: tuple[TouchedLeaf, ...]
-    globals_differ: tuple[tuple[str, Any, Any], ...]
+    globals_differ: Differences
+    blame: Blame
 
 
 class Audit:
@@ -188,51 +196,85 @@ class Audit:
             ) from None
         return verify_account_proof(proof, root)
 
-    def divergence(self, judgement: Judgement) -> Divergence:
-        """Take an INVALID batch apart: what was committed, what the law gives, and where."""
-        record = self.batch(judgement.number).record
-        if record.batch_id != judgement.batch_id:
-            raise Unavailable(
-                f"batch {judgement.number}: expected {judgement.batch_id.hex()} on the base layer, "
-                f"was {record.batch_id.hex()}",
-                next_step=_AGAIN,
+    def judge_reverted(self, batch_id: bytes) -> Judgement:
+        """Judge a batch that the base layer took back, on the batches that it stood on.
+
+        The verdict on it, or on the first one before it that is not valid. Raises NotFound.
+        """
+        above: list[Header] = []
+        found = self._posted(batch_id)
+        while found.status == BatchStatus.REVERTED:
+            above.append(Header.decode(found.record.header))
+            found = self._posted(above[-1].parent_id)
+        judgement = self.judge(found.record.number)
+        while above and judgement.verdict is Verdict.VALID:
+            header = above.pop()
+            judgement = self.replica.judge(header, self._data(header))
+        return judgement
+
+    def _posted(self, batch_id: bytes) -> BatchView:
+        found = self._read(lambda at: self._base.batch(batch_id, at))
+        if found is None:
+            raise NotFound(
+                f"batch {batch_id.hex()}: expected one that was posted, was none",
+                reason="NO_SUCH_BATCH",
+                next_step="novatio dispute list",
             )
-        header = Header.decode(record.header)
+        return found
+
+    def divergence(self, judgement: Judgement) -> Divergence:
+        """Take an INVALID batch apart: what was committed, what the law gives, and where.
+
+        The replica stays where it stands, before the batch.
+        """
+        view = self._posted(judgement.batch_id)
+        header = Header.decode(view.record.header)
         posted = self._data(header)
         if posted is None:
             raise Unavailable(f"batch {judgement.number}: expected its data, was none")
         data = BatchData.decode(posted, header.step_count)
         bad = judgement.step
-        law_root, codes = self._run_step(data, bad)
-        step = data.steps[bad]
+        step, committed = data.steps[bad], data.pairs[bad].post_root
+        ran, differ, blame = self._run(data, bad, view.record)
+        first = int(ran.firsts[bad])
         return Divergence(
             judgement.number,
             bad,
             step.time,
             header.pre_root if bad == 0 else data.pairs[bad - 1].post_root,
-            data.pairs[bad].post_root,
-            law_root,
+            committed,
+            to_bytes(ran.post_roots[bad]),
             tuple(
-                (_kind(action), Code(code).name)
-                for action, code in zip(step.actions, codes, strict=True)
+                (_kind(action), Code(int(code)).name)
+                for action, code in zip(step.actions, ran.codes[first:], strict=False)
             ),
             _leaves(Evidence.decode(judgement.evidence)),
-            self._globals(record),
+            differ,
+            blame,
         )
 
-    def _run_step(self, data: BatchData, bad: int) -> tuple[bytes, list[int]]:
-        """Run the batch to its end by the law; root and codes of step ``bad``."""
+    def _run(self, data: BatchData, bad: int, record: Any) -> tuple[Steps, Differences, Blame]:
+        """Run the batch to its end by the law, then up to the bad step, and look into that."""
         engine = self.replica.engine
-        root, codes = b"", []
-        for place, step in enumerate(data.steps):
-            columns = engine.decode(*pack(list(step.actions)))
-            recover_signers(columns)
-            ran, post_root = engine.replay_step(columns, step.time, 0, len(step.actions))
-            if place == bad:
-                root, codes = post_root, [int(code) for code in ran]
-        return root, codes
+        columns = engine.decode(*pack([action for step in data.steps for action in step.actions]))
+        recover_signers(columns)
+        times = np.array([step.time for step in data.steps], np.int64)
+        counts = [0, *(len(step.actions) for step in data.steps)]
+        bounds = np.cumsum(np.array(counts, np.int64))
+        point = engine.checkpoint(columns)
+        ran = engine.replay(columns, times, bounds)
+        differ = self._globals(record)
+        surplus = sum(committed - law for name, committed, law in differ if name == "custody_micro")
+        engine.rollback(point)
+        point = engine.checkpoint(columns)
+        engine.replay(columns, times[:bad], bounds[: bad + 1])
+        part = int(bounds[bad]), counts[bad + 1]
+        committed = data.pairs[bad].post_root
+        blame = find_wrong(engine, columns, int(times[bad]), part, committed, surplus)
+        engine.rollback(point)
+        return ran, differ, blame
 
-    def _globals(self, record: Any) -> tuple[tuple[str, Any, Any], ...]:
+    def _globals(self, record: Any) -> Differences:
         """Compare what the court knows of the committed globals with those of the engine."""
         totals = self.replica.engine.totals
         pairs = (
@@ -241,6 +283,12 @@ class Audit:
             ("custody_micro", record.custody, int(totals.custody)),
             ("withdrawal_count", record.withdrawal_count, int(totals.withdrawal_count)),
             ("withdrawals_root", record.withdrawals_root, to_bytes(totals.withdrawals_root)),
+            ("sequenced_count", record.sequenced_count, int(totals.sequenced_count)),
+            (
+                "sequenced_accumulator",
+                record.sequenced_accumulator,
+                to_bytes(totals.sequenced_accumulator),
+            ),
         )
         return tuple(pair for pair in pairs if pair[1] != pair[2])
 

@@ -12,7 +12,6 @@ rows of every listed option and joint scenarios, and proposes parameters; see
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +29,7 @@ from clearing.messages import Funding, Price, PriceObservation
 from clearing.units import PPM
 from node.clock import law_clock
 from node.config import ClockSection, load
+from node.reach import stop_on_signals
 from novatio.client import Client
 from novatio.errors import KeyUnusable, NovatioError, Overloaded, Unavailable
 from novatio.market import Bars
@@ -226,14 +226,6 @@ def read_keys(path: str | os.PathLike[str]) -> list[bytes]:
             )
         keys.append(key)
     return keys
-
-
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGINT and SIGTERM set."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def run(

@@ -29,11 +29,11 @@ from clearing.requests import Request
 from clearing.units import GROUP_ACCOUNTS_MAX
 from node.clock import law_clock
 from node.config import ClockSection, load, load_key
+from node.reach import stop_on_signals
 from node.v1 import node_pb2 as pb
 from novatio._flows import Outcome
 from novatio.client import Client
 from novatio.errors import NovatioError, Overloaded, Unavailable
-from novatio.feed import stop_on_signals
 from novatio.governance import params_record
 from novatio.world import HOUR_MS, deadline_seconds
 

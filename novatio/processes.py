@@ -6,11 +6,10 @@ Each takes one TOML file, overridden by the environment and by flags, like the n
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any
 
 import msgspec
@@ -32,6 +31,7 @@ from node.config import (
     load_key,
     split_address,
 )
+from node.reach import court_when_reached, stop_on_signals
 from node.service import server_credentials
 from prover.challenger import ASKS_MAX, Alert, AskSteps, Effect, Report, SettleAsks
 from prover.challenger_process import ChallengerProcess
@@ -52,6 +52,7 @@ __all__ = [
     "BaseConfig",
     "ChallengerConfig",
     "MemberConfig",
+    "challenge",
     "run_base",
     "run_challenger",
     "run_member",
@@ -161,7 +162,7 @@ def run_base(
         loaded.layer.listen,
         block_time_ms=loaded.layer.block_ms or court.block_time_ms,
     )
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     _log_to_standard_error()
     server.start()
     _log.info("serving", address=server.address, block=chain.head().number)
@@ -185,8 +186,14 @@ def run_challenger(
     section = loaded.challenger
     directory = Path(section.data_dir)
     directory.mkdir(parents=True, exist_ok=True)
+    stop = stop_on_signals()
+    _log_to_standard_error()
     base = RemoteBaseLayer(section.base)
-    members = connect(loaded.committee, base.config().committee)
+    court = court_when_reached(base, section.base, stop)
+    if court is None:
+        base.close()
+        return 0
+    members = connect(loaded.committee, court.committee)
     process = ChallengerProcess(
         base,
         Replica(load_genesis(section.genesis)),
@@ -197,19 +204,29 @@ def run_challenger(
         section.asks_max,
         commits=section.commits,
     )
-    stop = _stop_on_signals()
-    _log_to_standard_error()
     _log.info("watching", base=section.base, proves=bool(section.key_file))
-    while not stop.wait(section.poll_ms / 1000):
-        try:
-            process.tick()
-        except (BaseLayerUnavailable, BlockUnknown) as error:
-            # Both ask for another look, which the loop takes anyway.
-            _log.warning("looked in vain", reason=str(error))
+    challenge(
+        process.tick,
+        stop,
+        section.poll_ms / 1000,
+        lambda reason: _log.warning("looked in vain", reason=reason),
+    )
     if members is not None:
         members.close()
     base.close()
     return 0
+
+
+def challenge(
+    look: Callable[[], None], stop: Event, pause_seconds: float, lost: Callable[[str], None]
+) -> None:
+    """Look again and again until ``stop``; ``lost`` is told why a look was in vain."""
+    while not stop.wait(pause_seconds):
+        try:
+            look()
+        except (BaseLayerUnavailable, BlockUnknown) as error:
+            # Both ask for another look, which the loop takes anyway.
+            lost(str(error))
 
 
 def run_member(
@@ -232,8 +249,13 @@ def run_member(
         raise ConfigInvalid(
             [f"member.listen: expected TLS or a loopback address, was plain text on {host}"]
         )
+    stop = stop_on_signals()
+    _log_to_standard_error()
     base = RemoteBaseLayer(section.base)
-    court = base.config()
+    court = court_when_reached(base, section.base, stop)
+    if court is None:
+        base.close()
+        return 0
     secret = load_key(section.key_file)
     try:
         public_key(secret)
@@ -244,8 +266,6 @@ def run_member(
     member = DataMember(court, store, secret, lambda: base.standing().sequencer)
     credentials = server_credentials(tls) if tls.certificate else None
     server = MemberServer(member, section.listen, credentials)
-    stop = _stop_on_signals()
-    _log_to_standard_error()
     server.start()
     status = member.status()
     _log.info("holding data", address=server.address, batches=status.batch_count)
@@ -263,13 +283,6 @@ def _log_to_standard_error() -> None:
     from node.runner import log_to_standard_error
 
     log_to_standard_error("info")
-
-
-def _stop_on_signals() -> threading.Event:
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
-    return asked
 
 
 def _tell(effect: Effect) -> None:

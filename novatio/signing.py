@@ -91,6 +91,11 @@ class LocalSigner:
         """The 20-byte address that signatures recover to."""
         return self._address
 
+    @property
+    def private_key(self) -> bytes:
+        """The 32 bytes, for a process of this machine that signs for itself."""
+        return self._key
+
     def sign(self, digest: bytes) -> bytes:
         """Return the 65-byte signature of a 32-byte digest; deterministic (RFC 6979)."""
         return sign_digest(self._key, digest)

@@ -158,6 +158,11 @@ class Challenger:
         self._waiting: set[bytes] = set()
 
     @property
+    def seen(self) -> Observed | None:
+        """What the base layer showed last."""
+        return self._seen
+
+    @property
     def watch_after(self) -> int:
         """Number after which ``Observed.batches`` must begin."""
         return self.replica.released_number

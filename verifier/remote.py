@@ -38,6 +38,8 @@ from verifier.v1 import verifier_pb2_grpc
 T = TypeVar("T")
 
 MESSAGE_BYTES_MAX = 64 << 20
+# The library's own pause grows to two minutes, in which a base layer that is back goes unseen.
+RECONNECT_MS_MAX = 1_000
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -54,7 +56,8 @@ class RemoteBaseLayer:
 
     def __init__(self, address: str, *, deadline_seconds: float = DEADLINE_SECONDS_DEFAULT) -> None:
         self._deadline = deadline_seconds
-        self._channel = grpc.insecure_channel(address, CHANNEL_OPTIONS)
+        options = (*CHANNEL_OPTIONS, ("grpc.max_reconnect_backoff_ms", RECONNECT_MS_MAX))
+        self._channel = grpc.insecure_channel(address, options)
         self._stub = verifier_pb2_grpc.BaseLayerServiceStub(self._channel)
         self._simulator = verifier_pb2_grpc.SimulatorServiceStub(self._channel)
 

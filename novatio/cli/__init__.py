@@ -29,6 +29,7 @@ from novatio.cli import (
     statement,
     stress,
     trade,
+    watch,
     withdraw,
 )
 from novatio.cli._app import Main
@@ -44,7 +45,7 @@ main = Main(
 for module in (
     account, asset, batch, bond, call, committee, config, dispute, feed, governance, heads, inbox,
     inspect, instrument, key, law, pool, process, receipt, report, root, statement, stress, trade,
-    withdraw,
+    watch, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)

@@ -106,6 +106,14 @@ class App:
             raise KeyUnusable("expected a key to sign with, was none")
         return signer
 
+    def private_key(self) -> bytes:
+        """Return the key of --key, the configuration or NOVATIO_KEY. Raises KeyUnusable."""
+        from novatio.signing import LocalSigner
+
+        signer = self.signer()
+        assert isinstance(signer, LocalSigner)
+        return signer.private_key
+
     def genesis(self) -> Genesis:
         """Return the chain's genesis, which a replay begins with. Raises ConfigInvalid."""
         from node.config import load_genesis

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._divergence import record_of as record_of_divergence
 from novatio.errors import Unavailable, VerificationFailed
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def verify_batch(app: App, number: int) -> None:
     """Replay batch NUMBER, and all before it, from the base layer alone, and judge it."""
     from prover.replica import Verdict
 
-    judgement = _audit(app).judge(number)
+    judgement = audit_of(app).judge(number)
     if judgement.verdict is Verdict.UNAVAILABLE:
         raise Unavailable(
             f"batch {judgement.number}: {judgement.reason}",
@@ -93,10 +94,10 @@ def verify_batch(app: App, number: int) -> None:
 @click.argument("number", type=click.IntRange(1))
 @pass_app
 def diff_batch(app: App, number: int) -> None:
-    """Show the first step of batch NUMBER that the law does not confirm, and its leaves."""
+    """Name the first step of batch NUMBER that the law does not confirm, and its wrong leaf."""
     from prover.replica import Verdict
 
-    audit = _audit(app)
+    audit = audit_of(app)
     judgement = audit.judge(number)
     if judgement.verdict is Verdict.VALID:
         app.show({"number": number, "verdict": "VALID", "differences": []})
@@ -107,25 +108,11 @@ def diff_batch(app: App, number: int) -> None:
             next_step=f"novatio root show {judgement.number}",
         )
     found = audit.divergence(judgement)
-    app.show(
-        {
-            "number": found.number,
-            "verdict": "INVALID",
-            "step": found.step,
-            "time_ms": found.time_ms,
-            "pre_root": found.pre_root,
-            "committed_root": found.committed_root,
-            "law_root": found.law_root,
-            "actions": [{"kind": kind, "outcome": code} for kind, code in found.actions],
-            "leaves": [
-                {"leaf": leaf.kind, "id": leaf.id, "before": leaf.before} for leaf in found.leaves
-            ],
-            "differences": [
-                {"field": name, "committed": _text(committed), "law": _text(law)}
-                for name, committed, law in found.globals_differ
-            ],
-        }
-    )
+    record = {"number": found.number, "verdict": "INVALID", **record_of_divergence(found)}
+    if app.form == "table":
+        click.echo("\n".join(record["explanation"]))
+    else:
+        app.show(record)
     raise VerificationFailed(
         f"batch {found.number}: step {found.step} was committed with another root than the law's",
         reason="BAD_STEP",
@@ -134,7 +121,8 @@ def diff_batch(app: App, number: int) -> None:
     )
 
 
-def _audit(app: App) -> Audit:
+def audit_of(app: App) -> Audit:
+    """Return an audit of the base layer that settings name. Raises ConfigInvalid."""
     from novatio.audit import Audit
 
     base = app.base()
@@ -147,7 +135,3 @@ def _progress(app: App, done: int, total: int) -> None:
     # A line every so often, no spinner: this may be read from a file.
     if total >= 50 and done % 50 == 0:
         app.note(f"replayed {done} of {total} batches")
-
-
-def _text(value: Any) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from node.clock import law_clock
 from node.config import ClockSection, load
-from novatio.feed import stop_on_signals
+from node.reach import stop_on_signals
 from novatio.world import ACCOUNTS_MIN, World
 from prover.engine import Engine
 from verifier.chain import SimulatedChain

@@ -72,7 +72,7 @@ def test_the_nouns_and_verbs_are_those_of_the_handbook():
         "asset list", "account collateral", "account optimise", "force withdraw", "force cancel",
         "force close", "force liquidate",
         "pool show", "pool deposit", "pool withdraw", "pool trade", "call order", "call fill",
-        "committee member", "committee status", "committee keygen", "committee asks",
+        "watch", "committee member", "committee status", "committee keygen", "committee asks",
         "committee ask", "committee answer", "committee settle",
     }  # fmt: skip
 
