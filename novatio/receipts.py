@@ -86,10 +86,7 @@ def check_kept(base: BaseLayer, receipt: SignedReceipt, batch_id: bytes | None =
     bound = base.receipt_signer(receipt.generation)
     view = _decisive(base, receipt) if batch_id is None else _named(base, batch_id)
     if bound not in (None, signer):
-        text = (
-            f"generation {receipt.generation} is not 0x{signer.hex()}'s alone: it binds nobody; "
-            "whether your action is in is told by novatio trade show"
-        )
+        text = f"it binds nobody: generation {receipt.generation} is not 0x{signer.hex()}'s alone"
         return Finding(Verdict.VOID, text, signer, backed, view)
     if view is None:
         return _not_posted(base, receipt, signer, backed)

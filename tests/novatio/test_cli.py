@@ -74,6 +74,8 @@ def test_the_nouns_and_verbs_are_those_of_the_handbook():
         "pool show", "pool deposit", "pool withdraw", "pool trade", "call order", "call fill",
         "watch", "committee member", "committee status", "committee keygen", "committee asks",
         "committee ask", "committee answer", "committee settle",
+        "receipt get", "receipt check", "receipt prove", "bond list", "bond claim", "bond stake",
+        "bond unstake", "inbox list",
     }  # fmt: skip
 
 

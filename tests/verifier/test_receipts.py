@@ -33,10 +33,12 @@ from verifier.events import ReceiptBroken, Revealed, Staked, StakeReturned
 from verifier.evidence import EvidenceError
 from verifier.receipts import (
     LeftOut,
+    Posted,
     SignedReceipt,
     TwoReceipts,
     decode_evidence,
     roots_of,
+    why_kept,
 )
 from verifier.rewards import commitment_of
 from verifier.stakes import stake_subject
@@ -373,6 +375,68 @@ def test_evidence_is_read_as_it_was_written(generation, count, roots):
     one = SignedReceipt(generation, count, b"\x07" * 32, b"\x08" * 65)
     for evidence in (TwoReceipts(one, one), LeftOut(b"\x09" * 32, one, tuple(roots))):
         assert decode_evidence(evidence.encode()) == evidence
+
+
+# Whatever is sequenced
+
+
+FRAMES = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=3), min_size=1, max_size=8)
+
+
+def sequenced(frames):
+    """Return count and accumulator after each frame, and the roots of each; actions are numbers."""
+    count, accumulator, ends = 0, bytes(32), []
+    for frame in frames:
+        roots = []
+        for step in frame:
+            if step:
+                roots.append(sequenced_root([action_hash(b"\x04" + bytes([a])) for a in step]))
+                accumulator = sequenced_accumulator(accumulator, roots[-1])
+                count += len(step)
+        ends.append((count, accumulator, tuple(roots)))
+    return ends
+
+
+def batches_of(ends, cuts):
+    """Return what batches that end after the frames `cuts` say, with their roots."""
+    before, roots, made = (0, bytes(32)), (), []
+    for number, (count, accumulator, own) in enumerate(ends):
+        roots += own
+        if number in cuts or number == len(ends) - 1:
+            made.append((Posted(0, b"s" * 20, *before, count, accumulator), roots))
+            before, roots = (count, accumulator), ()
+    return made
+
+
+def numbered(sizes):
+    numbers = iter(range(256))
+    return [[[next(numbers) for _ in range(size)] for size in frame] for frame in sizes]
+
+
+def broken(receipt, batches):
+    return [why_kept(receipt, b"s" * 20, *batch) is None for batch in batches]
+
+
+@given(FRAMES, st.sets(st.integers(0, 7)))
+def test_however_frames_fall_into_batches_no_honest_receipt_is_broken(sizes, cuts):
+    ends = sequenced(numbered(sizes))
+    for count, accumulator, _ in ends:
+        receipt = SignedReceipt(0, count, accumulator, bytes(65))
+        assert not any(broken(receipt, batches_of(ends, cuts)))
+
+
+@given(FRAMES, st.sets(st.integers(0, 7)), st.data())
+def test_whatever_is_left_out_breaks_every_receipt_after_it_that_is_posted_past(sizes, cuts, data):
+    frames = numbered(sizes)
+    gone = data.draw(st.integers(0, len(frames) - 1))
+    honest, tampered = sequenced(frames), sequenced(frames[:gone] + frames[gone + 1 :])
+    batches = batches_of(tampered, cuts)
+    total = tampered[-1][0] if tampered else 0
+    before = honest[gone - 1][0] if gone else 0
+    for number, (count, accumulator, _) in enumerate(honest):
+        receipt = SignedReceipt(0, count, accumulator, bytes(65))
+        wrong = number >= gone and honest[gone][0] > before and before < count <= total
+        assert any(broken(receipt, batches)) == wrong
 
 
 # The stake

@@ -27,13 +27,19 @@ from verifier.transactions import (
     AskStep,
     ClaimCredit,
     ClaimWithdrawal,
+    Commit,
     Deposit,
     Faucet,
     Finalise,
     PostBatch,
+    Prolong,
     ProveFraud,
+    ProveReceipt,
+    PutStake,
     SettleAsk,
+    SettleReward,
     SignedTransaction,
+    TakeStake,
     Transaction,
 )
 from verifier.withheld import Wanted
@@ -67,6 +73,10 @@ BODIES = st.one_of(
     ),
     st.builds(AnswerStep, HASH, U32, st.binary(max_size=50)),
     st.builds(SettleAsk, HASH, U32),
+    st.builds(Commit, HASH),
+    st.builds(SettleReward, U64, HASH),
+    st.builds(ProveReceipt, st.binary(max_size=50)),
+    st.sampled_from([Prolong(), PutStake(), TakeStake()]),
 )
 TRANSACTIONS = st.builds(Transaction, U64, ADDRESS, U64, U64, U64, BODIES)
 
