@@ -313,12 +313,30 @@ class House:
 
     def publish(self, extra=2_000_000):
         """Stage and activate rows of all options at the index of the moment."""
+        return self.act(self.world.activation(price=self.stage(extra)))
+
+    def stage(self, extra=2_000_000):
+        """Stage rows of all options at the index of the moment; return it."""
         self.wait(1_000)
         world = self.world
         index = int(world.underlying.index_price)
         for action in world.staging(world.rows(index, extra), price=index):
             self.act(action)
-        return self.act(world.activation(price=index))
+        return index
+
+    def call_order(self, who, market, lots, buys=True):
+        """An order in a market's call, near half way between its stable price and its mark."""
+        row = self.world.instrument(market)
+        off = 102 if buys else 98
+        price = (int(row.stable_price) + int(row.mark_price)) * off // 2_000 * 10
+        side = int(Side.BUY if buys else Side.SELL)
+        trader = self.actor(who)
+        fields = {"account": trader.account, "instrument": market, "lots": lots}
+        return self.request(Kind.CALL_ORDER, trader.key, side=side, price=price, **fields)
+
+    def call_fill(self, buyer, seller, market):
+        accounts = {"buyer": self.actor(buyer).account, "seller": self.actor(seller).account}
+        return self.request(Kind.CALL_FILL, instrument=market, **accounts)
 
     def scenarios(self):
         shocks = [(price << 32) | (volatility & 0xFFFFFFFF) for price, volatility in SHOCKS]
@@ -496,6 +514,12 @@ class House:
         row = self.world.underlying
         payload = [int(row.volatility_down_ppm), up, *row.prices.tolist(), *row.damps.tolist()]
         return self.govern(Kind.SET_GRID, underlying=0, payload=payload)
+
+    def enact_grid(self):
+        """The announced grid's time has come: its rows are staged, and it begins."""
+        self.wait(60_000)
+        self.stage()
+        return self.request(Kind.ENACT_GRID, underlying=0)
 
     def listing(self):
         """One more perpetual, in the last row that there is."""

@@ -22,6 +22,7 @@ from tests.support.options import CALLS, IN_ORDER, PUTS
 from tests.support.world import DEPOSIT, MARK
 
 REDUCE_ONLY = 1
+AUCTION_MS = 300_000  # how long a call takes orders
 STABLE_MS = 600_000  # the most time that a stable price makes up for at once
 
 
@@ -270,6 +271,21 @@ def grouping(house):
     house.replay()
 
 
+def calling(house):
+    """A gap opens a call; orders meet at one price of the law's, and the market opens again."""
+    house.trade(0, 1, BTC, 10)
+    house.crash(BTC, 200_000, 2)
+    assert house.trade(0, 1, BTC, 1) == Code.INSTRUMENT_STATUS
+    for who, lots, buys in ((0, 6, True), (2, 3, True), (3, 4, False)):
+        assert house.call_order(who, BTC, lots, buys) == Code.APPLIED
+    house.wait(AUCTION_MS)
+    house.price(BTC)
+    for buyer in (0, 2):
+        assert house.call_fill(buyer, 3, BTC) == Code.APPLIED
+    assert house.trade(4, 3, BTC, 1) == Code.APPLIED
+    house.replay()
+
+
 def governing(house):
     """Parameters, markets and assets change in steps; a halt lets exits pass."""
     house.trade(0, 1, BTC, 10)
@@ -279,6 +295,7 @@ def governing(house):
     assert house.trade(0, 1, BTC, 10) == Code.INSTRUMENT_STATUS
     assert house.set_asset(haircut_ppm=110_000) == Code.APPLIED
     assert house.set_grid() == Code.APPLIED
+    assert house.enact_grid() == Code.APPLIED
     house.halt()
     house.replay()
     assert house.listing() == Code.APPLIED
@@ -302,5 +319,6 @@ CHAPTERS = (
     straddling,
     granting,
     grouping,
+    calling,
     governing,
 )

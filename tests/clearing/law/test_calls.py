@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,7 +157,7 @@ sides = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 20)), max_size=8)
 
 
 def by_level(orders):
-    totals = [0] * 9
+    totals = np.zeros(9, np.int64)
     for level, lots in orders:
         totals[level] += lots
     return totals

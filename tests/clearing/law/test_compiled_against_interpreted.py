@@ -44,7 +44,7 @@ def test_they_agree_about_prices_rows_and_expiry_too(seed):
     compiled = replay(seed, script="replay_options")
     assert compiled == replay(seed, "2", "1", "replay_options")
     assert len(compiled["counts"]) > 14
-    assert compiled["counts"][str(Code.APPLIED.value)] > STEPS
+    assert compiled["counts"][str(Code.APPLIED.value)] > STEPS // 2
     assert str(Code.INVARIANT.value) not in compiled["counts"]
     assert len(set(compiled["statuses"])) > 1
 
