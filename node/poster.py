@@ -27,13 +27,29 @@ from node.shell import Shell
 from node.status import BaseStatus, PostedBatch
 from prover.gather import asks_of
 from verifier import gas
-from verifier.base_layer import LIST_MAX, AccountView, BaseLayer, BatchView, Head, Heads
+from verifier.base_layer import (
+    LIST_MAX,
+    AccountView,
+    BaseLayer,
+    BatchView,
+    Head,
+    Heads,
+    Mode,
+    Standing,
+)
 from verifier.batch import BatchData, data_hash, steps_root
 from verifier.committee import Attestation, Attested
 from verifier.config import CourtConfig
 from verifier.errors import BlockUnknown, Refused, TransactionError, VerifierError
 from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
-from verifier.transactions import AnswerStep, ClaimCredit, Finalise, PostBatch, Transaction
+from verifier.transactions import (
+    AnswerStep,
+    ClaimCredit,
+    ClosePosting,
+    Finalise,
+    PostBatch,
+    Transaction,
+)
 from verifier.withheld import AskStatus, answer_closes
 
 POSTS_IN_FLIGHT_MAX = 4
@@ -46,7 +62,7 @@ RESEND_BLOCKS = 2
 # Bonds come back as credit; pulling it for every batch would cost more than it is worth.
 CREDIT_BONDS = 4
 
-Body: TypeAlias = PostBatch | Finalise | ClaimCredit | AnswerStep
+Body: TypeAlias = PostBatch | Finalise | ClaimCredit | AnswerStep | ClosePosting
 
 _log = structlog.get_logger("node.poster")
 
@@ -101,6 +117,7 @@ class Survey(NamedTuple):
     final: Heads
     account: AccountView
     open_batches: tuple[BatchView, ...]
+    standing: Standing
 
 
 class News(NamedTuple):
@@ -164,7 +181,7 @@ class Poster:
         foreign = self._foreign(survey)
         error = self._settle(survey)
         error = self._answer_due(survey) or error
-        error = foreign or self._post_due(survey) or error
+        error = foreign or self._barred(survey) or self._post_due(survey) or error
         self._finalise_due(survey)
         self._pull_credit(survey)
         before = self.status
@@ -190,6 +207,7 @@ class Poster:
             self._base.heads(head.finalised_hash),
             self._base.account(self._address, head.hash),
             tuple(self._base.batches(heads.finalised_number + 1, LIST_MAX, head.hash)),
+            self._base.standing(head.hash),
         )
 
     def _foreign(self, survey: Survey) -> str | None:
@@ -293,6 +311,27 @@ class Poster:
         )
 
     # What is due.
+
+    def _barred(self, survey: Survey) -> str:
+        """Return why the court takes no batch of this node's, if so; end open posting if it can.
+
+        In open posting everyone posts, this node too: once the clock is brought up, the house is
+        the sequencer's alone again.
+        """
+        standing = survey.standing
+        if standing.mode == Mode.FROZEN:
+            return "the house is frozen: nothing is posted any more; everybody leaves by exit"
+        ours = standing.sequencer == self._address
+        if standing.mode == Mode.SEQUENCER and not ours:
+            return (
+                f"expected the court's sequencer {standing.sequencer.hex()}, was "
+                f"{self._address.hex()}; start the node with that key"
+            )
+        caught_up = standing.lag_ms <= self._court.open_lag_ms
+        busy = self._waiting(PostBatch) or self._waiting(ClosePosting)
+        if standing.mode == Mode.OPEN and ours and caught_up and not busy:
+            self._send(survey, ClosePosting(), CALL_GAS, 0, b"")
+        return ""
 
     def _post_due(self, survey: Survey) -> str:
         """Post the batches after the tip, a few at a time. Returns why not, if so."""

@@ -105,7 +105,8 @@ class Node:
         self.metrics = Metrics()
         self._base = base
         court = None if base is None else base.config()
-        _check_court(court, genesis, sequencer_key)
+        sequencer = None if base is None else base.standing().sequencer
+        _check_court(court, genesis, sequencer, sequencer_key)
         limits, policy = limits_of(config, court)
         domain = domain_separator(genesis.chain_id, genesis.settlement)
         # Compiling takes seconds the first time, and must not fall into the first call.
@@ -229,9 +230,11 @@ class Node:
         )
 
 
-def _check_court(court: CourtConfig | None, genesis: Genesis, sequencer_key: bytes) -> None:
-    """The node has to be the sequencer of the chain whose state it keeps."""
-    if court is None:
+def _check_court(
+    court: CourtConfig | None, genesis: Genesis, sequencer: bytes | None, sequencer_key: bytes
+) -> None:
+    """The node has to be the present sequencer of the chain whose state it keeps."""
+    if court is None or sequencer is None:
         return
     problems = [
         f"base layer: expected {name} {ours!r}, was {theirs!r}; check chain.genesis, node.key_file "
@@ -239,7 +242,7 @@ def _check_court(court: CourtConfig | None, genesis: Genesis, sequencer_key: byt
         for name, ours, theirs in (
             ("chain id", genesis.chain_id, court.chain_id),
             ("settlement", genesis.settlement.hex(), court.settlement.hex()),
-            ("sequencer", address_of(sequencer_key).hex(), court.sequencer.hex()),
+            ("sequencer", address_of(sequencer_key).hex(), sequencer.hex()),
         )
         if ours != theirs
     ]

@@ -22,20 +22,21 @@ AROUND_BODY_BYTES = 256
 def gas_limit_of(body: Body) -> int:
     """Return the most that a deposit, a claim or a proof about a receipt can cost."""
     length = len(body.encode())
-    work = gas.hashing(3 * length + 512, length // 32 + 8) + 2 * gas.RECOVERY_GAS
-    return gas.intrinsic(length + AROUND_BODY_BYTES) + gas.CALL_SLOTS * gas.STORAGE_GAS + work
+    work = gas.claiming(length) + gas.hashing(512, 32) + 2 * gas.RECOVERY_GAS
+    return gas.intrinsic(length + AROUND_BODY_BYTES) + work
 
 
-def send(base: BaseLayer, signer: Signer, body: Body) -> bytes:
+def send(base: BaseLayer, signer: Signer, body: Body, nonce: int | None = None) -> bytes:
     """Sign and submit a deposit, a claim or a faucet's gift; return the transaction's hash.
 
-    Raises verifier.errors.Refused if the mempool does not take it.
+    ``nonce`` is by default the signer's next on the chain: name it to send several at once. Raises
+    verifier.errors.Refused if the mempool does not take it.
     """
     config = base.config()
     transaction = Transaction(
         config.chain_id,
         config.settlement,
-        base.account(signer.address).nonce,
+        base.account(signer.address).nonce if nonce is None else nonce,
         min(gas_limit_of(body), config.block_gas_limit),
         config.fee_per_gas_min,
         body,

@@ -177,13 +177,21 @@ class Engine:
         inbox, trades = int(kinds[Kind.INBOX]), int(kinds[Kind.TRADE])
         totals, scratch = self.totals, cast(Any, self.state.scratch)[0]
         exits = inbox + int(kinds[Kind.WITHDRAW])
-        self._reserve_accounts(min(int(totals.account_count) + inbox, 4**ACCOUNTS_DEPTH))
-        self._reserve_withdrawals(min(int(totals.withdrawal_count) + exits, 4**WITHDRAWALS_DEPTH))
-        listed = min(int(totals.instrument_count) + int(kinds[Kind.LIST]), INSTRUMENTS_MAX)
-        if listed > _rows(self.state.instruments):
-            self.state = self.state._replace(instruments=_grown(self.state.instruments, listed))
+        self.make_room(
+            min(int(totals.account_count) + inbox, 4**ACCOUNTS_DEPTH),
+            min(int(totals.withdrawal_count) + exits, 4**WITHDRAWALS_DEPTH),
+            min(int(totals.instrument_count) + int(kinds[Kind.LIST]), INSTRUMENTS_MAX),
+            int(scratch.page_count) + 2 * trades + int(kinds[Kind.CANCEL]),
+        )
+
+    def make_room(self, accounts: int, withdrawals: int, instruments: int, pages: int) -> None:
+        """Make room for so many of each in all, within what their trees hold."""
+        self._reserve_accounts(accounts)
+        self._reserve_withdrawals(withdrawals)
+        if instruments > _rows(self.state.instruments):
+            grown = _grown(self.state.instruments, instruments)
+            self.state = self.state._replace(instruments=grown)
             self._grow_tree(INSTRUMENTS, _rows(self.state.instruments))
-        pages = int(scratch.page_count) + 2 * trades + int(kinds[Kind.CANCEL])
         if pages > _rows(self.state.pages):
             self.state = self.state._replace(pages=_grown(self.state.pages, pages))
 

@@ -6,7 +6,7 @@ and data, and tells it when the base layer took batches back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +17,7 @@ import numpy as np
 from clearing.decode import Columns, pack, recover_signers
 from clearing.genesis import Genesis
 from clearing.keccak import to_bytes
+from clearing.units import LAW_VERSION
 from prover.checkpoint import Checkpoint
 from prover.engine import Engine, Steps
 from prover.signer_cache import SignerCache
@@ -24,9 +25,13 @@ from prover.tree import Pieces
 from prover.witness import build_evidence
 from verifier.batch import BatchData, Pair, check_step_hashes, data_hash
 from verifier.errors import Refused
+from verifier.evidence import Migration, keep
 from verifier.header import DATA_COMMITTEE, Header, genesis_batch_id
 
 CHUNK_STEPS = 64  # steps whose signers one task recovers
+
+# The laws that this program runs, by version, with what each changes of the last one's state.
+MIGRATIONS: Mapping[int, Migration] = {LAW_VERSION: keep}
 
 
 class Verdict(Enum):
@@ -64,14 +69,20 @@ class Followed:
 class Replica:
     """An engine that stands after the last valid batch it was given.
 
-    ``executor``, of threads, shares the work of signature recovery.
+    ``executor``, of threads, shares the work of signature recovery. ``migrations`` are the laws
+    that it runs: a batch of another one is UNAVAILABLE.
     """
 
     def __init__(
-        self, genesis: Genesis, accounts_capacity: int = 1024, executor: Executor | None = None
+        self,
+        genesis: Genesis,
+        accounts_capacity: int = 1024,
+        executor: Executor | None = None,
+        migrations: Mapping[int, Migration] = MIGRATIONS,
     ) -> None:
         self.engine = Engine(genesis, accounts_capacity)
         self.genesis_id = genesis_batch_id(genesis.chain_id, genesis.settlement, self.engine.root())
+        self._migrations = migrations
         self._executor = executor
         self._signers = SignerCache()
         self._followed: list[Followed] = []
@@ -101,6 +112,12 @@ class Replica:
                 return followed.batch_id
         return None
 
+    def stand(self, engine: Engine, number: int, batch_id: bytes) -> None:
+        """Go on from a state that is known to be that after a final batch: a snapshot's."""
+        self.engine = engine
+        self._followed = []
+        self._released = (number, batch_id)
+
     def judge(self, header: Header, data: bytes | None) -> Judgement:
         """Judge the batch after the one that the engine stands after; follow it if it is valid.
 
@@ -114,6 +131,10 @@ class Replica:
                 f"expected a batch on {self.batch_id.hex()}, number {self.number}, was one on "
                 f"{header.parent_id.hex()}; roll back to its parent first"
             )
+        if header.law_version not in self._migrations:
+            known = ", ".join(map(str, self._migrations))
+            reason = f"expected a law that this program runs ({known}), was {header.law_version}"
+            return Judgement(batch_id, header.number, Verdict.UNAVAILABLE, reason=reason)
         try:
             decoded = _decode(header, data, self.engine.root())
         except Refused as error:
@@ -122,6 +143,7 @@ class Replica:
             return Judgement(batch_id, header.number, Verdict.UNAVAILABLE, reason=decoded)
         columns, times, bounds = self._columns(decoded)
         checkpoint = self.engine.checkpoint(columns)
+        self._migrate(header)
         bad = self._first_difference(decoded, columns, times, bounds)
         if bad is None and self.engine.root() == header.post_root:
             self._followed.append(Followed(batch_id, header.number, checkpoint))
@@ -152,6 +174,10 @@ class Replica:
             final = self._followed.pop(0)
             self._released = (final.number, final.batch_id)
             self.engine.release(final.checkpoint)
+
+    def _migrate(self, header: Header) -> None:
+        if header.law_version != int(self.engine.totals.law_version):
+            self.engine.edit(self._migrations[header.law_version])
 
     def _columns(self, data: BatchData) -> tuple[Columns, Pieces, Pieces]:
         """Return the actions of all steps as columns, the steps' times, and their bounds."""
@@ -205,6 +231,8 @@ class Replica:
     ) -> bytes:
         """Build the evidence against step ``bad``; the engine stays before the batch."""
         checkpoint = self.engine.checkpoint(columns)
+        if bad > 0:
+            self._migrate(header)
         self.engine.replay(columns, times[:bad], bounds[: bad + 1])
         step = data.steps[bad].encode()
         evidence = build_evidence(self.engine, header, data.pairs, bad, step)

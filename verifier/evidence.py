@@ -8,7 +8,7 @@ section 9.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clearing.decode import Columns, decode, pack, recover_signers
@@ -23,6 +23,7 @@ from clearing.leaves import (
     UNDERLYING_PIECES,
 )
 from clearing.messages import MalformedStep, action_hash, decode_step, step_hash
+from clearing.records import State
 from clearing.units import (
     ASSETS_MAX,
     FUNDS_MAX,
@@ -54,6 +55,9 @@ _ASSETS = Field("assets", 1, 0, ASSETS_MAX)
 _POOLS = Field("pools", 1, 0, POOLS_MAX)
 _UNDERLYINGS = Field("underlyings", 1, 0, UNDERLYINGS_MAX)
 _LEAVES = Field("leaves", 2, 0, 1024)
+
+
+Migration = Callable[[State], None]
 
 
 class EvidenceError(VerifierError):
@@ -178,9 +182,14 @@ class Evidence:
         )
 
 
-def check_bad_step(header: Header, evidence: bytes) -> bool:
+def keep(state: State) -> None:
+    """Change nothing: the migration of the law that chains begin with."""
+
+
+def check_bad_step(header: Header, evidence: bytes, migrate: Migration = keep) -> bool:
     """Return whether the step is fraud: the law's root differs from the committed one.
 
+    ``migrate`` is what the law's first step finds changed of a state that another law left.
     Raises EvidenceError, with the operands, for everything that the sender of the evidence can get
     wrong, and nothing else whatever the bytes are.
     """
@@ -195,6 +204,8 @@ def check_bad_step(header: Header, evidence: bytes) -> bool:
         state.check_read_set(names)
         prior = state.root(names, parsed.siblings())
         _expect("prior root", parsed.prior_root, prior)
+        if state.law_version != header.law_version:
+            migrate(state.state)
         state.run(columns, time)
         return state.root(names, parsed.siblings()) != parsed.post_root
     except (WitnessError, ProofError) as error:

@@ -127,20 +127,11 @@ class WitnessState:
     def __init__(self, leaves: WitnessLeaves) -> None:
         """Load the leaves. Raises WitnessError for one that is not canonical or out of place."""
         self._leaves = leaves
-        self._counts = (
-            len(leaves.funds),
-            len(leaves.accounts),
-            len(leaves.pages),
-            len(leaves.instruments),
-            len(leaves.assets),
-            len(leaves.pools),
-            len(leaves.underlyings),
-        )
-        self._rows, self._lengths = _to_rows(leaves)
+        self._counts = _counts(leaves)
         self.state = _room_for(
             len(leaves.accounts), len(leaves.instruments), len(leaves.underlyings)
         )
-        self._load()
+        fill_state(self.state, leaves)
         totals = self._totals
         self._account_count = int(totals.account_count)
         self._instrument_count = int(totals.instrument_count)
@@ -158,26 +149,13 @@ class WitnessState:
         return self._leaves.globals[8 * DOMAIN_PIECE : 8 * (DOMAIN_PIECE + HASH_PIECES)]
 
     @property
+    def law_version(self) -> int:
+        """The law that the state says it stands under."""
+        return int(self._totals.law_version)
+
+    @property
     def _totals(self) -> Any:
         return cast(Any, self.state.globals)[0]
-
-    def _load(self) -> None:
-        counts = np.array(self._counts, np.int64)
-        place = load_leaves(
-            self.state, self._rows, self._lengths, counts, np.zeros(ROW_PIECES, np.int64)
-        )
-        if place != LOADED:
-            raise WitnessError(
-                f"expected leaf {place} of the witness to be canonical and in place, was not; a "
-                "state that the law made has only such leaves: prove the step that broke it"
-            )
-        for i, leaf in enumerate(self._leaves.underlyings):
-            row = np.frombuffer(leaf, ">i8").astype(np.int64)
-            if not load_underlying(self.state, row, i, np.zeros(UNDERLYING_PIECES, np.int64)):
-                raise WitnessError(
-                    f"expected underlying {i} of the witness to be canonical, was not; prove the "
-                    "step that broke it"
-                )
 
     def check_read_set(self, names: Names) -> None:
         """Compare accounts, pages and instruments with what the step reads, as sets.
@@ -317,6 +295,42 @@ class WitnessState:
         hashes = [data[start : start + 32] for start in range(0, len(data), 32)]
         ends = [0, *np.cumsum(counts).tolist()]
         return [hashes[first:stop] for first, stop in itertools.pairwise(ends)]
+
+
+def fill_state(state: State, leaves: WitnessLeaves) -> None:
+    """Load leaves into the first rows of a state that has room for them.
+
+    Its id arrays are written too. Raises WitnessError for a leaf that is not canonical or out of
+    place.
+    """
+    rows, lengths = _to_rows(leaves)
+    counts = np.array(_counts(leaves), np.int64)
+    place = load_leaves(state, rows, lengths, counts, np.zeros(ROW_PIECES, np.int64))
+    if place != LOADED:
+        raise WitnessError(
+            f"expected leaf {place} of the witness to be canonical and in place, was not; a "
+            "state that the law made has only such leaves: prove the step that broke it"
+        )
+    for i, leaf in enumerate(leaves.underlyings):
+        row = np.frombuffer(leaf, ">i8").astype(np.int64)
+        if not load_underlying(state, row, i, np.zeros(UNDERLYING_PIECES, np.int64)):
+            raise WitnessError(
+                f"expected underlying {i} of the witness to be canonical, was not; prove the "
+                "step that broke it"
+            )
+
+
+def _counts(leaves: WitnessLeaves) -> tuple[int, ...]:
+    """Return how many leaves of each kind there are, in the order of the places above."""
+    return (
+        len(leaves.funds),
+        len(leaves.accounts),
+        len(leaves.pages),
+        len(leaves.instruments),
+        len(leaves.assets),
+        len(leaves.pools),
+        len(leaves.underlyings),
+    )
 
 
 @kernel_entry

@@ -13,7 +13,9 @@ from novatio.cli import (
     committee,
     config,
     dispute,
+    exit,
     feed,
+    freeze,
     governance,
     heads,
     inbox,
@@ -26,6 +28,7 @@ from novatio.cli import (
     receipt,
     report,
     root,
+    state,
     statement,
     stress,
     trade,
@@ -43,9 +46,9 @@ main = Main(
     "5 no answer (outcome unknown), 6 verification failed, 7 corrupt data.",
 )
 for module in (
-    account, asset, batch, bond, call, committee, config, dispute, feed, governance, heads, inbox,
-    inspect, instrument, key, law, pool, process, receipt, report, root, statement, stress, trade,
-    watch, withdraw,
+    account, asset, batch, bond, call, committee, config, dispute, exit, feed, freeze, governance,
+    heads, inbox, inspect, instrument, key, law, pool, process, receipt, report, root, state,
+    statement, stress, trade, watch, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)

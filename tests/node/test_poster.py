@@ -26,7 +26,7 @@ from tests.node.scenario import (
     trade,
     withdraw,
 )
-from verifier.base_layer import InProcessBaseLayer
+from verifier.base_layer import InProcessBaseLayer, Mode
 from verifier.chain import SimulatedChain
 from verifier.config import CourtConfig
 from verifier.errors import BaseLayerUnavailable
@@ -36,8 +36,11 @@ from verifier.transactions import (
     ClaimWithdrawal,
     Deposit,
     Faucet,
+    Freeze,
+    OpenPosting,
     PostBatch,
     ProveFraud,
+    RotateSequencer,
     Transaction,
 )
 
@@ -324,3 +327,41 @@ def test_a_base_layer_that_does_not_answer_costs_a_step_and_nothing_else(setting
     setting.poster._base = answering
     setting.tick(2)
     assert setting.base.heads().tip_number == 2
+
+
+# Who may post
+
+
+def test_a_frozen_house_is_told_of_and_nothing_is_posted(setting):
+    setting.shell.now_ms += COURT.freeze_lag_ms + 1
+    setting.send(ALICE_KEY, Freeze())
+    setting.chain.mine()
+    setting.seal(price(setting.shell.now_ms))
+    setting.tick(3)
+    assert "frozen" in setting.poster.status.error
+    assert setting.base.heads().tip_number == 1
+
+
+def test_a_key_that_was_rotated_away_posts_nothing_and_says_which_one_does(setting):
+    nonce = setting.base.account(address_of(SEQUENCER_KEY)).nonce
+    setting.send(SEQUENCER_KEY, RotateSequencer(address_of(ALICE_KEY)), nonce)
+    setting.chain.mine()
+    setting.seal(price(setting.shell.now_ms))
+    setting.tick(3)
+    assert address_of(ALICE_KEY).hex() in setting.poster.status.error
+    assert setting.base.heads().tip_number == 1
+
+
+def test_a_node_that_comes_back_catches_up_and_closes_open_posting(setting):
+    setting.shell.now_ms += COURT.open_lag_ms + 1
+    setting.send(ALICE_KEY, OpenPosting())
+    setting.chain.mine()
+    assert setting.base.standing().mode == Mode.OPEN
+    setting.seal(price(setting.shell.now_ms))
+    setting.tick(6)
+    assert setting.base.standing().mode == Mode.SEQUENCER
+    heads = setting.base.heads()
+    assert (heads.generation, heads.tip_number) == (2, 2)
+    setting.seal(price(setting.shell.now_ms))
+    setting.tick(4)
+    assert setting.base.heads().tip_number == 3

@@ -76,6 +76,8 @@ def test_the_nouns_and_verbs_are_those_of_the_handbook():
         "committee ask", "committee answer", "committee settle",
         "receipt get", "receipt check", "receipt prove", "bond list", "bond claim", "bond stake",
         "bond unstake", "inbox list",
+        "freeze status", "freeze open", "freeze trigger", "state rebuild", "state snapshot write",
+        "state snapshot verify", "exit build", "exit submit", "exit status",
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from verifier.chain import SimulatedChain
 from verifier.committee import NO_COMMITTEE
 from verifier.config import CourtConfig
 from verifier.header import Header
+from verifier.laws import LAWS
 from verifier.transactions import Deposit, Faucet, PostBatch, Transaction
 
 SEQUENCER, PROVER = key_of(500), key_of(501)
@@ -22,7 +23,7 @@ GAS = 50_000_000
 class ChainWorld:
     """The sequencer's engine moves with every batch made; ``rewind`` takes it back to a root."""
 
-    def __init__(self, accounts=4, committee=NO_COMMITTEE):
+    def __init__(self, accounts=4, committee=NO_COMMITTEE, laws=LAWS):
         self.market = Market()
         genesis = self.market.genesis
         self.engine = Engine(genesis, accounts_capacity=8)
@@ -34,7 +35,7 @@ class ChainWorld:
         self.config = replace(self.config, committee=committee)
         self.now = START_MS
         self.chain = SimulatedChain(
-            self.config, self.engine.opening(), clock=lambda: self.now, seed=7
+            self.config, self.engine.opening(), clock=lambda: self.now, seed=7, laws=laws
         )
         self.base = InProcessBaseLayer(self.chain)
         for key in (SEQUENCER, PROVER):

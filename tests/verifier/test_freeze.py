@@ -379,7 +379,7 @@ def test_a_reorganisation_takes_a_freeze_back(world):
         ({"freeze_lag_ms": 180_000}, "freeze_lag_ms"),
         ({"law_delay_ms": 189_999}, "law_delay_ms"),
         ({"exit_claim_blocks": 9}, "exit_claim_blocks"),
-        ({"exit_end_blocks": 39}, "exit_end_blocks"),
+        ({"exit_end_blocks": 79}, "exit_end_blocks"),
         ({"drift_ms": 60_001}, "drift_ms"),
         ({"operator": bytes(20)}, "operator"),
         ({"beneficiary": b"short"}, "beneficiary"),

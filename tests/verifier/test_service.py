@@ -19,9 +19,10 @@ from tests.verifier.court_world import (
     withdrawing,
 )
 from tests.verifier.test_receipts import signed
+from verifier import events
 from verifier.base_layer import LIST_MAX, InProcessBaseLayer
 from verifier.batches import BatchStatus
-from verifier.chain import ChangeKind
+from verifier.chain import ChangeKind, Receipt
 from verifier.errors import (
     BaseLayerUnavailable,
     BlockUnknown,
@@ -30,6 +31,8 @@ from verifier.errors import (
     ReorgTooDeep,
     TransactionError,
 )
+from verifier.exit_claim import Worth
+from verifier.exit_house import FiledClaim
 from verifier.receipts import TwoReceipts
 from verifier.remote import RemoteBaseLayer
 from verifier.rewards import commitment_of
@@ -43,8 +46,16 @@ from verifier.transactions import (
     ProveReceipt,
     PutStake,
     TakeStake,
+    TransactionKind,
 )
-from verifier.wire import error_from, status_of
+from verifier.wire import (
+    error_from,
+    exit_claim_from,
+    exit_claim_to,
+    receipt_from,
+    receipt_to,
+    status_of,
+)
 
 
 @pytest.fixture
@@ -373,3 +384,31 @@ def test_errors_survive_the_wire():
         assert str(error_from(status_of(error))) == str(error)
     assert error_from(status_of(BaseLayerUnavailable("GetHead", "late"))) is None
     assert error_from(None) is None
+
+
+EVENTS = (
+    events.SequencerChanged(b"\x01" * 20, b"\x02" * 20, 3),
+    events.SuccessorNamed(b"\x01" * 20, bytes(20)),
+    events.LawAnnounced(3, 9, 1_700_000_000_000),
+    events.PostingChanged(True, 7, 2),
+    events.Frozen(9, 8, 7),
+    events.ExitBegun(b"\x03" * 32, 9, (1, 0, 2, 0, 0, 0, 0, 0), 20, 40),
+    events.ExitFiled(5, b"\x04" * 20, 6, 7, False),
+    events.ExitPaid(5, b"\x04" * 20, (1, 2, 0, 0, 0, 0, 0, 3)),
+    events.DepositRefunded(8, b"\x05" * 20, 1, 77),
+    events.SurplusTaken(b"\x06" * 20, 2, 88),
+)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_an_event_comes_over_the_wire_as_it_was(event):
+    receipt = Receipt(
+        b"h" * 32, b"s" * 20, TransactionKind.FREEZE, 1, b"b" * 32, 0, None, "", 1, 1, (event,)
+    )
+    assert receipt_from(receipt_to(receipt)) == receipt
+
+
+def test_a_claim_with_every_kind_of_holding_comes_over_the_wire_as_it_was():
+    worth = Worth(5, b"\x04" * 20, 6, 7, ((1, 2), (3, 4)), ((2, 5),), ((0, 9),))
+    for claim in (FiledClaim(worth, True, (1,) * 8), FiledClaim(worth, False, ())):
+        assert exit_claim_from(exit_claim_to(claim)) == claim
