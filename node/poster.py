@@ -506,6 +506,10 @@ class Poster:
             foreign_batch=foreign,
             error=error,
             reached=True,
+            mode=survey.standing.mode,
+            lag_ms=survey.standing.lag_ms,
+            opens_ms=survey.standing.opens_ms,
+            freezes_ms=survey.standing.freezes_ms,
             posted_batches=dict(self._posted_batches),
         )
 

@@ -376,6 +376,10 @@ class Reads:
             inbox_available=status.inbox_available,
             foreign_batch=status.foreign_batch,
             posting_error=status.error,
+            posting_mode=node_pb2.PostingMode.Name(status.mode),
+            lag_ms=status.lag_ms,
+            opens_time_ms=status.opens_ms,
+            freezes_time_ms=status.freezes_ms,
         )
 
     def _head(self, number: int) -> Any:

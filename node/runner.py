@@ -214,6 +214,11 @@ class Node:
             lambda: self.base_status().posted,
         )
         watch(
+            "novatio_clock_lag_ms",
+            "By how much the last posted clock lags behind the base layer.",
+            lambda: self.base_status().lag_ms,
+        )
+        watch(
             "novatio_finalised_batch",
             "Number of the last final batch.",
             lambda: self.base_status().finalised,

@@ -30,6 +30,7 @@ class PostedBatch:
 class BaseStatus:
     """Batch numbers of the heads, in falling order, and what else operators want to know.
 
+    `mode` is the court's (`verifier.freeze.Mode`, 0 before the first look), times are ms.
     `posted_batches` are those that are not yet withdrawable, and the newest that is.
     """
 
@@ -43,6 +44,10 @@ class BaseStatus:
     foreign_batch: bool = False
     error: str = ""
     reached: bool = False
+    mode: int = 0
+    lag_ms: int = 0
+    opens_ms: int = 0
+    freezes_ms: int = 0
     posted_batches: Mapping[int, PostedBatch] = field(default_factory=dict)
 
     def stage(self, number: int) -> BatchStage:

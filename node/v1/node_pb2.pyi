@@ -7,6 +7,13 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class PostingMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    POSTING_MODE_UNSPECIFIED: _ClassVar[PostingMode]
+    POSTING_MODE_SEQUENCER: _ClassVar[PostingMode]
+    POSTING_MODE_OPEN: _ClassVar[PostingMode]
+    POSTING_MODE_FROZEN: _ClassVar[PostingMode]
+
 class NodeStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     NODE_STATUS_UNSPECIFIED: _ClassVar[NodeStatus]
@@ -82,6 +89,10 @@ class BatchStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BATCH_STATUS_SAFE: _ClassVar[BatchStatus]
     BATCH_STATUS_FINALISED: _ClassVar[BatchStatus]
     BATCH_STATUS_WITHDRAWABLE: _ClassVar[BatchStatus]
+POSTING_MODE_UNSPECIFIED: PostingMode
+POSTING_MODE_SEQUENCER: PostingMode
+POSTING_MODE_OPEN: PostingMode
+POSTING_MODE_FROZEN: PostingMode
 NODE_STATUS_UNSPECIFIED: NodeStatus
 NODE_STATUS_ACTIVE: NodeStatus
 NODE_STATUS_CATCHING_UP: NodeStatus
@@ -335,7 +346,7 @@ class Head(_message.Message):
     def __init__(self, number: _Optional[int] = ..., sequence: _Optional[int] = ..., state_root: _Optional[bytes] = ...) -> None: ...
 
 class GetHeadsResponse(_message.Message):
-    __slots__ = ("status", "sequenced", "sealed", "posted", "safe", "finalised", "withdrawable", "generation", "base_block", "inbox_consumed", "inbox_available", "foreign_batch", "posting_error")
+    __slots__ = ("status", "sequenced", "sealed", "posted", "safe", "finalised", "withdrawable", "generation", "base_block", "inbox_consumed", "inbox_available", "foreign_batch", "posting_error", "posting_mode", "lag_ms", "opens_time_ms", "freezes_time_ms")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     SEQUENCED_FIELD_NUMBER: _ClassVar[int]
     SEALED_FIELD_NUMBER: _ClassVar[int]
@@ -349,6 +360,10 @@ class GetHeadsResponse(_message.Message):
     INBOX_AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     FOREIGN_BATCH_FIELD_NUMBER: _ClassVar[int]
     POSTING_ERROR_FIELD_NUMBER: _ClassVar[int]
+    POSTING_MODE_FIELD_NUMBER: _ClassVar[int]
+    LAG_MS_FIELD_NUMBER: _ClassVar[int]
+    OPENS_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    FREEZES_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     status: NodeStatus
     sequenced: Point
     sealed: Head
@@ -362,7 +377,11 @@ class GetHeadsResponse(_message.Message):
     inbox_available: int
     foreign_batch: bool
     posting_error: str
-    def __init__(self, status: _Optional[_Union[NodeStatus, str]] = ..., sequenced: _Optional[_Union[Point, _Mapping]] = ..., sealed: _Optional[_Union[Head, _Mapping]] = ..., posted: _Optional[_Union[Head, _Mapping]] = ..., safe: _Optional[_Union[Head, _Mapping]] = ..., finalised: _Optional[_Union[Head, _Mapping]] = ..., withdrawable: _Optional[_Union[Head, _Mapping]] = ..., generation: _Optional[int] = ..., base_block: _Optional[int] = ..., inbox_consumed: _Optional[int] = ..., inbox_available: _Optional[int] = ..., foreign_batch: _Optional[bool] = ..., posting_error: _Optional[str] = ...) -> None: ...
+    posting_mode: PostingMode
+    lag_ms: int
+    opens_time_ms: int
+    freezes_time_ms: int
+    def __init__(self, status: _Optional[_Union[NodeStatus, str]] = ..., sequenced: _Optional[_Union[Point, _Mapping]] = ..., sealed: _Optional[_Union[Head, _Mapping]] = ..., posted: _Optional[_Union[Head, _Mapping]] = ..., safe: _Optional[_Union[Head, _Mapping]] = ..., finalised: _Optional[_Union[Head, _Mapping]] = ..., withdrawable: _Optional[_Union[Head, _Mapping]] = ..., generation: _Optional[int] = ..., base_block: _Optional[int] = ..., inbox_consumed: _Optional[int] = ..., inbox_available: _Optional[int] = ..., foreign_batch: _Optional[bool] = ..., posting_error: _Optional[str] = ..., posting_mode: _Optional[_Union[PostingMode, str]] = ..., lag_ms: _Optional[int] = ..., opens_time_ms: _Optional[int] = ..., freezes_time_ms: _Optional[int] = ...) -> None: ...
 
 class Tier(_message.Message):
     __slots__ = ("initial_ppm", "maintenance_ppm", "open_interest_lower_micro", "open_interest_upper_micro")

@@ -38,6 +38,12 @@ def _heads(app: App) -> None:
         "inbox_available": found.inbox_available,
         "foreign_batch": found.foreign_batch,
         "posting_error": found.posting_error or None,
+        "posting_mode": pb.PostingMode.Name(found.posting_mode)
+        .removeprefix("POSTING_MODE_")
+        .lower(),
+        "lag_ms": found.lag_ms,
+        "opens_time_ms": found.opens_time_ms or None,
+        "freezes_time_ms": found.freezes_time_ms or None,
     }
     if app.form == "json":
         app.show(record)
@@ -46,6 +52,8 @@ def _heads(app: App) -> None:
         f"node {record['status']}, generation {found.generation}, base block {found.base_block}, "
         f"inbox {found.inbox_consumed} of {found.inbox_available}"
     )
+    if found.posting_mode in (pb.POSTING_MODE_OPEN, pb.POSTING_MODE_FROZEN):
+        app.note(f"posting is {record['posting_mode']}, the clock lags {found.lag_ms} ms")
     if found.posting_error:
         app.note(f"posting: {found.posting_error}")
     rows = [{"head": "sequenced", "batch": None, **record["sequenced"]}]

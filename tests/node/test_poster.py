@@ -338,7 +338,11 @@ def test_a_frozen_house_is_told_of_and_nothing_is_posted(setting):
     setting.chain.mine()
     setting.seal(price(setting.shell.now_ms))
     setting.tick(3)
-    assert "frozen" in setting.poster.status.error
+    status = setting.poster.status
+    assert "frozen" in status.error
+    assert status.mode == Mode.FROZEN
+    assert status.freezes_ms - status.opens_ms == COURT.freeze_lag_ms - COURT.open_lag_ms
+    assert status.lag_ms > COURT.freeze_lag_ms
     assert setting.base.heads().tip_number == 1
 
 
