@@ -13,6 +13,7 @@ from tests.support.exits import CALL, PERPETUAL, SECOND, ExitWorld, Holder
 from tests.verifier.court_world import ALICE, BOB, withdrawing
 from verifier import gas
 from verifier.base_layer import InProcessBaseLayer
+from verifier.chain_file import ChainFile
 from verifier.errors import CourtError
 from verifier.events import DepositRefunded, ExitBegun, ExitFiled, SurplusTaken
 from verifier.exit_claim import CLAIM_BYTES_MAX, ExitClaim
@@ -483,3 +484,24 @@ def test_the_longest_claim_fits_a_transaction_and_a_block(world):
     config = world.config
     worst = gas.intrinsic(CLAIM_BYTES_MAX + 256) + gas.claiming(CLAIM_BYTES_MAX)
     assert worst <= config.block_gas_limit
+
+
+def test_a_chain_opened_from_its_file_stands_in_the_same_exit(tmp_path):
+    path = tmp_path / "chain"
+    with ChainFile(path) as file:
+        world = ExitWorld(file=file)
+        world.settle(A, B, funds=3)
+        world.begin()
+        world.claim(2, 3)
+        world.close_claims()
+        world.pay(2)
+        before = InProcessBaseLayer(world.chain)
+        seen = before.standing(), before.exit_totals(), before.exit_claim(3), before.solvency()
+    with ChainFile(path) as file:
+        again = InProcessBaseLayer(ExitWorld(file=file, now=world.now).chain)
+        assert (
+            again.standing(),
+            again.exit_totals(),
+            again.exit_claim(3),
+            again.solvency(),
+        ) == seen
