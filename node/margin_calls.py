@@ -7,6 +7,7 @@ or that hold a market whose mark, funding or margin fraction moved.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -322,6 +323,14 @@ class MarginCalls:
         """Forget the threshold that was not asked for longest; who watches asks all the time."""
         if len(self._watches) >= self._streams_max + WATCHES_SPARE:
             del self._watches[min(self._watches, key=lambda key: self._watches[key].used)]
+
+    def standing(self) -> float:
+        """Return how many accounts are below their maintenance margin as far as the books are.
+
+        Not a number while nobody watches that threshold: nothing is measured for nobody.
+        """
+        watch = self._watches.get((int(Basis.MAINTENANCE), PPM))
+        return math.nan if watch is None else float(np.count_nonzero(watch.below))
 
     # The call.
 

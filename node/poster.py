@@ -9,6 +9,7 @@ generation. Data and states never change; only the headers around them do.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -511,7 +512,15 @@ class Poster:
             opens_ms=survey.standing.opens_ms,
             freezes_ms=survey.standing.freezes_ms,
             posted_batches=dict(self._posted_batches),
+            balance=survey.account.native,
+            bonds=self._court.bond * sum(map(self._is_open_ours, survey.open_batches)),
+            unfinalised=len(survey.open_batches),
+            window_blocks_left=_window_left(survey),
+            inbox_age_ms=_inbox_age(survey.standing),
         )
+
+    def _is_open_ours(self, view: BatchView) -> bool:
+        return self._ours.get(view.record.batch_id, False)
 
     def _moved(self, before: BaseStatus) -> tuple[SealRecord, ...]:
         """Return the batches whose stage is another one than before this step."""
@@ -540,8 +549,25 @@ class Poster:
                 del table[number]
 
 
+def _window_left(survey: Survey) -> int:
+    """Return the blocks until the oldest open batch may be made final, 0 without one."""
+    if not survey.open_batches:
+        return 0
+    return max(survey.open_batches[0].closes_block - survey.head.number, 0)
+
+
+def _inbox_age(standing: Standing) -> int:
+    """Return for how long the oldest message has waited that the tip has not consumed, in ms."""
+    if not standing.waiting_ms:
+        return 0
+    return standing.clock_ms + standing.lag_ms - standing.waiting_ms
+
+
 class PosterThread:
-    """Steps the poster now and then, and tells the sequencer what it found."""
+    """Steps the poster now and then, and tells the sequencer what it found.
+
+    `seen_at` is when a step last went through, in seconds of the monotonic clock.
+    """
 
     def __init__(self, poster: Poster, shell: Shell, metrics: Metrics, poll_seconds: float) -> None:
         """Listen for sealed batches of `shell` from now on."""
@@ -550,9 +576,15 @@ class PosterThread:
         self._metrics = metrics
         self._poll_seconds = poll_seconds
         self._stopping = threading.Event()
+        self.seen_at = time.monotonic()
         self._generation = -1
         self._thread = threading.Thread(target=self._run, name="poster", daemon=True)
         shell.sealed.append(self._sealed)
+
+    @property
+    def status(self) -> BaseStatus:
+        """What was last seen of the base layer."""
+        return self.poster.status
 
     def start(self) -> None:
         """Begin."""
@@ -571,6 +603,7 @@ class PosterThread:
             submitted, failed = self.poster.submitted, self.poster.failed
             try:
                 self._tell(self.poster.step(self._shell.sequencer.inbox_next))
+                self.seen_at = time.monotonic()
             except BlockUnknown:
                 # The base layer moved between two reads; the next step sees one state again.
                 continue

@@ -23,7 +23,7 @@ from node.config import Config, ConfigInvalid, load_genesis, load_key, split_add
 from node.disk import OsDisk
 from node.intake import Intake
 from node.log import Log
-from node.metrics import Metrics
+from node.metrics import Metrics, watch_base
 from node.poster import Poster, PosterThread
 from node.reach import court_when_reached, stop_on_signals
 from node.reads import Reads
@@ -164,7 +164,7 @@ class Node:
 
     def base_status(self) -> BaseStatus:
         """Return what was last seen of the base layer."""
-        return BaseStatus() if self.poster is None else self.poster.poster.status
+        return BaseStatus() if self.poster is None else self.poster.status
 
     def start(self) -> None:
         """Serve."""
@@ -209,21 +209,6 @@ class Node:
             lambda: sequencer.batcher.number - 1,
         )
         watch(
-            "novatio_posted_batch",
-            "Number of the last batch on the base layer.",
-            lambda: self.base_status().posted,
-        )
-        watch(
-            "novatio_clock_lag_ms",
-            "By how much the last posted clock lags behind the base layer.",
-            lambda: self.base_status().lag_ms,
-        )
-        watch(
-            "novatio_finalised_batch",
-            "Number of the last final batch.",
-            lambda: self.base_status().finalised,
-        )
-        watch(
             "novatio_failed",
             "1 after the disk or the log failed.",
             lambda: bool(sequencer.failure),
@@ -233,6 +218,23 @@ class Node:
             "Submissions without an answer, of all venues.",
             lambda: sum(quota.in_flight for quota in doorkeeper.quotas.values()),
         )
+        watch(
+            "novatio_margin_calls",
+            "Accounts below maintenance margin; NaN while nobody watches margin calls.",
+            self.reads.margin_calls.standing,
+        )
+        watch(
+            "novatio_inbox_waiting",
+            "Inbox messages of final blocks that are not sequenced.",
+            lambda: max(self.base_status().inbox_available - sequencer.inbox_next, 0),
+        )
+        watch(
+            "novatio_unposted_batches",
+            "Sealed batches that are not on the base layer.",
+            lambda: max(sequencer.batcher.number - 1 - self.base_status().posted, 0),
+        )
+        if self.poster is not None:
+            watch_base(self.metrics, self.poster)
 
 
 def _check_court(

@@ -31,7 +31,10 @@ class BaseStatus:
     """Batch numbers of the heads, in falling order, and what else operators want to know.
 
     `mode` is the court's (`verifier.freeze.Mode`, 0 before the first look), times are ms.
-    `posted_batches` are those that are not yet withdrawable, and the newest that is.
+    `posted_batches` are those that are not yet withdrawable, and the newest that is. `balance` and
+    `bonds` (of our open batches) are gwei, `lag_ms` is by how much the tip's clock is behind the
+    base layer, `inbox_age_ms` for how long the oldest message waits that the tip has not consumed,
+    `window_blocks_left` how long until the oldest open batch may be made final.
     """
 
     posted: int = 0
@@ -49,6 +52,11 @@ class BaseStatus:
     opens_ms: int = 0
     freezes_ms: int = 0
     posted_batches: Mapping[int, PostedBatch] = field(default_factory=dict)
+    balance: int = 0
+    bonds: int = 0
+    unfinalised: int = 0
+    window_blocks_left: int = 0
+    inbox_age_ms: int = 0
 
     def stage(self, number: int) -> BatchStage:
         """Return where batch `number` stands."""
