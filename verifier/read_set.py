@@ -107,8 +107,11 @@ def _add_names(found: dict[str, set[Any]], action: Any, payload: Any, lists: boo
     if kind == Kind.FUNDING:
         found["funded"].add(int(action.instrument))
     if kind == Kind.RISK_ROWS:
-        start, end = int(action.payload_first), int(action.payload_first + action.payload_count)
-        named = (*payload[start : start + CONTEXT], *payload[start + CONTEXT : end : ROW_STRIDE])
+        start = int(action.payload_first)
+        # A payload may be shorter than the context; what stands behind it in the column is no part
+        # of the step.
+        own = payload[start : start + int(action.payload_count)]
+        named = (*own[:CONTEXT], *own[CONTEXT::ROW_STRIDE])
         found["instruments"].update(int(piece) for piece in named)
     if kind == Kind.TRADE:
         for order in (action.maker, action.taker):
