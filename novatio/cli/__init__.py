@@ -25,6 +25,7 @@ from novatio.cli import (
     law,
     pool,
     process,
+    provability,
     receipt,
     report,
     root,
@@ -47,8 +48,8 @@ main = Main(
 )
 for module in (
     account, asset, batch, bond, call, committee, config, dispute, exit, feed, freeze, governance,
-    heads, inbox, inspect, instrument, key, law, pool, process, receipt, report, root, state,
-    statement, stress, trade, watch, withdraw,
+    heads, inbox, inspect, instrument, key, law, pool, process, provability, receipt, report, root,
+    state, statement, stress, trade, watch, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)
