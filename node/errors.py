@@ -68,5 +68,5 @@ class ViewCorrupt(StorageError):
         where = "the store itself" if key is None else f"key {key.hex()}"
         super().__init__(
             f"view: {where}: expected {expected}, was: {was}. "
-            "Next: rebuild the view from the log, which loses nothing."
+            "Next: start the node again, which makes the view anew from the log and loses nothing."
         )

@@ -65,8 +65,8 @@ _READ_BYTES = 2**20
 _WAYPOINT_BYTES = 2**20
 
 _RESTORE = (
-    "leave this file as it is, restore it from a backup or a replica, or rebuild the node from the "
-    "base layer; nothing was changed or served"
+    "leave this file as it is, restore it from a copy, and look with novatio inspect log; what was "
+    "posted is safe on the base layer; nothing was changed or served"
 )
 _RESTORE_SEGMENT = (
     "restore the missing or exchanged segment from a backup or a replica; nothing was changed or "

@@ -31,7 +31,7 @@ class ReplayDiffers(StorageError):
         super().__init__(
             f"log: {record.segment} at byte {record.offset} (record {record.sequence}): expected "
             f"{expected}, was: {was}. Next: run the version of the node that wrote this log, or "
-            "rebuild from the base layer; nothing was changed or served"
+            "restore it from a copy; nothing was changed or served"
         )
 
 

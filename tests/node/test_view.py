@@ -296,7 +296,7 @@ def test_a_store_that_cannot_be_opened_is_rebuilt(tmp_path: Path) -> None:
         View(tmp_path)
     view, found = open_view(tmp_path, log, fold)
     assert found.records == 6
-    assert "rebuild the view from the log" in str(found.rebuilt_because)
+    assert "makes the view anew from the log" in str(found.rebuilt_because)
     assert content(view) == original
     view.close()
 
