@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from clearing.codes import Code, Fund, Kind
+from clearing.codes import Code, Fund, Kind, Operation
 from clearing.decode import Columns
 from clearing.genesis import word
 from clearing.keys import address_of
@@ -34,7 +34,7 @@ from prover.provability.market import (
     FIRST_PRICE,
     FIRST_TRADER,
     FULL,
-    OPTION,
+    FUTURE,
     PERPETUAL,
     PUBLISHERS,
     START_MS,
@@ -47,6 +47,7 @@ MAKER, TAKER = FIRST_TRADER, FIRST_TRADER + 1
 LOTS_BEYOND = 10**6  # five times what a deposit is margin for
 LOTS_THIN = 150_000  # three quarters of it
 LOW_PRICE = FIRST_PRICE * 94 // 100
+LOWEST_PRICE = FIRST_PRICE * 92 // 100
 KEEPER, FAILING, OTHER = 0, 4, 3  # traders
 HOUR_MS = 3_600_000
 
@@ -295,11 +296,8 @@ def _prices() -> Iterator[Cheat]:
     )  # fmt: skip
     yield from _funding()
 
-    def expired(state: State) -> None:
-        _market(state, OPTION).settle_price += 1
-
-    swept: Any = {"code": Code.OPERATION_OPEN, "twin_code": Code.OPERATION_OPEN}
-    yield Cheat("expiry", "settled in the middle of a sweep", _expire, mutate=expired, **swept)
+    yield Cheat("expiry", "settled before its time", _expire, _over,
+                twin_code=Code.NOT_EXPIRED)  # fmt: skip
 
     def back(state: State) -> None:
         _totals(state).clock -= 1
@@ -330,7 +328,12 @@ def _fund(house: House) -> list[bytes]:
 
 
 def _expire(house: House) -> list[bytes]:
-    return [Request.of(Kind.EXPIRE, instrument=OPTION).encode()]
+    return [Request.of(Kind.EXPIRE, instrument=FUTURE).encode()]
+
+
+def _over(state: State, columns: Columns) -> None:
+    _market(state, FUTURE).expiry = 1
+    cast(Any, state.underlyings)[0].series[0].settle_price = FIRST_PRICE
 
 
 def _wait(time_ms: int, house: House) -> None:
@@ -384,6 +387,10 @@ def _risk() -> Iterator[Cheat]:
 
     yield Cheat("liquidation", "insurance's share skimmed", mutate=penalty_kept, **failing)
     yield Cheat("waterfall", "fees pay what insurance should", mutate=fees_pay, **failing)
+    yield Cheat(
+        "waterfall", "winners deleveraged before the auction was tried", _deleverage, _hasty,
+        setup=_bankrupt, twin_code=Code.WATERFALL_ORDER,
+    )  # fmt: skip
 
 
 def _liquidate(house: House) -> list[bytes]:
@@ -399,6 +406,23 @@ def _failing(house: House) -> None:
     """Let the price fall until that trader fails."""
     _thin(house)
     house.extend([house.market.price(LOW_PRICE, house.time_ms)])
+
+
+def _bankrupt(house: House) -> None:
+    """Let the price fall until that trader owes more than he has, and his auction begin."""
+    _thin(house)
+    house.extend([house.market.price(LOWEST_PRICE, house.time_ms)])
+    house.extend([Request.of(Kind.AUCTION_START, account=FIRST_TRADER + FAILING).encode()])
+
+
+def _deleverage(house: House) -> list[bytes]:
+    account = FIRST_TRADER + FAILING
+    request = Request(Kind.SWEEP_OPEN, (PERPETUAL, account, Operation.DELEVERAGE))
+    return [request.encode()]
+
+
+def _hasty(state: State, columns: Columns) -> None:
+    _params(state).auction_fast_ms = 0
 
 
 def _all_fail(state: State, columns: Columns) -> None:

@@ -41,7 +41,7 @@ NOBODY = bytes(20)
 FULL = 2  # the account that holds one of everything
 FIRST_TRADER = 3
 TRADERS = 5
-PERPETUAL, AUCTIONED, OPTION = range(3)  # the markets
+PERPETUAL, AUCTIONED, OPTION, FUTURE = range(4)  # the markets
 
 
 def key_of(number: int) -> bytes:
@@ -63,6 +63,7 @@ GENESIS = Genesis(
         GenesisInstrument("M0-PERP", 0, 1, 10**6, 10**9, 10**9),
         GenesisInstrument("M1-PERP", 0, 1, 10**6, 10**9, 10**9, underlying=1),
         GenesisInstrument("M2-CALL", 0, 1, 10**6, 10**9, 10**9, kind=3, strike=FIRST_PRICE),
+        GenesisInstrument("M3-FUT", 0, 1, 10**6, 10**9, 10**9, kind=2),
     ),
     underlyings=(GenesisUnderlying(expiries=(NEVER,)), GenesisUnderlying(reference=1)),
     assets=(GenesisAsset(50_000, 50_000, 10**15, 10**15),),
