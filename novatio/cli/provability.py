@@ -22,6 +22,7 @@ KINDS = (
     "state",
     "evidence",
     "committee",
+    "claim",
     "fraud",
 )
 COLUMNS = ("subject", "field", "mutation", "caught_by", "code", "twin", "holds")
@@ -34,7 +35,7 @@ NOTE_SECONDS = 2.0
 def prove_table(app: App, kind: str | None) -> None:
     """Change each thing that can be changed, and print what catches it; needs no node.
 
-    Fields of headers, data, steps, actions, leaves and evidence, and kinds of fraud, one a row:
+    Fields of headers, data, steps, actions, leaves, evidence and claims, and kinds of fraud:
     each is tried in a small world of its own, and so is its twin, which goes the same way without
     the change and must not be caught. Exit code 6 if a row does not hold.
     """

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prover.provability.actions import action_rows
+from prover.provability.claims import claim_rows
 from prover.provability.committees import committee_rows
 from prover.provability.evidence import evidence_rows
 from prover.provability.frauds import fraud_rows
@@ -37,5 +38,6 @@ def _all() -> Iterator[Row]:
     yield from state_rows()
     yield from evidence_rows()
     yield from committee_rows()
+    yield from claim_rows()
     yield from receipt_rows()
     yield from fraud_rows()

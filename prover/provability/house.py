@@ -63,7 +63,7 @@ class Caught(StrEnum):
     BAD_STEP = "BAD_STEP"
     WITHHELD = "WITHHELD"
     BROKEN_RECEIPT = "BROKEN_RECEIPT"
-    CHALLENGER = "challenger"  # the error of whoever sent the evidence; nobody falls
+    CHALLENGER = "challenger"  # the error of whoever asks, proves or claims; nobody falls
     DEPLOYMENT = "deployment"  # no court begins like this
     NOTHING = "nothing"
     FAILED = "failed"  # caught by nothing and not valid, or the row could not be run

@@ -26,6 +26,7 @@ class Part(StrEnum):
     STATE = "state"
     EVIDENCE = "evidence"
     COMMITTEE = "committee"
+    CLAIM = "claim"
     FRAUD = "fraud"  # a kind of fraud, not a field
 
 

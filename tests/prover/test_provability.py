@@ -30,8 +30,10 @@ from verifier.batch import SUB_ROOTS, BatchData, Pair, Step
 from verifier.committee import Attestation, Attested, Member
 from verifier.errors import PostError
 from verifier.evidence import Evidence
+from verifier.exits import WithdrawalLeaf
 from verifier.header import Header
 from verifier.receipts import LeftOut, SignedReceipt, TwoReceipts
+from verifier.transactions import ClaimWithdrawal
 from verifier.withheld import Wanted
 
 ROWS = rows()
@@ -171,6 +173,13 @@ def test_the_rows_of_a_committee_are_the_fields_of_its_word_its_members_and_asks
     }
     for subject, names in wanted.items():
         assert rows_of(Part.COMMITTEE, subject=subject) == {(subject, name) for name in names}
+
+
+def test_the_rows_of_a_claim_are_the_fields_of_its_call_and_its_leaf() -> None:
+    claim = {("claim", field.name) for field in fields(ClaimWithdrawal)} | {("claim", "time")}
+    assert rows_of(Part.CLAIM, subject="claim") == claim
+    leaf = {("leaf", field.name) for field in fields(WithdrawalLeaf)}
+    assert rows_of(Part.CLAIM, subject="leaf") == leaf
 
 
 def test_every_rule_of_posting_catches_something() -> None:
