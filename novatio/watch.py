@@ -38,7 +38,8 @@ class Watch:
     """Watches one base layer and says what happens, a line an event.
 
     With a key it proves what is wrong, as ``novatio challenger`` does. ``form`` is ``json`` for a
-    JSON object a line, anything else for sentences. ``invalid`` counts batches found wrong.
+    JSON object a line, anything else for sentences. What stays as it is from one look to the next
+    is said once. ``invalid`` counts batches found wrong, ``unavailable`` looks at one without data.
     """
 
     def __init__(
@@ -52,10 +53,13 @@ class Watch:
     ) -> None:
         """Raises BaseLayerUnavailable, or ValueError for a base layer of another genesis."""
         self.invalid = 0
+        self.unavailable = 0
         self._acts = private_key is not None
         self._form = form
         self._say = say
         self._heads: Record = {}
+        self._said: set[str] = set()
+        self._said_before: set[str] = set()
         self._process = ChallengerProcess(
             base, replica, private_key, notify=self._take, members=members
         )
@@ -63,6 +67,7 @@ class Watch:
     def look(self) -> None:
         """Look once. Raises BlockUnknown and BaseLayerUnavailable: look again later."""
         self._process.tick()
+        self._turn()
         seen = self._process.challenger.seen
         heads = {} if seen is None else _heads_of(seen)
         moved = {key: value for key, value in heads.items() if key != "block"}
@@ -76,11 +81,19 @@ class Watch:
 
     def _lost(self, reason: str) -> None:
         self._tell("unreachable", {"reason": reason})
+        self._turn()
+        # That it is back is news even where nothing moved.
+        self._heads = {}
+
+    def _turn(self) -> None:
+        """End a look: what it said need not be said again in the next one."""
+        self._said_before, self._said = self._said, set()
 
     def _take(self, effect: Effect) -> None:
         match effect:
             case Report(judgement):
                 self.invalid += judgement.verdict is Verdict.INVALID
+                self.unavailable += judgement.verdict is Verdict.UNAVAILABLE
                 record: Record = {
                     "number": judgement.number,
                     "verdict": judgement.verdict.value,
@@ -111,10 +124,12 @@ class Watch:
         self._tell("action", {"what": what, "number": number, "done": self._acts})
 
     def _tell(self, event: str, record: Record) -> None:
-        if self._form == "json":
-            self._say(json.dumps(plain({"event": event, **record})))
-        else:
-            self._say(_SENTENCES[event](record))
+        as_json = self._form == "json"
+        line = json.dumps(plain({"event": event, **record})) if as_json else ""
+        line = line or _SENTENCES[event](record)
+        self._said.add(line)
+        if line not in self._said_before:
+            self._say(line)
 
 
 def _heads_of(seen: Observed) -> Record:

@@ -6,6 +6,7 @@ import click
 
 from novatio.cli._app import App, Command, pass_app
 
+EXIT_UNAVAILABLE = 5
 EXIT_INVALID = 6
 PAUSE_MS = 200
 
@@ -24,7 +25,8 @@ def watch(app: App, mode: str, once: bool) -> int:
     """Judge every batch that is posted, and say so: verdicts, heads and alerts, a line each.
 
     Replays the chain from the genesis file. Observing needs no key and sends nothing. -o json
-    prints an object a line. With --once the exit code is 6 if a batch breaks the law.
+    prints an object a line. With --once the exit code is 6 if a batch breaks the law, 5 if one
+    cannot be judged because nobody shows its data.
     """
     from node.reach import stop_on_signals
     from novatio.watch import Watch
@@ -41,7 +43,7 @@ def watch(app: App, mode: str, once: bool) -> int:
     )
     if once:
         seen.look()
-        return EXIT_INVALID if seen.invalid else 0
+        return EXIT_INVALID if seen.invalid else EXIT_UNAVAILABLE if seen.unavailable else 0
     seen.follow(stop_on_signals(), PAUSE_MS / 1000)
     return 0
 

@@ -40,6 +40,7 @@ class Town:
         self.directory = directory
         self.base, self.node = free_address(), free_address()
         self.log = directory / "node.log"
+        self.chain = (f"chain.genesis={directory / 'genesis.json'}", "chain.court=test")
         self.started = []
         self.clients = []
         (directory / "genesis.json").write_text(genesis_text(genesis()))
@@ -49,8 +50,7 @@ class Town:
 
     def start(self, name, *sets, disk_bytes=None):
         """Start a process; its log is written anew."""
-        chain = (f"chain.genesis={self.directory / 'genesis.json'}", "chain.court=test")
-        options = [part for one in (*chain, *sets) for part in ("--set", one)]
+        options = [part for one in sets for part in ("--set", one)]
         code = COMMAND if disk_bytes is None else STARVED.format(disk_bytes)
         with (self.directory / f"{name}.log").open("wb") as said:
             process = subprocess.Popen(
@@ -62,6 +62,7 @@ class Town:
     def start_node(self, *sets, base="", listen=None, disk_bytes=None):
         return self.start(
             "node",
+            *self.chain,
             f"node.listen={listen or self.node}",
             f"node.data_dir={self.directory / 'data'}",
             f"node.key_file={self.directory / 'sequencer.key'}",
@@ -79,10 +80,19 @@ class Town:
     def start_base(self):
         return self.start(
             "base",
+            *self.chain,
             f"layer.listen={self.base}",
             f"layer.journal={self.directory / 'chain'}",
             f"layer.sequencer=0x{address_of(SEQUENCER).hex()}",
             "layer.block_ms=50",
+        )
+
+    def start_challenger(self):
+        return self.start(
+            "challenger",
+            f"challenger.base={self.base}",
+            f"challenger.genesis={self.directory / 'genesis.json'}",
+            f"challenger.data_dir={self.directory / 'challenger'}",
         )
 
     def client(self, deadline=20.0):
@@ -197,8 +207,12 @@ def test_a_node_that_stands_still_loses_nothing_and_goes_on(heir):
 def test_a_node_waits_for_its_base_layer_and_outlives_its_death(town):
     node = town.start_node(base=town.base)
     waiting = "waiting for the base layer; nothing is served until it answers"
+    challenger = town.start_challenger()
     until(lambda: waiting in town.log.read_text(), node)
+    watching = town.directory / "challenger.log"
+    until(lambda: waiting in watching.read_text(), challenger)
     bottom = town.start_base()
+    until(lambda: '"event": "watching"' in watching.read_text(), challenger)
     client = town.serving(node)
     [waited] = [one for one in events(town.log) if one["event"] == waiting]
     assert waited["address"] == town.base

@@ -1,6 +1,8 @@
 """The gauges of a running node say how it stands now."""
 
 import math
+import re
+from pathlib import Path
 
 from clearing.keys import address_of
 from tests.novatio.house import SELLER
@@ -49,3 +51,12 @@ def test_margin_calls_are_counted_while_somebody_watches_them(house):
     assert list(next(calls).calls) == []
     assert gauge(house, "margin_calls") == 0
     calls.close()
+
+
+def test_the_handbook_names_no_metric_that_is_not_there(house):
+    families = house.node.metrics.registry.collect()
+    there = {one.name + ("_total" if one.type == "counter" else "") for one in families}
+    handbook = Path(__file__).parents[2] / "docs" / "operations.md"
+    named = set(re.findall(r"`(novatio_\w+)`", handbook.read_text("utf-8")))
+    assert len(named) > 15
+    assert named <= there

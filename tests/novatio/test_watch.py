@@ -65,6 +65,17 @@ def test_observing_needs_no_key_and_says_what_must_be_proven(served):
     assert "batch 2 posted, 0 final, generation 0" in result.stdout
 
 
+def test_what_stays_as_it_is_is_said_once(served):
+    said: list[str] = []
+    world = served.world
+    watch = Watch(world.base, world.replica(), None, None, "table", said.append)
+    for _ in range(3):
+        watch.look()
+        world.mine()
+    assert len([line for line in said if "somebody must prove" in line]) == 1
+    assert len(said) == len(set(said)) == 4
+
+
 def test_programs_get_an_object_a_line(served):
     result = served.run("watch", "--once", "-o", "json")
     events = [json.loads(line) for line in result.stdout.splitlines()]
