@@ -9,7 +9,8 @@ unexport PYTHONPATH PYTHONHOME
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 SEED ?= 1
-CODE := $(wildcard clearing verifier prover node risk novatio bench tests)
+SEEDS ?= 1
+CODE := $(wildcard clearing verifier prover node risk simulator novatio bench tests)
 PROTOS := $(wildcard proto/*/v1/*.proto)
 # One shell command; $(1) is the folder that the stubs are written under.
 PROTOC = $(BIN)/python -m grpc_tools.protoc -Iproto \
@@ -94,8 +95,8 @@ proto: $(INSTALLED)  ## regenerate the gRPC stubs from proto/ (example: make pro
 	@$(call PROTOC,.)
 	@echo "proto: stubs written for $(words $(PROTOS)) files"
 
-sim: setup  ## simulate a whole world with faults on one seed (example: make sim SEED=7)
-	@$(BIN)/python -m tests.sim --seed $(SEED) $(ARGS)
+sim: setup  ## simulate worlds with faults, a seed each (example: make sim SEED=7 SEEDS=3)
+	@$(BIN)/novatio sim run --seed $(SEED) --seeds $(SEEDS) $(if $(MUTANTS),--mutants) $(ARGS)
 
 clean:  ## remove .venv, caches and build output (example: make clean)
 	@rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache \

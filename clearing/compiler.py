@@ -52,7 +52,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 KERNEL_OPTIONS: dict[str, Any] = {"nogil": True, "boundscheck": True, "_nrt": False}
 LAW_OPTIONS: dict[str, Any] = {**KERNEL_OPTIONS, "pipeline_class": LawCompiler}
 # Packages that may stand beside ``clearing``; anything else is a library, known by its version.
-LAYERS = frozenset({"clearing", "verifier", "prover", "node", "risk", "novatio"})
+LAYERS = frozenset({"clearing", "verifier", "prover", "node", "risk", "simulator", "novatio"})
 DIGESTS_KEPT = 16
 PRUNE_AGE_SECONDS = 86_400
 # The owners of registered symbols: freeing one would leave a dangling address.

@@ -29,6 +29,7 @@ from novatio.cli import (
     receipt,
     report,
     root,
+    sim,
     state,
     statement,
     stress,
@@ -49,7 +50,7 @@ main = Main(
 for module in (
     account, asset, batch, bond, call, committee, config, dispute, exit, feed, freeze, governance,
     heads, inbox, inspect, instrument, key, law, pool, process, provability, receipt, report, root,
-    state, statement, stress, trade, watch, withdraw,
+    sim, state, statement, stress, trade, watch, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)

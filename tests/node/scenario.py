@@ -42,7 +42,7 @@ from node.log import Log
 from node.receipts import receipt_signer
 from node.replay import Recovered, recover
 from node.sequencer import Limits
-from tests.support.sim_disk import SimDisk
+from simulator.disk import SimDisk
 
 CHAIN_ID = 31_337
 SETTLEMENT = bytes(19) + b"\x01"

@@ -12,7 +12,7 @@ import pytest
 from node.disk import BUFFERS_PER_WRITE_MAX, LOCK_NAME, TEMPORARY_SUFFIX, Disk, OsDisk
 from node.errors import DirectoryInUse, DiskFailed, LogCorrupt
 from node.log import HEADER_BYTES, RECORDS_OFFSET, Log
-from tests.support.sim_disk import SimDisk
+from simulator.disk import SimDisk
 
 
 @pytest.fixture(params=["directory", "simulated"])

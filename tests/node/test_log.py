@@ -23,7 +23,7 @@ from node.log import (
     Record,
     Tail,
 )
-from tests.support.sim_disk import SECTOR_BYTES, SimDisk, SimulatedCrash
+from simulator.disk import SECTOR_BYTES, SimDisk, SimulatedCrash
 
 SMALL = RECORDS_OFFSET + 1500
 FIRST = "log-00000000000000000001"

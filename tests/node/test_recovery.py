@@ -19,6 +19,7 @@ from node.records import (
     SealRecord,
 )
 from node.replay import ReplayDiffers, recover
+from simulator.disk import SimDisk, SimulatedCrash
 from tests.node.scenario import (
     DEPOSITS,
     LIMITS,
@@ -32,7 +33,6 @@ from tests.node.scenario import (
     trade,
     withdraw,
 )
-from tests.support.sim_disk import SimDisk, SimulatedCrash
 
 # (time, events): requests are numbered by their place.
 SCRIPT = (

@@ -29,6 +29,7 @@ from node.events import (
 from node.receipts import ReceiptRefused, check_receipt, receipt_digest, step_root
 from node.records import RecordKind
 from node.sequencer import EXPLANATIONS_MAX, Limits
+from simulator.disk import SimDisk
 from tests.node.scenario import (
     ALICE_KEY,
     DEPOSITS,
@@ -44,7 +45,6 @@ from tests.node.scenario import (
     trade,
     withdraw,
 )
-from tests.support.sim_disk import SimDisk
 from verifier.batch import BatchData, Opening, check_steps, steps_root
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from node.errors import DiskFailed, ViewCorrupt
 from node.log import EMPTY_TAIL, Log, Record, Tail
 from node.view import KEY_BYTES_MAX, CatchUp, View, catch_up, destroy_view, open_view
-from tests.support.sim_disk import SimDisk
+from simulator.disk import SimDisk
 
 MARK = Tail(7, bytes(range(32)))
 

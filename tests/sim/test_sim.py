@@ -2,38 +2,60 @@
 
 import json
 import os
-import random
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from node.duplicates import Duplicates
-from tests.sim.faults import CHANCES, ROUGH_ONLY, WEATHER_MS, Faults
-from tests.sim.world import InvariantBroken, Options, run
-from tests.support.sim_disk import SimDisk
+from node.log import Log
+from novatio.cli import main
+from simulator.campaign import CODES, attempt, run_seeds, summary
+from simulator.disk import SimDisk
+from simulator.faults import CHANCES, ROUGH_ONLY, WEATHER_MS, Faults
+from simulator.frauds import FORGERIES, FRAUDS
+from simulator.shrink import command_of, smallest
+from simulator.world import InvariantBroken, Options, run
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (1, 2, 4, 6, 11)
+LOSSY = 10  # a seed in which the node crashes and power is lost
+KEYS = [
+    "seeds",
+    "failures",
+    "simulated_days",
+    "faults",
+    "frauds",
+    "rejects",
+    "honest_reverts",
+    "lost_acknowledged",
+    "mutants_total",
+    "mutants_killed",
+]
 
 
 def test_seeds_hold_every_invariant_and_meet_most_faults_and_frauds():
+    attempts = run_seeds(SEEDS)
+    assert not any(made.broken for made in attempts)
     met: Counter[str] = Counter()
-    digests = set()
-    for seed in SEEDS:
-        report = run(seed)
-        assert report["acknowledged"] > 300
-        assert report["batches"] > 5
-        digests.add(report["digest"])
+    for made in attempts:
+        assert made.report["acknowledged"] > 300
+        assert made.report["batches"] > 5
         for name in ("faults", "frauds", "applied", "rejects"):
-            met.update(report[name])
-    assert len(digests) == len(SEEDS)
+            met.update(made.report[name])
+    assert len({made.report["digest"] for made in attempts}) == len(SEEDS)
     assert len(met.keys() & CHANCES.keys()) >= len(CHANCES) * 3 // 4, sorted(met)
-    assert len({"minted money", "garbage root", "forged withdrawal", "forged trade"} & set(met)) > 2
+    assert len(met.keys() & FORGERIES.keys()) > 2
+    assert len(met.keys() & set(FRAUDS)) > 5
     assert {"TRADE", "PRICE", "FUNDING", "LIQUIDATE", "WITHDRAW", "TRANSFER", "CANCEL"} <= set(met)
     assert {"MARGIN", "OVERFILL", "BAD_SIGNATURE", "ORDER_DEAD", "STALE_SEQUENCE"} <= set(met)
+    report = summary(attempts)
+    assert (report["seeds"], report["failures"]) == (len(SEEDS), 0)
+    assert report["honest_reverts"] == report["lost_acknowledged"] == 0
+    assert report["simulated_days"] > len(SEEDS) * 70 / 86_400
 
 
 def test_nothing_goes_wrong_where_no_fault_is():
@@ -45,10 +67,10 @@ def test_nothing_goes_wrong_where_no_fault_is():
 def test_without_a_challenger_an_invalid_batch_becomes_final_and_the_simulator_says_so():
     with pytest.raises(InvariantBroken, match="became final") as broken:
         run(7, Options(challenger=False, frauds=1))
-    assert broken.value.name == "I5"
+    assert broken.value.name == "I7"
     (events, again) = broken.value.__notes__
     assert events.startswith("last events:")
-    assert "make sim SEED=7 ARGS='--no-challenger --frauds 1'" in again
+    assert again == "again: novatio sim repro 7 --no-challenger --frauds 1"
 
 
 def test_a_node_that_forgets_what_it_sequenced_is_found_out(monkeypatch):
@@ -60,42 +82,107 @@ def test_a_node_that_forgets_what_it_sequenced_is_found_out(monkeypatch):
     monkeypatch.setattr(Duplicates, "claim", forgetful)
     with pytest.raises(InvariantBroken) as broken:
         run(1, Options(frauds=0))
-    assert broken.value.name == "I4"
+    assert broken.value.name == "I5"
 
 
-def test_a_disk_that_syncs_nothing_is_found_out(monkeypatch):
+def test_a_disk_that_syncs_nothing_is_found_out_and_its_seed_made_small(monkeypatch):
     def pretend(self, name):
         self._begin()
         self._crash_if_due()
 
     monkeypatch.setattr(SimDisk, "sync", pretend)
-    with pytest.raises(InvariantBroken) as broken:
-        run(4, Options(frauds=0))
-    assert broken.value.name == "I3"
+    options = Options(frauds=0, seconds=20)
+    told: list[str] = []
+    (made,) = run_seeds([LOSSY], options, told.append)
+    assert made.invariant == "I4"
+    assert made.report["lost_acknowledged"] > 0
+    assert summary([made])["failures"] == 1
+    needs = next(text for text in told if text.startswith("needs "))
+    assert "power-loss" in needs and len(needs.split(", ")) < 4
+    assert told[-1].startswith(
+        f"again: novatio sim repro {LOSSY} --frauds 0 --seconds 20 --without"
+    )
+
+
+def test_a_log_that_serves_damage_is_found_out(monkeypatch):
+    monkeypatch.setattr(Log, "records", lambda self: iter(()))
+    made = attempt(1, Options(frauds=0, seconds=20))
+    assert made.invariant in ("I4", "I16")
+
+
+def test_the_smallest_set_of_faults_is_found_by_leaving_out():
+    runs = []
+
+    def breaks(left):
+        runs.append(left)
+        return {"b", "g"} <= left
+
+    assert smallest("abcdefgh", breaks) == {"b", "g"}
+    assert len(runs) < 30
+    assert smallest("abc", lambda left: True) == frozenset()
+    assert smallest("a", lambda left: bool(left)) == {"a"}
+
+
+def test_a_command_says_all_that_a_run_was_told():
+    options = Options(False, 2, False, 9, frozenset({"overload", "clock-skew"}))
+    assert command_of(5, options) == (
+        "novatio sim repro 5 --no-challenger --no-faults --frauds 2 --seconds 9 "
+        "--without clock-skew --without overload"
+    )
 
 
 def test_a_seed_is_the_same_run_again_whatever_the_hash_seed():
     def digest(hash_seed):
-        command = [sys.executable, "-m", "tests.sim", "--seed", "2", "-o", "json"]
+        text = "from novatio.cli import main; main()"
+        command = ["sim", "repro", "2", "--seconds", "20", "-o", "json"]
         done = subprocess.run(
-            command,
+            [sys.executable, "-c", text, *command],
             cwd=ROOT,
             env=os.environ | {"PYTHONHASHSEED": hash_seed},
             capture_output=True,
             check=True,
         )
-        (report,) = json.loads(done.stdout)
+        report = json.loads(done.stdout)
         return report["digest"], report["root"], report["events"]
 
     assert digest("1") == digest("2")
 
 
+def test_the_report_of_many_seeds_names_every_kind_and_nothing_else():
+    command = ["sim", "run", "--seed", "5", "--seconds", "5", "--no-faults", "--frauds", "0"]
+    done = CliRunner().invoke(main, [*command, "-o", "json"])
+    assert done.exit_code == 0
+    report = json.loads(done.stdout)
+    assert list(report) == KEYS
+    assert (report["seeds"], report["failures"]) == (1, 0)
+    assert list(report["faults"]) == list(CHANCES)
+    assert list(report["frauds"]) == list(FRAUDS)
+    assert list(report["rejects"]) == list(CODES)
+    assert sum(report["rejects"].values()) > 10
+    assert done.stderr.startswith("seed 5 ok")
+
+
+def test_a_kind_that_nobody_knows_is_a_usage_error_that_names_those_there_are():
+    done = CliRunner().invoke(main, ["sim", "repro", "1", "--without", "sunspots"])
+    assert done.exit_code == 2
+    assert "was sunspots" in done.stderr and "clock-skew" in done.stderr
+
+
+def test_a_kind_that_is_left_out_changes_no_other_dice():
+    every, fewer = Faults(3), Faults(3, ["clock-skew"])
+    assert fewer.enabled == every.enabled - {"clock-skew"}
+    kind = min(fewer.enabled - ROUGH_ONLY)
+    assert [every.happens(kind, 0) for _ in range(200)] == [
+        fewer.happens(kind, 0) for _ in range(200)
+    ]
+
+
 def test_weather_leaves_time_to_reach_the_base_layer():
-    faults = Faults(random.Random(1))
+    faults = Faults(1)
     kinds = sorted(ROUGH_ONLY & faults.enabled)
     assert kinds
     for kind in kinds:
         assert not any(faults.happens(kind, WEATHER_MS + place) for place in range(200))
-        assert any(faults.happens(kind, place) for place in range(200))
+        assert any(faults.happens(kind, place) for place in range(400))
     faults.heal()
     assert not any(faults.happens(kind, 0) for kind in CHANCES for _ in range(200))

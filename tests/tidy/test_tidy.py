@@ -12,7 +12,7 @@ import click
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("clearing", "verifier", "prover", "node", "risk", "novatio")
+PACKAGES = ("clearing", "verifier", "prover", "node", "risk", "simulator", "novatio")
 ROOMS = (*PACKAGES, "tests", "bench", "proto", "docs", ".ci")
 TEXT_ENDINGS = {".py", ".pyi", ".proto", ".md", ".toml", ".yaml", ".yml", ".cfg", ".txt", ""}
 

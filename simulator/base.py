@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from prover.engine import Engine
-from tests.sim.market import SETTLEMENT, address, court, genesis, key_of
-from tests.support.sim_disk import SimulatedCrash
+from simulator.disk import SimulatedCrash
+from simulator.market import SETTLEMENT, address, court, genesis, key_of
 from verifier.base_layer import InProcessBaseLayer
 from verifier.chain import SimulatedChain
 from verifier.errors import BaseLayerUnavailable
@@ -15,11 +15,16 @@ from verifier.mempool import censoring, delayed, first_come, shuffled
 from verifier.transactions import Body, SignedTransaction, Transaction, TransactionKind
 
 if TYPE_CHECKING:
-    from tests.sim.world import World
+    from simulator.world import World
 
 GAS = 2_000_000
 BLOCK_MS = 1_000
 REORG_DEPTH_MAX = 4
+CENSORED = {
+    "proofs-censored": TransactionKind.PROVE_FRAUD,
+    "batches-censored": TransactionKind.POST_BATCH,
+    "deposits-censored": TransactionKind.DEPOSIT,
+}
 
 
 class BaseActor:
@@ -76,17 +81,18 @@ class BaseActor:
     def _choose_policy(self) -> None:
         mempool = self.chain.mempool
         mempool.policy = first_come
-        if self._happens("transactions shuffled"):
+        if self._happens("transactions-shuffled"):
             mempool.policy = shuffled(self._world.seed)
-        if self._happens("transactions delayed"):
+        if self._happens("transactions-delayed"):
             mempool.policy = delayed(1)
-        if self._happens("proofs censored"):
-            mempool.policy = censoring(kinds=[TransactionKind.PROVE_FRAUD])
+        for kind, censored in CENSORED.items():
+            if self._happens(kind):
+                mempool.policy = censoring(kinds=[censored])
 
     def _evict(self) -> None:
         mempool = self.chain.mempool
         waiting = mempool.offered(self.chain.head().number + 1)
-        if waiting and self._happens("transaction evicted"):
+        if waiting and self._happens("transaction-evicted"):
             mempool.remove(self._chance.choice(waiting).signed.hash)
 
     def _reorganise(self) -> None:
@@ -103,7 +109,7 @@ class BaseActor:
             for signed in block.transactions
             # The faucet's money is where the world begins; nobody asks for it twice.
             if signed.transaction.body.kind != TransactionKind.FAUCET
-            and self._happens("reorganised for ever")
+            and self._happens("reorganised-for-ever")
         ]
         self.chain.reorg(depth, gone)
         self._world.note("base", f"reorganisation of {depth}, {len(gone)} transactions gone")
@@ -124,7 +130,9 @@ class Wire:
         method = getattr(self._layer, name)
 
         def call(*arguments: Any) -> Any:
-            self._fail_if("base layer unreachable", name)
+            self._fail_if("base-layer-unreachable", name)
+            if name == "batch_data":
+                self._fail_if("data-unavailable", name)
             return method(*arguments)
 
         return call
@@ -135,14 +143,14 @@ class Wire:
 
     def submit(self, transaction: bytes) -> bytes:
         """Submit, unless the way there or the way back is lost."""
-        self._fail_if("base layer unreachable", "submit")
-        if self._world.faults.happens("transaction lost", self._world.now):
+        self._fail_if("base-layer-unreachable", "submit")
+        if self._world.faults.happens("transaction-lost", self._world.now):
             # Taken by a server that forgets it: the caller believes that it waits.
             return SignedTransaction.decode(transaction).hash
         answer = self._layer.submit(transaction)
         if self._world.faults.happens(self._crash, self._world.now):
             raise SimulatedCrash
-        self._fail_if("answer lost", "submit")
+        self._fail_if("answer-lost", "submit")
         return answer
 
     def _fail_if(self, kind: str, method: str) -> None:

@@ -98,6 +98,13 @@ class SimDisk:
         """Lose a file."""
         del self._files[name]
 
+    def twin(self) -> SimDisk:
+        """Return an independent disk that a reader cannot tell from this one."""
+        twin = SimDisk(random.Random(0))
+        for name, file in self._files.items():
+            twin._files[name] = _File(bytearray(file.cached), bytearray(file.cached))
+        return twin
+
     def copy(self) -> SimDisk:
         """Return an independent disk with the same durable content and nothing pending."""
         twin = SimDisk(random.Random(self._chance.random()))

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from clearing.messages import Liquidate
 from node.margins import margin_of
-from tests.sim.client import Client
-from tests.sim.market import FAR_MS, INSTRUMENTS, signed
+from simulator.client import Client
+from simulator.market import FAR_MS, INSTRUMENTS, signed
 
 if TYPE_CHECKING:
-    from tests.sim.world import World
+    from simulator.world import World
 
 PACE_MS = 700
 

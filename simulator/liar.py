@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prover.witness import build_evidence
-from tests.sim.follower import Follower
-from tests.sim.market import LIAR, genesis
+from simulator.follower import Follower
+from simulator.market import LIAR, genesis
 from verifier.batch import BatchData
 from verifier.errors import Refused
 from verifier.transactions import ProveFraud
 
 if TYPE_CHECKING:
-    from tests.sim.world import World
+    from simulator.world import World
 
 PACE_MS = 4_000
 PROVE_GAS = 20_000_000

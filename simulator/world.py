@@ -6,7 +6,7 @@ import hashlib
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -14,16 +14,17 @@ from structlog.testing import capture_logs
 
 from node.log import Log
 from prover.proofs import withdrawal_proof
-from tests.sim.base import BaseActor
-from tests.sim.challenger import ChallengerActor
-from tests.sim.claimer import Claimer
-from tests.sim.faults import Faults
-from tests.sim.feed import Feed
-from tests.sim.follower import Follower
-from tests.sim.invariants import InvariantBroken, Invariants, actions_of, frames_of
-from tests.sim.keeper import Keeper
-from tests.sim.liar import Liar
-from tests.sim.market import (
+from simulator.base import BaseActor
+from simulator.book import Book
+from simulator.challenger import ChallengerActor
+from simulator.claimer import Claimer
+from simulator.faults import Faults
+from simulator.feed import Feed
+from simulator.follower import Follower
+from simulator.invariants import InvariantBroken, Invariants, actions_of, frames_of
+from simulator.keeper import Keeper
+from simulator.liar import Liar
+from simulator.market import (
     CHALLENGER,
     CLAIMER,
     KEEPER,
@@ -34,9 +35,10 @@ from tests.sim.market import (
     address,
     genesis,
 )
-from tests.sim.node import SEGMENT_BYTES_MAX, NodeActor
-from tests.sim.rogue import Rogue
-from tests.sim.traders import Traders
+from simulator.node import SEGMENT_BYTES_MAX, NodeActor
+from simulator.rogue import Rogue
+from simulator.shrink import command_of
+from simulator.traders import Traders
 from verifier.batch import BatchData
 from verifier.header import Header
 from verifier.transactions import ClaimWithdrawal, Faucet
@@ -53,11 +55,27 @@ TOKEN = 10**14
 
 @dataclass(frozen=True)
 class Options:
-    """What a run may be told beside its seed. `frauds` None: drawn from the seed."""
+    """What a run may be told beside its seed.
+
+    `frauds` is the number of forged batches, None: drawn from the seed. `seconds` is how long
+    things go wrong, in simulated time, None: a minute. Kinds of faults and of frauds in `without`
+    never happen.
+    """
 
     challenger: bool = True
     frauds: int | None = None
     faults: bool = True
+    seconds: int | None = None
+    without: frozenset[str] = frozenset()
+
+    def less(self, kinds: frozenset[str]) -> Options:
+        """Return the same options without more kinds."""
+        return replace(self, without=self.without | kinds)
+
+    @property
+    def faults_ms(self) -> int:
+        """How long things go wrong, ms."""
+        return FAULTS_MS if self.seconds is None else 1_000 * self.seconds
 
 
 class World:
@@ -65,6 +83,7 @@ class World:
 
     def __init__(self, seed: int, options: Options = Options()) -> None:
         self.seed = seed
+        self.options = options
         self.now = START_MS
         self.events = 0
         self.trace: deque[str] = deque(maxlen=TRACE_EVENTS)
@@ -73,10 +92,11 @@ class World:
         self._digest = hashlib.sha256()
         self._heap: list[tuple[int, int, str, str, Callable[[], None]]] = []
         self._order = 0
-        self.faults = Faults(self.chance("faults"))
+        self.faults = Faults(seed, options.without)
         if not options.faults:
             self.faults.heal()
         self.invariants = Invariants(self)
+        self.book = Book(self)
         self.base = BaseActor(self)
         self.invariants.auditor = Follower(genesis(), self.invariants.known, self.decoded)
         self.node = NodeActor(self)
@@ -116,9 +136,9 @@ class World:
         with capture_logs():
             try:
                 self._begin()
-                self._until(START_MS + FAULTS_MS)
+                self._until(START_MS + self.options.faults_ms)
                 self._heal()
-                self._until(START_MS + FAULTS_MS + HEALED_MS)
+                self._until(START_MS + self.options.faults_ms + HEALED_MS)
                 self._settle()
                 self._check_end()
             finally:
@@ -132,6 +152,7 @@ class World:
         return {
             "seed": self.seed,
             "events": self.events,
+            "simulated_ms": self.now - START_MS,
             "faults": dict(sorted(self.faults.hits.items())),
             "frauds": dict(sorted(invariants.frauds.items())),
             "reverted": dict(sorted(invariants.reverted.items())),
@@ -141,6 +162,8 @@ class World:
             "rejects": dict(sorted(invariants.rejects.items())),
             "refusals": dict(sorted(self.refusals.items())),
             "acknowledged": len(invariants.acknowledged),
+            "honest_reverts": invariants.honest_reverts,
+            "lost_acknowledged": invariants.lost_acknowledged,
             "batches": heads.finalised_number,
             "node_lives": self.node.lives,
             "root": heads.tip_root.hex(),
@@ -182,7 +205,7 @@ class World:
             actor.finished = True
         limit = self.now + LIVENESS_MS
         while self._unsettled():
-            self.invariants.require("I10", self.now < limit, f"still {self._unsettled()}")
+            self.invariants.require("L1", self.now < limit, f"still {self._unsettled()}")
             self._until(self.now + CHECK_MS)
 
     def _unsettled(self) -> str:
@@ -218,14 +241,15 @@ class World:
         assert node.log is not None and node.sequencer is not None
         root = node.sequencer.engine.root()
         heads = court.heads()
-        require("I8", heads.tip_root == root, "node and court end on different roots")
+        require("I6", heads.tip_root == root, "node and court end on different roots")
         if self.challenger is not None and self.challenger.process is not None:
             followed = self.challenger.process.challenger.replica.engine.root()
-            require("I8", followed == root, "node and challenger end on different roots")
+            require("I6", followed == root, "node and challenger end on different roots")
         follower = Follower(genesis(), self.invariants.known, {})
         require(
-            "I8", follower.stand_after(heads.tip_id).root() == root, "the auditor ends elsewhere"
+            "I6", follower.stand_after(heads.tip_id).root() == root, "the auditor ends elsewhere"
         )
+        self.book.check(node.sequencer.engine.state, self.now - START_MS)
         # A cleanly closed log, read by nobody but the disk, says the same again.
         node.log.close()
         log = Log.open(node.disk, segment_bytes_max=SEGMENT_BYTES_MAX)
@@ -237,7 +261,7 @@ class World:
             assert data is not None
             steps = BatchData.decode(data, Header.decode(view.record.header).step_count).steps
             final.extend(action for step in steps for action in step.actions)
-        require("I10", final == logged, "the final batches hold other actions than the log")
+        require("L1", final == logged, "the final batches hold other actions than the log")
         self._claim_all()
 
     def _claim_all(self) -> None:
@@ -256,20 +280,9 @@ class World:
         for _ in range(60):
             self.base.mine_one()
         paid = sum(chain.court.exits.is_claimed(index) for index in range(count))
-        self.invariants.require("I10", paid == count, f"{paid} of {count} withdrawals were paid")
+        self.invariants.require("L1", paid == count, f"{paid} of {count} withdrawals were paid")
         left = chain.court.solvency()
         self.invariants.require("I1", left.holds and left.unclaimed == 0, f"{left}")
-
-
-def again(seed: int, options: Options) -> str:
-    """Return the command that runs this seed again."""
-    arguments = [
-        *([] if options.challenger else ["--no-challenger"]),
-        *([] if options.faults else ["--no-faults"]),
-        *([] if options.frauds is None else [f"--frauds {options.frauds}"]),
-    ]
-    extra = f" ARGS='{' '.join(arguments)}'" if arguments else ""
-    return f"make sim SEED={seed}{extra}"
 
 
 def run(seed: int, options: Options = Options()) -> dict[str, Any]:
@@ -279,8 +292,8 @@ def run(seed: int, options: Options = Options()) -> dict[str, Any]:
         return world.run()
     except BaseException as error:
         error.add_note("\n".join(["last events:", *world.trace]))
-        error.add_note(f"again: {again(seed, options)}")
+        error.add_note(f"again: {command_of(seed, options)}")
         raise
 
 
-__all__ = ["InvariantBroken", "Options", "World", "again", "run"]
+__all__ = ["InvariantBroken", "Options", "World", "run"]

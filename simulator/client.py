@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from node.events import Refuse, Reply
-from tests.sim.node import Request
+from simulator.node import Request
 
 if TYPE_CHECKING:
-    from tests.sim.world import World
+    from simulator.world import World
 
 TIMEOUT_MS = 2_500
 
@@ -46,18 +46,25 @@ class Client:
         if call is None:
             return
         request = Request(call.actions, lambda answer: self._answer(number, answer))
-        self._carry("request", lambda: self._world.node.receive(request))
+        self._carry("request", lambda: self._deliver(request))
         wait = TIMEOUT_MS + self._chance.randint(0, 500)
         self._world.after(wait, self._name, "timeout", lambda: self._send(number))
 
+    def _deliver(self, request: Request) -> None:
+        self._world.book.ask(request.actions)
+        self._world.node.receive(request)
+
     def _answer(self, number: int, answer: Reply | Refuse) -> None:
         """Called as the answer leaves the node."""
-        self._carry("reply", lambda: self._receive(number, answer))
+        actions = self.waiting[number].actions if number in self.waiting else ()
+        self._carry("reply", lambda: self._receive(number, actions, answer))
 
-    def _receive(self, number: int, answer: Reply | Refuse) -> None:
+    def _receive(self, number: int, actions: tuple[bytes, ...], answer: Reply | Refuse) -> None:
         if isinstance(answer, Refuse):
             self._world.refusals[answer.reason] += 1
             return
+        if actions:
+            self._world.book.hear(actions, answer)
         call = self.waiting.pop(number, None)
         if call is not None and call.done is not None:
             call.done(answer)
@@ -65,11 +72,11 @@ class Client:
     def _carry(self, what: str, deliver: Callable[[], None]) -> None:
         """Bring a message to the other end: not at all, once, twice, soon or late."""
         faults, now = self._world.faults, self._world.now
-        if faults.happens(f"{what} dropped", now):
+        if faults.happens(f"{what}-dropped", now):
             return
-        copies = 2 if faults.happens(f"{what} repeated", now) else 1
+        copies = 2 if faults.happens(f"{what}-repeated", now) else 1
         for _ in range(copies):
             delay = self._chance.randint(1, 8)
-            if faults.happens(f"{what} delayed", now):
+            if faults.happens(f"{what}-delayed", now):
                 delay += self._chance.randint(50, 4_000)
             self._world.after(delay, self._name, what, deliver)

@@ -128,12 +128,16 @@ def trade(
     return replace(bare, maker_authorisation=first, taker_authorisation=second).encode()
 
 
-def price_action(instrument: int, index: int, mark: int, time_ms: int, names: list[str]) -> bytes:
-    """Return a price that these publishers signed."""
-    bare = PriceObservation(index, mark, time_ms)
-    digest = eip712.digest(DOMAIN, bare.struct_hash(instrument))
-    seen = tuple(replace(bare, signature=sign(key_of(name), digest)) for name in names)
-    return Price(instrument, seen).encode()
+def price_action(
+    instrument: int, index: int, marks: list[int], time_ms: int, names: list[str]
+) -> bytes:
+    """Return a price of which each publisher signed the mark that it saw."""
+    seen = []
+    for name, mark in zip(names, marks, strict=True):
+        bare = PriceObservation(index, mark, time_ms)
+        digest = eip712.digest(DOMAIN, bare.struct_hash(instrument))
+        seen.append(replace(bare, signature=sign(key_of(name), digest)))
+    return Price(instrument, tuple(seen)).encode()
 
 
 def on_tick(price: int) -> int:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from clearing.messages import Cancel, Funding, Transfer, Withdraw
 from clearing.units import ALL_SLOTS
-from tests.sim.client import Client
-from tests.sim.market import (
+from simulator.client import Client
+from simulator.market import (
     FAR_MS,
     KEEPER,
     START_MS,
@@ -25,12 +25,13 @@ from verifier.errors import Refused
 from verifier.transactions import Deposit
 
 if TYPE_CHECKING:
-    from tests.sim.world import World
+    from simulator.world import World
 
 PACE_MS = 150
 DEPOSITS = (10**8, 10**9, 10**10)
 DEPOSIT_POLL_MS = 2_000
 RESEND_BLOCKS = 3
+BURST = 24
 WEIGHTS = {
     "trade": 30,
     "match": 12,
@@ -39,7 +40,6 @@ WEIGHTS = {
     "withdraw": 5,
     "cancel": 3,
     "several": 6,
-    "burst": 1,
     "repeat": 6,
     "garbage": 3,
     "altered": 4,
@@ -68,7 +68,7 @@ class Traders:
         self.members = [Member(name) for name in TRADERS]
         self.keeper = Member(KEEPER)
         self._deposits: dict[str, PendingDeposit] = {}
-        self._sent: list[tuple[bytes, ...]] = []
+        self.sent: list[tuple[bytes, ...]] = []
         self.finished = False
 
     def start(self) -> None:
@@ -135,10 +135,12 @@ class Traders:
             return
         if self._chance.random() < 0.01:
             self._deposit(self._chance.choice(self.members), self._chance.randint(1, 10**9))
+        if self._world.faults.happens("overload", self._world.now):
+            self._burst()
         (what,) = self._chance.choices(list(WEIGHTS), list(WEIGHTS.values()))
         actions = getattr(self, f"_{what}")()
         if actions:
-            self._sent.append(actions)
+            self.sent.append(actions)
             self.client.submit(*actions)
 
     def _pair(self) -> tuple[Member, Member]:
@@ -212,15 +214,14 @@ class Traders:
         count = self._chance.randint(2, 14)
         return tuple(action for _ in range(count) for action in self._trade())
 
-    def _burst(self) -> tuple[bytes, ...]:
+    def _burst(self) -> None:
         """More at once than the queue holds."""
-        for _ in range(24):
+        for _ in range(BURST):
             self.client.submit(*self._several())
-        return ()
 
     def _repeat(self) -> tuple[bytes, ...]:
         """What was sent before, byte by byte: the answer must be the same, the effect none."""
-        return self._chance.choice(self._sent) if self._sent else ()
+        return self._chance.choice(self.sent) if self.sent else ()
 
     def _garbage(self) -> tuple[bytes, ...]:
         return (self._chance.randbytes(self._chance.randint(1, 80)),)

@@ -31,14 +31,14 @@ from node.events import Publish, Reply
 from node.log import Log
 from node.receipts import check_receipt, receipt_digest
 from node.records import FrameRecord, OutcomeRecord, RecordKind
-from tests.sim.follower import Follower, Posted
-from tests.sim.market import DOMAIN, OPERATOR, address
+from simulator.follower import Follower, Posted
+from simulator.market import DOMAIN, OPERATOR, address
 from verifier.chain import Block
 from verifier.events import BatchFinalised, BatchPosted, BatchReverted
 from verifier.header import Header
 
 if TYPE_CHECKING:
-    from tests.sim.world import World
+    from simulator.world import World
 
 
 class InvariantBroken(AssertionError):
@@ -70,6 +70,9 @@ class Invariants:
         self.applied: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self.frauds: Counter[str] = Counter()
+        self.honest_reverts = 0
+        self.lost_acknowledged = 0
+        self.mispostings: dict[bytes, str] = {}
         self.reverted: Counter[str] = Counter()
         self.descendants = 0
         self.revert_blocks_max = 0
@@ -109,17 +112,17 @@ class Invariants:
                     self.applied[Kind(action[0]).name] += 1
                 continue
             self.require(
-                "I4", known == (sequence, code), f"answered {known}, then {(sequence, code)}"
+                "I5", known == (sequence, code), f"answered {known}, then {(sequence, code)}"
             )
         receipt = reply.receipt
         if receipt is None:
             return
         durable = log.durable_tail.sequence
-        self.require("I11", receipt.token <= durable, f"record {receipt.token} beyond {durable}")
+        self.require("I15", receipt.token <= durable, f"record {receipt.token} beyond {durable}")
         check_receipt(receipt)
         digest = receipt_digest(DOMAIN, receipt.generation, receipt.count, receipt.accumulator)
         signer = recover(receipt.signature, digest)
-        self.require("I11", signer == address(OPERATOR), f"a receipt signed by {signer.hex()}")
+        self.require("I15", signer == address(OPERATOR), f"a receipt signed by {signer.hex()}")
 
     def on_restart(self, log: Log) -> None:
         """Compare a recovered log with everything that was ever promised or shown."""
@@ -130,22 +133,25 @@ class Invariants:
             if token in self._published:
                 shown += 1
                 same = self._published[token] == payload
-                self.require("I8", same, f"frame {token} has another outcome than before")
+                self.require("I6", same, f"frame {token} has another outcome than before")
             codes = outcome.codes.tolist()
             for place, action in enumerate(actions_of(frame)):
                 if place < frame.inbox_count:
                     continue
                 repeated = action in sequenced and action[0] != Kind.FUNDING
-                self.require("I4", not repeated, f"frame {token} repeats an action")
+                self.require("I5", not repeated, f"frame {token} repeats an action")
                 sequence = frame.sequence_before + place - frame.inbox_count + 1
                 sequenced[action] = (sequence, codes[place])
         self.require(
-            "I3", shown == len(self._published), f"{len(self._published) - shown} frames are gone"
+            "I4", shown == len(self._published), f"{len(self._published) - shown} frames are gone"
         )
-        for action, promised in self.acknowledged.items():
-            if promised[0] and action[0] != Kind.FUNDING:
-                found = sequenced.get(action)
-                self.require("I3", found == promised, f"promised {promised}, found {found}")
+        lost = [
+            f"promised {promised}, found {sequenced.get(action)}"
+            for action, promised in self.acknowledged.items()
+            if promised[0] and action[0] != Kind.FUNDING and sequenced.get(action) != promised
+        ]
+        self.lost_acknowledged = max(self.lost_acknowledged, len(lost))
+        self.require("I4", not lost, f"{len(lost)} acknowledged are lost: {lost[:1]}")
 
     def check_law(self, state: Any) -> None:
         """Recompute the law's totals from every row."""
@@ -176,6 +182,10 @@ class Invariants:
     def on_block(self, block: Block) -> None:
         """Look at what a block did, and at the court after it."""
         for receipt in block.receipts:
+            kind = self.mispostings.get(receipt.transaction_hash)
+            if kind is not None:
+                self.frauds[kind] += 1
+                self.require("I7", receipt.error is not None, f"the court took a batch: {kind}")
             for event in receipt.events:
                 if isinstance(event, BatchPosted):
                     self._audit(event.batch_id)
@@ -185,7 +195,7 @@ class Invariants:
                     finding = self.findings[event.batch_id]
                     name = self.fraud_names.get(event.batch_id, "?")
                     self.require(
-                        "I5", finding.valid, f"invalid batch {event.number} ({name}) became final"
+                        "I7", finding.valid, f"invalid batch {event.number} ({name}) became final"
                     )
         self._check_money()
         self._check_final()
@@ -209,18 +219,18 @@ class Invariants:
             self.known[batch_id] = batch
             return
         assert self.auditor is not None
-        self.auditor.stand_after(batch.header.parent_id)
-        bad = self.auditor.first_bad_step(batch)
+        bad = self.auditor.judge(batch)
         self.known[batch_id] = batch
         self.findings[batch_id] = Finding(bad, False)
         if bad is not None:
             self.frauds[self.fraud_names.get(batch_id, "?")] += 1
             expected = batch_id in self.fraud_names
-            self.require("I8", expected, f"the node's batch {batch.header.number} is invalid")
+            self.require("I6", expected, f"the node's batch {batch.header.number} is invalid")
 
     def _on_reverted(self, event: BatchReverted) -> None:
         finding = self.findings[event.batch_id]
-        self.require("I6", finding.bad_step is not None, f"valid batch {event.number} was reverted")
+        self.honest_reverts += finding.bad_step is None
+        self.require("I8", finding.bad_step is not None, f"valid batch {event.number} was reverted")
         view = self._world.base.chain.court.batch(event.batch_id)
         assert view is not None
         took = event.block - view.record.posted_block
@@ -233,7 +243,7 @@ class Invariants:
         court, ledger = chain.court, chain.ledger
         bonds = court.bonds.totals
         self.require(
-            "I9", bonds.deposited == bonds.paid + bonds.burned + bonds.held, f"bonds {bonds}"
+            "I12", bonds.deposited == bonds.paid + bonds.burned + bonds.held, f"bonds {bonds}"
         )
         native = ledger.native_total() + bonds.held + bonds.burned + ledger.fees_burned.value
         self.require(
@@ -254,11 +264,11 @@ class Invariants:
             record = view.record
             known = self._final.setdefault(record.number, record.post_root)
             self.require(
-                "I7", known == record.post_root, f"final batch {record.number} changed its root"
+                "I10", known == record.post_root, f"final batch {record.number} changed its root"
             )
         with chain.at(chain.head().finalised_hash):
             settled = chain.court.heads().finalised_number
-        self.require("I7", settled >= self._settled, f"{settled} final after {self._settled}")
+        self.require("I10", settled >= self._settled, f"{settled} final after {self._settled}")
         self._settled = settled
 
 

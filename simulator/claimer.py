@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prover.proofs import withdrawal_proof
-from tests.sim.market import CLAIMER
+from simulator.market import CLAIMER
 from verifier.errors import Refused
 from verifier.transactions import ClaimWithdrawal
 
 if TYPE_CHECKING:
-    from tests.sim.world import World
+    from simulator.world import World
 
 PACE_MS = 3_000
 

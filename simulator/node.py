@@ -35,15 +35,15 @@ from node.poster import Poster
 from node.receipts import receipt_signer
 from node.replay import recover
 from node.sequencer import Limits, Sequencer
-from tests.sim.base import Wire
-from tests.sim.invariants import InvariantBroken
-from tests.sim.market import DOMAIN, OPERATOR, genesis, key_of
-from tests.support.sim_disk import SimDisk, SimulatedCrash
+from simulator.base import Wire
+from simulator.disk import SimDisk, SimulatedCrash
+from simulator.invariants import InvariantBroken
+from simulator.market import DOMAIN, OPERATOR, genesis, key_of
 from verifier.base_layer import BaseLayer
 from verifier.errors import VerifierError
 
 if TYPE_CHECKING:
-    from tests.sim.world import World
+    from simulator.world import World
 
 LIMITS = Limits(
     queue_actions_max=200,
@@ -95,7 +95,7 @@ class NodeActor:
         """Start the process on whatever the disk holds."""
         self._life += 1
         self.lives += 1
-        if self._happens("node crash while recovering"):
+        if self._happens("node-crash-while-recovering"):
             self.disk.crash_at(self._chance.randint(1, 6))
         try:
             self.log = Log.open(self.disk, segment_bytes_max=SEGMENT_BYTES_MAX)
@@ -112,12 +112,12 @@ class NodeActor:
             return
         except LogCorrupt as error:
             # This disk loses only what was not synced, so nothing may look damaged.
-            raise InvariantBroken("I3", str(error)) from error
+            raise InvariantBroken("I4", str(error)) from error
         self.disk.crash_at(None)
         self.sequencer = recovered.sequencer
         self._world.note("node", f"up at {self.sequencer.engine.root()[:4].hex()}")
         self._world.invariants.on_restart(self.log)
-        wire = Wire(self._world, self._world.base.layer, "node crash while posting")
+        wire = Wire(self._world, self._world.base.layer, "node-crash-while-posting")
         self.poster = Poster(
             cast(BaseLayer, wire),
             wire.config(),
@@ -127,7 +127,7 @@ class NodeActor:
             recovered.seals,
         )
         self._generation = -1
-        skewed = self._happens("clock skew")
+        skewed = self._happens("clock-skew")
         self._skew_ms = self._chance.randint(-SKEW_MS_MAX, SKEW_MS_MAX) if skewed else 0
         self._later(TICK_MS, "tick", self._tick)
         self._later(POLL_MS, "poll", self._poll)
@@ -164,24 +164,81 @@ class NodeActor:
     def _die(self, why: str) -> None:
         """Forget everything but the disk, and come back after a while."""
         self._world.note("node", why)
-        power_loss = self._happens("power loss")
+        stale = self.poster
+        power_loss = self._happens("power-loss")
         self.disk.restart(power_loss=power_loss)
         self.sequencer = self.log = self.poster = None
         self._requests.clear()
         self._life += 1
         down_ms = self._chance.randint(100, 2_000)
-        if self._happens("node down for long"):
+        if self._happens("node-down-for-long"):
             down_ms += self._chance.randint(10_000, 30_000)
         self._world.after(down_ms, "node", "start", self.start)
+        if not power_loss and self._happens("log-bit-flipped"):
+            self._check_damage("log-bit-flipped", self._flip_bit)
+        if not power_loss and self._happens("log-cut-short"):
+            self._check_damage("log-cut-short", self._cut)
+        if not power_loss and self._happens("log-segment-lost"):
+            self._check_damage("log-segment-lost", self._lose_segment)
+        if stale is not None and self._happens("stale-poster-resumes"):
+            self._resume(stale, self._chance.randint(1, 8))
+
+    def _resume(self, stale: Poster, steps: int) -> None:
+        """Let the poster of a dead process, which was only paused, go on beside its successor."""
+        try:
+            news = stale.step(self._world.base.chain.court.inbox.count)
+            self._world.note("node", f"a stale poster posts in generation {news.generation}")
+        except (SimulatedCrash, VerifierError) as error:
+            self._world.note("node", f"stale poster: {type(error).__name__}")
+        if steps and not self._world.faults.healed:
+            wait = self._chance.randint(POLL_MS, 4 * POLL_MS)
+            self._world.after(wait, "stale", "poll", lambda: self._resume(stale, steps - 1))
+
+    def _check_damage(self, kind: str, damage: Callable[[SimDisk], str]) -> None:
+        """Damage a copy of the disk: whoever opens it must find all that was promised, or stop."""
+        disk = self.disk.twin()
+        text = damage(disk)
+        try:
+            log = Log.open(disk, segment_bytes_max=SEGMENT_BYTES_MAX)
+            self._world.invariants.on_restart(log)
+        except LogCorrupt:
+            self._world.note("node", f"{kind}: {text}: refused")
+            return
+        except InvariantBroken as error:
+            raise InvariantBroken("I16", f"{kind}: {text}: served, and {error}") from error
+        self._world.note("node", f"{kind}: {text}: harmless")
+
+    def _any_file(self, disk: SimDisk) -> tuple[str, int]:
+        name = self._chance.choice(disk.names())
+        return name, disk.size(name)
+
+    def _flip_bit(self, disk: SimDisk) -> str:
+        name, size = self._any_file(disk)
+        offset = self._chance.randrange(max(size, 1))
+        disk.flip_bit(name, offset, self._chance.randrange(8))
+        return f"{name} at byte {offset}"
+
+    def _cut(self, disk: SimDisk) -> str:
+        name, size = self._any_file(disk)
+        length = self._chance.randrange(max(size, 1))
+        disk.cut(name, length)
+        return f"{name} to {length} bytes"
+
+    def _lose_segment(self, disk: SimDisk) -> str:
+        name, _ = self._any_file(disk)
+        disk.delete(name)
+        return name
 
     def _tick(self) -> None:
         self._later(TICK_MS, "tick", self._tick)
-        if self._happens("node crash between events"):
+        if self._happens("node-crash-between-events"):
             self._die("crashed")
             return
-        if self._happens("node crash at a write"):
+        if self._happens("node-crash-at-a-write"):
             self.disk.crash_at(self._chance.randint(1, 8))
-        if self._happens("sync failure"):
+        if self._happens("clock-jump"):
+            self._skew_ms = self._chance.randint(-SKEW_MS_MAX, SKEW_MS_MAX)
+        if self._happens("sync-failure"):
             self.disk.fail_sync_at(1)
         self._handle(Tick())
 
@@ -228,10 +285,10 @@ class NodeActor:
             case Append(token, kind, payload):
                 appended = self.log.append(kind, payload)
                 self._world.invariants.require(
-                    "I8", appended == token, f"record {appended} where {token} was meant"
+                    "I6", appended == token, f"record {appended} where {token} was meant"
                 )
             case Sync():
-                slow = self._happens("slow disk")
+                slow = self._happens("slow-disk")
                 delay = self._chance.randint(100, 900) if slow else self._chance.randint(1, 4)
                 self._later(delay, "sync", self._sync)
             case Reply(request):

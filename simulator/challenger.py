@@ -11,14 +11,14 @@ from prover.challenger import Alert, Effect
 from prover.challenger_process import ChallengerProcess
 from prover.pursuit import Prove
 from prover.replica import Replica
-from tests.sim.base import Wire
-from tests.sim.market import CHALLENGER, genesis, key_of
-from tests.support.sim_disk import SimulatedCrash
+from simulator.base import Wire
+from simulator.disk import SimulatedCrash
+from simulator.market import CHALLENGER, genesis, key_of
 from verifier.base_layer import BaseLayer
 from verifier.errors import VerifierError
 
 if TYPE_CHECKING:
-    from tests.sim.world import World
+    from simulator.world import World
 
 TICK_MS = 700
 # What an honest challenger never has to say of its own proofs.
@@ -32,19 +32,20 @@ class ChallengerActor:
         self._world = world
         self._chance = world.chance("challenger")
         self._folder = Path(tempfile.mkdtemp(prefix="novatio-sim-"))
+        self._cursor = self._folder / "cursor.json"
         self.process: ChallengerProcess | None = None
         self.lives = 0
         self.proofs = 0
 
     def start(self) -> None:
         """Start the process."""
-        wire = Wire(self._world, self._world.base.layer, "challenger crash while sending")
+        wire = Wire(self._world, self._world.base.layer, "challenger-crash-while-sending")
         try:
             self.process = ChallengerProcess(
                 cast(BaseLayer, wire),
                 Replica(genesis(), 8),
                 key_of(CHALLENGER),
-                self._folder / "cursor.json",
+                self._cursor,
                 self._on_effect,
             )
         except VerifierError as error:
@@ -60,7 +61,7 @@ class ChallengerActor:
 
     def _tick(self) -> None:
         assert self.process is not None
-        if self._world.faults.happens("challenger crash", self._world.now):
+        if self._world.faults.happens("challenger-crash", self._world.now):
             self._die()
             return
         try:
@@ -74,6 +75,8 @@ class ChallengerActor:
 
     def _die(self) -> None:
         self._world.note("challenger", "crashed")
+        if self._world.faults.happens("challenger-cursor-lost", self._world.now):
+            self._cursor.unlink(missing_ok=True)
         self.process = None
         wait = self._chance.randint(200, 4_000)
         self._world.after(wait, "challenger", "start", self.start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,6 @@ class Follower:
         self._known = known
         self._decoded = decoded
         self._path: list[bytes] = []
-        self._stale = False
         self.engine = Engine(genesis, 16)
 
     def stand_after(self, batch_id: bytes) -> Engine:
@@ -42,24 +42,32 @@ class Follower:
             path.append(batch_id)
             batch_id = self._known[batch_id].header.parent_id
         path.reverse()
-        if self._stale or path[: len(self._path)] != self._path:
+        if path[: len(self._path)] != self._path:
             self.engine = Engine(self._genesis, 16)
-            self._path, self._stale = [], False
+            self._path = []
         for each in path[len(self._path) :]:
-            assert self.first_bad_step(self._known[each]) is None
+            assert self.first_bad_step(self._known[each], self.engine) is None
             self._path.append(each)
-            self._stale = False
         return self.engine
 
-    def spoil(self) -> None:
-        """Say that the engine was led astray and must be built again before its next use."""
-        self._stale = True
+    def branch_after(self, batch_id: bytes) -> Engine:
+        """Return an engine of the caller's own, in the state after a valid batch."""
+        return copy.deepcopy(self.stand_after(batch_id))
 
-    def first_bad_step(self, batch: Posted) -> int | None:
-        """Run a batch on the state that the engine stands in; None if the law confirms it all."""
+    def judge(self, batch: Posted) -> int | None:
+        """Return the first bad step of a batch whose ancestors are valid; None: the law agrees."""
+        branch = self.branch_after(batch.header.parent_id)
+        bad = self.first_bad_step(batch, branch)
+        if bad is None:
+            # The next batch most likely stands on this one.
+            self.engine = branch
+            self._path.append(batch.header.batch_id())
+        return bad
+
+    def first_bad_step(self, batch: Posted, engine: Engine) -> int | None:
+        """Run a batch on an engine that stands before it, which moves along."""
         data, columns, times, bounds = self._columns(batch)
-        self._stale = True
-        roots = to_bytes(self.engine.replay(columns, times, bounds).post_roots)
+        roots = to_bytes(engine.replay(columns, times, bounds).post_roots)
         for place, pair in enumerate(data.pairs):
             if roots[32 * place :][:32] != pair.post_root:
                 return place

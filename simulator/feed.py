@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from clearing.codes import Code
 from clearing.messages import Funding
 from node.events import Reply
-from tests.sim.client import Client
-from tests.sim.market import FIRST_PRICES, PUBLISHERS, QUORUM, price_action, wander
+from simulator.client import Client
+from simulator.market import FIRST_PRICES, PUBLISHERS, QUORUM, on_tick, price_action, wander
 
 if TYPE_CHECKING:
-    from tests.sim.world import World
+    from simulator.world import World
 
 PACE_MS = 1_200
 FUNDING_EVERY = 10
+OLD_MS = 60_000
 
 
 class Feed:
@@ -28,6 +29,7 @@ class Feed:
         self.prices = list(FIRST_PRICES)
         self.finished = False
         self._rounds = 0
+        self._silent_rounds = 0
 
     def start(self) -> None:
         """Begin to publish."""
@@ -38,26 +40,39 @@ class Feed:
             return
         self._world.after(PACE_MS, "feed", "publish", self._publish)
         self._rounds += 1
+        if self._happens("oracle-silence"):
+            self._silent_rounds = self._chance.randint(5, 25)
+        if self._silent_rounds:
+            self._silent_rounds -= 1
+            return
         now = self._world.now
         for instrument, price in enumerate(self.prices):
             names = self._chance.sample(PUBLISHERS, QUORUM)
             time = now
-            match self._chance.randrange(30):
-                case 0:
-                    names = names[:1]
-                case 1:
-                    names = [names[0], names[0]]
-                case 2:
-                    time = now - 60_000
-                case 3:
-                    price = price * 2
-                case _:
-                    price = wander(self._chance, price, FIRST_PRICES[instrument])
+            if self._happens("oracle-one-publisher"):
+                names = names[:1]
+            elif self._happens("oracle-same-publisher-twice"):
+                names = [names[0], names[0]]
+            if self._happens("oracle-stale"):
+                time = now - OLD_MS
+            elif self._happens("oracle-future"):
+                time = now + OLD_MS
+            if self._happens("oracle-jump"):
+                price = price * 2
+            else:
+                price = wander(self._chance, price, FIRST_PRICES[instrument])
             index = price * self._chance.randint(995, 1_005) // 1_000
-            action = price_action(instrument, index, price, time, names)
+            marks = [price] * len(names)
+            if self._happens("oracle-conflict"):
+                # The law takes the lower median, which is the lower one of two.
+                marks[-1] = on_tick(price * self._chance.randint(1_010, 3_000) // 1_000)
+            action = price_action(instrument, index, marks, time, names)
             self.client.submit(action, done=partial(self._answered, instrument, price))
             if self._rounds % FUNDING_EVERY == 0:
                 self.client.submit(Funding(instrument).encode())
+
+    def _happens(self, kind: str) -> bool:
+        return self._world.faults.happens(kind, self._world.now)
 
     def _answered(self, instrument: int, price: int, reply: Reply) -> None:
         if reply.codes[0] == Code.APPLIED:

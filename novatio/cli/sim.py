@@ -1,0 +1,127 @@
+"""``novatio sim``: whole worlds in one thread, each on a seed, in which things go wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from novatio.cli._app import App, Noun, pass_app
+
+if TYPE_CHECKING:
+    from simulator.world import Options
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SEED_MAX = 2**63 - 1
+
+sim = Noun("sim", help="The simulator: seeds of a whole world with faults; needs no node.")
+COMMANDS = [sim]
+
+
+def world_options(command: F) -> F:
+    """Add what a world may be told beside its seed."""
+    for option in (
+        click.option(
+            "--without", multiple=True, metavar="KIND", help="A fault or fraud that never happens."
+        ),
+        click.option("--seconds", type=click.IntRange(1, 3_600), help="How long faults happen."),
+        click.option("--frauds", type=click.IntRange(0, 100), help="Forged batches to post."),
+        click.option("--no-challenger", is_flag=True, help="Nobody watches."),
+        click.option("--no-faults", is_flag=True, help="Nothing goes wrong."),
+    ):
+        command = option(command)
+    return command
+
+
+@sim.command("run")
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), default=1, help="The first seed.")
+@click.option("--seeds", type=click.IntRange(1), default=1, help="How many, from that one on.")
+@click.option("--mutants", is_flag=True, help="Break checks too; needs the repository's tests.")
+@world_options
+@pass_app
+def run_sim(app: App, /, seed: int, seeds: int, mutants: bool, **chosen: Any) -> int:
+    """Run seeds and count what they met; exit code 1 if one broke a promise or a mutant lived.
+
+    A seed that breaks is run again and again with fewer kinds of faults until no kind can be left
+    out; the command that shows it goes to standard error.
+    """
+    from simulator.campaign import run_seeds, summary
+
+    attempts = run_seeds(range(seed, seed + seeds), _options(**chosen), app.note)
+    total = killed = 0
+    if mutants:
+        from simulator.mutants import load_mutants, run_mutants
+
+        declared = load_mutants()
+        total, killed = len(declared), run_mutants(declared, app.note)
+    report = summary(attempts, total, killed)
+    if app.form == "json":
+        click.echo(json.dumps(report, indent=2))
+    else:
+        app.show({name: _flat(value) for name, value in report.items()})
+    return 1 if report["failures"] or killed < total else 0
+
+
+@sim.command("repro")
+@click.argument("seed", type=click.IntRange(0, SEED_MAX))
+@world_options
+@pass_app
+def repro_sim(app: App, /, seed: int, **chosen: Any) -> int:
+    """Run SEED once more and tell all of it; exit code 1 if it breaks a promise."""
+    from simulator.campaign import attempt
+
+    made = attempt(seed, _options(**chosen))
+    record = made.record()
+    if app.form == "json":
+        click.echo(json.dumps(record, indent=2))
+    else:
+        app.show({name: _flat(value) for name, value in record.items()})
+    return 1 if made.broken else 0
+
+
+@sim.command("mutants")
+@click.argument("names", nargs=-1)
+@pass_app
+def mutants_sim(app: App, names: tuple[str, ...]) -> int:
+    """Delete one declared check at a time, all or those NAMED, and see whether a test notices.
+
+    Works in a copy of the repository; exit code 1 if one lives.
+    """
+    from simulator.mutants import load_mutants, run_mutants
+
+    declared = [one for one in load_mutants() if not names or one.name in names]
+    if len(declared) < len(names):
+        raise click.UsageError(f"expected names of mutants, was {' '.join(names)}")
+    killed = run_mutants(declared, app.note)
+    app.show({"mutants_total": len(declared), "mutants_killed": killed})
+    return 1 if killed < len(declared) else 0
+
+
+def _options(
+    without: tuple[str, ...],
+    seconds: int | None,
+    frauds: int | None,
+    no_challenger: bool,
+    no_faults: bool,
+) -> Options:
+    from simulator.faults import CHANCES
+    from simulator.frauds import FRAUDS
+    from simulator.world import Options
+
+    unknown = sorted(set(without) - set(CHANCES) - set(FRAUDS))
+    if unknown:
+        raise click.UsageError(
+            f"--without: expected kinds out of {', '.join((*CHANCES, *FRAUDS))}, "
+            f"was {', '.join(unknown)}"
+        )
+    return Options(not no_challenger, frauds, not no_faults, seconds, frozenset(without))
+
+
+def _flat(value: Any) -> Any:
+    """Return counts and lists as text; a zero is not worth a word on a screen."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in value.items() if count)
+    return "\n".join(value) if isinstance(value, list) else value

@@ -1,0 +1,83 @@
+"""The declared mutants fit the code, and the runner tells the dead from the living."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from simulator.mutants import (
+    COPIED,
+    ROOT,
+    Mutant,
+    MutantError,
+    declared_mutants,
+    load_mutants,
+    run_mutants,
+)
+
+CHECK = "clearing/check.py"
+TESTS = "tests/test_check.py"
+
+
+def test_sixty_deleted_checks_and_more_are_declared_of_law_and_court():
+    mutants = load_mutants()
+    assert len(mutants) >= 60
+    assert {one.file.partition("/")[0] for one in mutants} == {"clearing", "verifier"}
+    assert len({(one.file, one.line, one.instead) for one in mutants}) == len(mutants)
+
+
+@pytest.mark.parametrize("mutant", declared_mutants(), ids=lambda mutant: mutant.name)
+def test_every_declared_mutant_is_a_line_of_the_code(mutant):
+    changed = mutant.applied((ROOT / mutant.file).read_text("utf-8"))
+    compile(changed, mutant.file, "exec")
+    assert mutant.why
+    assert all((ROOT / name).is_file() for name in mutant.tests)
+
+
+def test_a_line_that_is_gone_or_there_twice_fits_no_mutant():
+    mutant = _mutant("if below:", "if False:")
+    with pytest.raises(MutantError, match="expected one line of"):
+        mutant.applied("nothing")
+    with pytest.raises(MutantError, match="was 2"):
+        mutant.applied("if below:\n    pass\nif below:\n")
+    assert mutant.applied("def f():\n    if below:\n") == "def f():\n    if False:\n"
+
+
+def test_a_mutant_dies_of_a_test_that_passes_without_it_and_of_nothing_else(tmp_path: Path):
+    for name in COPIED:
+        (tmp_path / name).mkdir()
+    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "Makefile"):
+        shutil.copy2(ROOT / name, tmp_path / name)
+    (tmp_path / CHECK).write_text(
+        "def allowed(amount):\n    if amount < 0:\n        return False\n    if amount > 9:\n"
+        "        return False\n    return True\n"
+    )
+    (tmp_path / TESTS).write_text(
+        "from clearing.check import allowed\n\n\ndef test_debts():\n    assert not allowed(-1)\n"
+    )
+    (tmp_path / "tests" / "test_broken.py").write_text("def test_it():\n    assert False\n")
+    mutants = [
+        _mutant("if amount < 0:", "if False:"),
+        _mutant("if amount > 9:", "if False:"),
+        _mutant("if amount > 9:", "if False:", "tests/test_broken.py"),
+        _mutant("if amount > 9:", "if False:", "tests/test_missing.py"),
+    ]
+    told: list[str] = []
+    assert run_mutants(mutants, told.append, tmp_path) == 1
+    assert told == [
+        f"[1/4] one: killed by {TESTS}::test_debts",
+        "[2/4] one: LIVED",
+        "[3/4] one: NOT RUN, its test fails without it too tests/test_broken.py::test_it",
+        "[4/4] one: NOT RUN, code 4",
+    ]
+    assert json.dumps((tmp_path / CHECK).read_text()).count("if amount") == 2
+
+
+def test_mutants_need_the_repository(tmp_path: Path):
+    with pytest.raises(MutantError, match="clone it"):
+        run_mutants([], print, tmp_path)
+
+
+def _mutant(line: str, instead: str, tests: str = TESTS) -> Mutant:
+    return Mutant("one", CHECK, line, instead, "because", (tests,))
