@@ -21,12 +21,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from clearing.codes import Code, Kind
 from clearing.keys import recover
+from node.errors import LogCorrupt
 from node.events import Publish, Reply
 from node.log import Log
 from node.receipts import check_receipt, receipt_digest
@@ -142,9 +143,6 @@ class Invariants:
                 self.require("I5", not repeated, f"frame {token} repeats an action")
                 sequence = frame.sequence_before + place - frame.inbox_count + 1
                 sequenced[action] = (sequence, codes[place])
-        self.require(
-            "I4", shown == len(self._published), f"{len(self._published) - shown} frames are gone"
-        )
         lost = [
             f"promised {promised}, found {sequenced.get(action)}"
             for action, promised in self.acknowledged.items()
@@ -152,6 +150,14 @@ class Invariants:
         ]
         self.lost_acknowledged = max(self.lost_acknowledged, len(lost))
         self.require("I4", not lost, f"{len(lost)} acknowledged are lost: {lost[:1]}")
+        self.require(
+            "I4", shown == len(self._published), f"{len(self._published) - shown} frames are gone"
+        )
+
+    def on_unreadable(self, error: LogCorrupt) -> NoReturn:
+        """Take note that a log was refused: all that was promised is lost with it."""
+        self.lost_acknowledged = sum(1 for sequence, _ in self.acknowledged.values() if sequence)
+        raise InvariantBroken("I4", str(error)) from error
 
     def check_law(self, state: Any) -> None:
         """Recompute the law's totals from every row."""

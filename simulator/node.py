@@ -112,7 +112,7 @@ class NodeActor:
             return
         except LogCorrupt as error:
             # This disk loses only what was not synced, so nothing may look damaged.
-            raise InvariantBroken("I4", str(error)) from error
+            self._world.invariants.on_unreadable(error)
         self.disk.crash_at(None)
         self.sequencer = recovered.sequencer
         self._world.note("node", f"up at {self.sequencer.engine.root()[:4].hex()}")
@@ -175,11 +175,11 @@ class NodeActor:
             down_ms += self._chance.randint(10_000, 30_000)
         self._world.after(down_ms, "node", "start", self.start)
         if not power_loss and self._happens("log-bit-flipped"):
-            self._check_damage("log-bit-flipped", self._flip_bit)
+            self.check_damage("log-bit-flipped", self.flip_bit)
         if not power_loss and self._happens("log-cut-short"):
-            self._check_damage("log-cut-short", self._cut)
+            self.check_damage("log-cut-short", self.cut)
         if not power_loss and self._happens("log-segment-lost"):
-            self._check_damage("log-segment-lost", self._lose_segment)
+            self.check_damage("log-segment-lost", self.lose_segment)
         if stale is not None and self._happens("stale-poster-resumes"):
             self._resume(stale, self._chance.randint(1, 8))
 
@@ -194,7 +194,7 @@ class NodeActor:
             wait = self._chance.randint(POLL_MS, 4 * POLL_MS)
             self._world.after(wait, "stale", "poll", lambda: self._resume(stale, steps - 1))
 
-    def _check_damage(self, kind: str, damage: Callable[[SimDisk], str]) -> None:
+    def check_damage(self, kind: str, damage: Callable[[SimDisk], str]) -> None:
         """Damage a copy of the disk: whoever opens it must find all that was promised, or stop."""
         disk = self.disk.twin()
         text = damage(disk)
@@ -212,20 +212,25 @@ class NodeActor:
         name = self._chance.choice(disk.names())
         return name, disk.size(name)
 
-    def _flip_bit(self, disk: SimDisk) -> str:
+    def flip_bit(self, disk: SimDisk) -> str:
+        """Damage a disk by a bit; say where."""
         name, size = self._any_file(disk)
         offset = self._chance.randrange(max(size, 1))
         disk.flip_bit(name, offset, self._chance.randrange(8))
         return f"{name} at byte {offset}"
 
-    def _cut(self, disk: SimDisk) -> str:
+    def cut(self, disk: SimDisk) -> str:
+        """Cut a file of a disk short; say where."""
         name, size = self._any_file(disk)
         length = self._chance.randrange(max(size, 1))
         disk.cut(name, length)
         return f"{name} to {length} bytes"
 
-    def _lose_segment(self, disk: SimDisk) -> str:
+    def lose_segment(self, disk: SimDisk) -> str:
+        """Delete a file of a disk; say which. One that was alone stays: that looks like new."""
         name, _ = self._any_file(disk)
+        if len(disk.names()) == 1:
+            return "nothing"
         disk.delete(name)
         return name
 

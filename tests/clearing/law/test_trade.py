@@ -260,6 +260,13 @@ def test_a_reduce_only_order_neither_grows_nor_flips_clr_trd_013(held, lots, exp
     assert world.apply(trade) == expected
 
 
+def test_a_takers_reduce_only_order_opens_nothing_either_clr_trd_013():
+    world = World()
+    alice, bob = world.trader("alice"), world.trader("bob")
+    order = world.order(bob, flags=OrderFlag.REDUCE_ONLY)
+    assert world.apply(world.trade(alice, bob, 1, taker=order)) == Code.REDUCE_ONLY
+
+
 def test_a_position_beyond_the_instruments_cap_is_rejected_clr_trd_014():
     assert fault(Code.POSITION_CAP) == Code.POSITION_CAP
 

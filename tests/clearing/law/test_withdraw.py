@@ -2,6 +2,7 @@
 
 import pytest
 
+from clearing.actions.withdraw import WITHDRAWALS_MAX
 from clearing.codes import Code, Side, Status
 from clearing.genesis import GenesisAsset
 from clearing.keccak import to_bytes
@@ -75,6 +76,13 @@ def test_a_withdrawal_takes_cash_out_of_custody_and_leaves_a_claim():
     assert world.apply(world.withdraw(alice, 300)) == Code.APPLIED
     assert world.totals.withdrawal_count == 2
     assert world.state.withdrawals[1].index == 1
+
+
+def test_a_withdrawal_that_no_leaf_is_left_for_is_rejected_clr_mrg_003():
+    world = World()
+    alice = world.trader("alice")
+    world.totals.withdrawal_count = WITHDRAWALS_MAX
+    assert world.apply(world.withdraw(alice, 1)) == Code.CASH_BOUND
 
 
 def test_a_withdrawal_with_a_byte_too_many_is_malformed_clr_act_001():
