@@ -179,7 +179,7 @@ def one_legged_fill(scene: Scene) -> None:
 
 def margin_skipped(scene: Scene) -> None:
     """A trade that its owners' margin does not bear."""
-    scene.cheat(scene.any_trade(50_000), prepare=without_margin)
+    scene.cheat(scene.any_trade(400), prepare=without_margin)
 
 
 def wrong_price(scene: Scene) -> None:
@@ -201,8 +201,7 @@ def forged_price(scene: Scene) -> None:
     action = price_action(0, price, [price] * QUORUM, scene.world.now, names)
 
     def as_publishers(state: Any, columns: Any) -> None:
-        params = state.params[0]
-        columns.signers[1] = params.publishers[1]
+        columns.signers[1] = state.params[0].publishers[1].address
 
     scene.cheat(action, prepare=as_publishers)
 

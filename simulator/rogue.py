@@ -113,18 +113,18 @@ class Rogue:
         kinds = [kind for kind in FORGERIES if kind not in self._world.options.without]
         for name in self._chance.sample(kinds, len(kinds)):
             dice = f"{self._world.seed}/{name}/{self._chance.random()}"
-            posting = self._build(name, dice, heads, twin=False)
+            posting = self.build(name, dice, heads, twin=False)
             # Some forgeries come to nothing, as when there was nothing to steal: the law agrees.
-            if posting is None or self._first_bad_step(posting) is None:
+            if posting is None or self.first_bad_step(posting) is None:
                 continue
             if self._chance.random() < TWINS:
-                twin = self._build(name, dice, heads, twin=True)
-                bad = None if twin is None else self._first_bad_step(twin)
+                twin = self.build(name, dice, heads, twin=True)
+                bad = None if twin is None else self.first_bad_step(twin)
                 self._world.invariants.require("I8", bad is None, f"the twin of {name} is refuted")
             return name, posting
         return None
 
-    def _build(self, name: str, dice: str, heads: Heads, twin: bool) -> Posting | None:
+    def build(self, name: str, dice: str, heads: Heads, twin: bool) -> Posting | None:
         """Build a forgery, or its twin, on the tip."""
         forge = BatchForge(self._judge.branch_after(heads.tip_id))
         FORGERIES[name](Scene(self._world, forge, dice, twin))
@@ -134,7 +134,8 @@ class Rogue:
             self._forged = forge.engine
         return forge.finish(self._place(heads.tip_id, heads.tip_number + 1))
 
-    def _first_bad_step(self, posting: Posting) -> int | None:
+    def first_bad_step(self, posting: Posting) -> int | None:
+        """Return the first step of a posting that the law refutes, None if there is none."""
         branch = self._judge.branch_after(posting.header.parent_id)
         return self._judge.first_bad_step(Posted(posting.header, posting.data), branch)
 
@@ -145,19 +146,7 @@ class Rogue:
         if not kinds:
             return
         kind = self._chance.choice(kinds)
-        chain = self._world.base.chain
-        heads = chain.court.heads()
-        forge = BatchForge(self._judge.branch_after(heads.tip_id))
-        fill_misposted(kind, forge, self._world.now, 2 * chain.config.drift_ms + SLACK_MS)
-        offer = Offer(
-            forge.finish(self._place(heads.tip_id, heads.tip_number + 1)), chain.config.bond
-        )
-        if kind in MISPOSTINGS:
-            offer = MISPOSTINGS[kind](offer, self._chance)
-        posting = offer.posting
-        body = PostBatch(
-            offer.bond, posting.header.encode(), posting.opening.encode(), posting.data
-        )
+        body = self.misposting(kind)
         try:
             encoded = self._world.base.send(OPERATOR, body, gas=POST_GAS)
         except Refused as refused:
@@ -166,6 +155,21 @@ class Rogue:
         transaction = SignedTransaction.decode(encoded).hash
         self._world.invariants.mispostings[transaction] = kind
         self._world.note("rogue", f"misposts: {kind}")
+
+    def misposting(self, kind: str) -> PostBatch:
+        """Return a batch on the tip that breaks one rule of the court."""
+        chain = self._world.base.chain
+        heads = chain.court.heads()
+        forge = BatchForge(self._judge.branch_after(heads.tip_id))
+        fill_misposted(kind, forge, self._world.now, 2 * chain.config.drift_ms + SLACK_MS)
+        posting = forge.finish(self._place(heads.tip_id, heads.tip_number + 1))
+        offer = Offer(posting, chain.config.bond)
+        if kind in MISPOSTINGS:
+            offer = MISPOSTINGS[kind](offer, self._chance)
+        posting = offer.posting
+        return PostBatch(
+            offer.bond, posting.header.encode(), posting.opening.encode(), posting.data
+        )
 
     def _place(self, parent_id: bytes, number: int) -> Place:
         chain = self._world.base.chain

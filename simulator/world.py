@@ -135,10 +135,10 @@ class World:
         """Play all three phases and return the report."""
         with capture_logs():
             try:
-                self._begin()
-                self._until(START_MS + self.options.faults_ms)
+                self.begin()
+                self.until(START_MS + self.options.faults_ms)
                 self._heal()
-                self._until(START_MS + self.options.faults_ms + HEALED_MS)
+                self.until(START_MS + self.options.faults_ms + HEALED_MS)
                 self._settle()
                 self._check_end()
             finally:
@@ -172,7 +172,8 @@ class World:
 
     # Phases.
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Give everyone money and let everyone start."""
         for name in EVERYONE:
             self.base.send(name, Faucet(address(name), NATIVE, TOKEN))
         self.base.mine_one()
@@ -183,7 +184,7 @@ class World:
         if self.challenger is not None:
             self.challenger.start()
 
-    def _until(self, time_ms: int) -> None:
+    def until(self, time_ms: int) -> None:
         """Let everything happen up to a time."""
         while self._heap and self._heap[0][0] <= time_ms:
             self.now, order, actor, label, action = heapq.heappop(self._heap)
@@ -206,7 +207,7 @@ class World:
         limit = self.now + LIVENESS_MS
         while self._unsettled():
             self.invariants.require("L1", self.now < limit, f"still {self._unsettled()}")
-            self._until(self.now + CHECK_MS)
+            self.until(self.now + CHECK_MS)
 
     def _unsettled(self) -> str:
         """Say what is left to happen; empty when nothing is."""
