@@ -19,7 +19,7 @@ from clearing.records import Account, State
 from clearing.valuation import initial_fraction_ppm, is_plain, position_terms, stable_reduction
 
 ROWS_AHEAD = 2
-LINES_AHEAD = 10  # header and twelve positions
+LINES_AHEAD = 20  # header, collateral, keys and twelve positions
 SPECIAL = -1  # the fraction of what is not plain: an account that holds it is measured whole
 
 
