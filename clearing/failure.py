@@ -8,14 +8,14 @@ stands in the market's `debt`, so that only that market's winners can be asked f
 """
 
 from clearing.caps import open_interest_after, position_fits
-from clearing.codes import Code, Fund, Mode, Operation, Tag
+from clearing.codes import Code, Fund, Operation, Tag
 from clearing.collateral import haircut_value
 from clearing.compiler import law
 from clearing.drafts import commit_drafts
 from clearing.keccak import hash_pieces
 from clearing.layout import Rows
 from clearing.lookup import lots_of
-from clearing.margin import NO_DRAFT, grows, is_legal, measure
+from clearing.margin import grows, judge_change, measure
 from clearing.marks import mark_price
 from clearing.owner_groups import is_held
 from clearing.positions import move_lots
@@ -93,9 +93,6 @@ def check_taker(state: State, before: Account, after: Account) -> int:
     OWNER_LIMIT if it is, but grew a position and is larger than one owner may be, or is held there.
     """
     drafted = state.scratch[0].instrument_draft_count
-    equity, initial, maintenance, gross, valid = measure(state, after, drafted)
-    if not valid:
-        return Code.INVARIANT
     grown = False
     held = False
     for draft in range(drafted):
@@ -103,23 +100,7 @@ def check_taker(state: State, before: Account, after: Account) -> int:
         if grows(lots_of(before, id), lots_of(after, id)):
             grown = True
             held = held or is_held(state, after, id)
-    if equity < initial:
-        if grown and after.mode != Mode.PORTFOLIO:
-            return Code.MARGIN
-        old_equity, old_initial, old_maintenance, _, valid = measure(state, before, NO_DRAFT)
-        if not valid:
-            return Code.INVARIANT
-        if not is_legal(
-            after.mode,
-            grown,
-            (old_equity, old_initial, old_maintenance),
-            (equity, initial, maintenance),
-        ):
-            return Code.MARGIN
-    limit = state.params[0].owner_limit
-    if held or (grown and 0 < limit < gross):
-        return Code.OWNER_LIMIT
-    return Code.APPLIED
+    return judge_change(state, before, after, drafted, grown, held)
 
 
 # --- Insurance, debts, freezes -------------------------------------------------------------------

@@ -376,12 +376,6 @@ def check_parity(
 
 
 @law
-def check_row_mark(row: Rows[int], mark_price: int) -> bool:
-    """Tell whether the value without a shock is the mark itself."""
-    return row[CENTRE] == mark_price
-
-
-@law
 def check_row_jump(
     old: Rows[int], new: Rows[int], first: int, stop: int, index_price: int, jump_ppm: int
 ) -> int:

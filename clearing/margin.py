@@ -176,10 +176,22 @@ def check_transition(
     what its owner has in other accounts. The instrument is draft 0. Case (a) first,
     because it is nearly always true and spares measuring the old account.
     """
-    equity, initial, maintenance, gross, valid = measure(state, after, 1)
+    grown = grows(old_lots, new_lots)
+    held = grown and is_held(state, after, state.instrument_drafts[0].id)
+    return judge_change(state, before, after, 1, grown, held)
+
+
+@law
+def judge_change(
+    state: State, before: Account, after: Account, drafted: int, grown: bool, held: bool
+) -> int:
+    """Return the code of an account's change over the first `drafted` market drafts.
+
+    `grown`: one of its positions there grew; `held`: in a market in which it may only reduce.
+    """
+    equity, initial, maintenance, gross, valid = measure(state, after, drafted)
     if not valid:
         return Code.INVARIANT
-    grown = grows(old_lots, new_lots)
     if equity < initial:
         if grown and after.mode != Mode.PORTFOLIO:
             return Code.MARGIN
@@ -194,7 +206,7 @@ def check_transition(
         ):
             return Code.MARGIN
     limit = state.params[0].owner_limit
-    if grown and (0 < limit < gross or is_held(state, after, state.instrument_drafts[0].id)):
+    if held or (grown and 0 < limit < gross):
         return Code.OWNER_LIMIT
     return Code.APPLIED
 

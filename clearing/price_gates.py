@@ -136,15 +136,6 @@ def forbidding(use: int) -> int:
 
 
 @law
-def worst_doubt(doubts: int) -> int:
-    """Return the worst doubt as a ``Validity``."""
-    for rung in range(Validity.NON_POSITIVE, Validity.VALID, -1):
-        if doubts & (1 << rung) != 0:
-            return rung
-    return Validity.VALID
-
-
-@law
 def check_trading(state: State, instrument: Instrument, opens: bool) -> int:
     """Return INSTRUMENT_STATUS, PRICE_STALE or OPERATION_OPEN if the market may not trade so now.
 

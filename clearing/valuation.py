@@ -9,9 +9,9 @@ from clearing.charges import REQUIREMENT_MAX, capped_sum
 from clearing.codes import InstrumentKind, InstrumentStatus
 from clearing.collateral import concentrated_weight_ppm, depeg_factor_ppm, haircut_value
 from clearing.compiler import law
-from clearing.grid import FALLBACK, FRESH, aged_initial, intrinsic, row_age
+from clearing.grid import FALLBACK, aged_initial, intrinsic, row_age
 from clearing.lookup import find_underlying
-from clearing.marks import is_option, mark_price
+from clearing.marks import mark_price
 from clearing.option_margin import standard_option_margin
 from clearing.positions import pending_funding
 from clearing.records import Account, Asset, Instrument, Params, Position, Series, State, Tier
@@ -111,18 +111,6 @@ def series_age(state: State, series: Series) -> int:
         params.row_age_reduce_ms,
         params.row_age_fallback_ms,
     )
-
-
-@law
-def rows_age(state: State, instrument: Instrument) -> int:
-    """Return the rung of the rows that an instrument is margined by: FRESH, AGING, REDUCE_ONLY or
-    FALLBACK. Linear instruments, whose rows the law makes itself, are always FRESH."""
-    if not is_option(instrument):
-        return FRESH
-    row = find_underlying(state, instrument.underlying)
-    if row < 0:
-        return FALLBACK
-    return series_age(state, state.underlyings[row].series[instrument.series])
 
 
 @law

@@ -55,15 +55,6 @@ def connect(section: CommitteeSection, committee: Committee) -> CommitteeClient 
     return CommitteeClient(committee, addresses, credentials, deadline_seconds=seconds)
 
 
-def committee_text(committee: Committee) -> str:
-    """Return the JSON of a committee, keys and proofs in hex."""
-    members = [
-        {"public_key": "0x" + member.public_key.hex(), "proof": "0x" + member.proof.hex()}
-        for member in committee.members
-    ]
-    return json.dumps({"threshold": committee.threshold, "members": members}, indent=2) + "\n"
-
-
 def load_committee(path: str | os.PathLike[str]) -> Committee:
     """Read a committee file. Raises ConfigInvalid with every problem."""
     try:

@@ -43,11 +43,6 @@ def receipt_signer(private_key: bytes, domain: bytes) -> ReceiptSigner:
     return signed
 
 
-def step_root(action_hashes: bytes) -> bytes:
-    """Return H(1c, ...) of a step's sequenced action hashes, back to back."""
-    return tagged_hash(Tag.SEQUENCED, action_hashes)
-
-
 def next_accumulator(accumulator: bytes, root: bytes) -> bytes:
     """Return the accumulator after a step with that action root."""
     return tagged_hash(Tag.SEQUENCE, accumulator + root)

@@ -25,6 +25,7 @@ from clearing.actions.withdraw import (
     force_withdrawal,
 )
 from clearing.authority import OWNER_KEY, clear_keys, is_rotated
+from clearing.calls import clear_call_order
 from clearing.codes import Code, InboxKind, Status
 from clearing.compiler import law
 from clearing.drafts import FIRST, commit_account, draft_account, store_account, touch_account
@@ -209,6 +210,7 @@ def clear_account(account: Account) -> None:
     account.hold_until = 0
     account.hold_instrument = 0
     account.hold_group = 0
+    clear_call_order(account)
     withdraw_offer(account)
     clear_collaterals(account)
     clear_keys(account)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.codes import Code
+from clearing.codes import Code, Tag
+from clearing.keccak import tagged_hash
 from clearing.keys import address_of, recover
 from clearing.messages import Inbox, InboxMessage, PriceObservation, action_hash
 from node.batcher import BatchPolicy, batch_data
@@ -26,7 +27,7 @@ from node.events import (
     Sync,
     Tick,
 )
-from node.receipts import ReceiptRefused, check_receipt, receipt_digest, step_root
+from node.receipts import ReceiptRefused, check_receipt, receipt_digest
 from node.records import RecordKind
 from node.sequencer import EXPLANATIONS_MAX, Limits
 from simulator.disk import SimDisk
@@ -254,7 +255,7 @@ def test_a_receipt_leads_from_the_own_actions_to_a_signed_accumulator(shell):
     assert receipt.step_counts.tolist() == [8, 8]
     assert steps == range(1, 2)
     assert hashes[3 * 32 :] == b"".join(map(action_hash, mine))
-    assert step_root(hashes) == receipt.roots[32:]
+    assert tagged_hash(Tag.SEQUENCED, hashes) == receipt.roots[32:]
     digest = receipt_digest(DOMAIN, 0, receipt.count, receipt.accumulator)
     assert recover(receipt.signature, digest) == address_of(SEQUENCER_KEY)
     assert receipt.count == shell.engine.totals.sequenced_count

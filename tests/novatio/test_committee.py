@@ -8,13 +8,13 @@ import stat
 import pytest
 
 from clearing.messages import decode_step
-from node.committee import addresses_of, committee_text, load_committee
+from node.committee import addresses_of, load_committee
 from node.config import ConfigInvalid
 from novatio.settings import load_settings
 from prover.replica import Verdict
 from tests.novatio.house import SELLER, WAIT_SECONDS, House
 from tests.novatio.test_processes import cli, free_port, processes, until
-from tests.support.committee import committee_of, member_of, secret_of
+from tests.support.committee import committee_of, committee_text, member_of, secret_of
 from verifier import bls
 from verifier.batch import Step, decode_pairs
 from verifier.committee import Committee, Member

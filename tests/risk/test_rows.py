@@ -125,7 +125,6 @@ def test_the_laws_own_checks_accept_the_rows():
         listed = [int(k) for k in strike[is_call == call]]
         for k, row in zip(listed, own, strict=True):
             assert law.check_row_bounds(row, 33, call, k, FORWARD, DISCOUNT, shocks, EPSILON) == -1
-            assert law.check_row_mark(row, int(row[CENTRE]))
         for at in range(len(listed) - 1):
             gap = listed[at + 1] - listed[at]
             assert (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import cache
 
@@ -40,3 +41,12 @@ def held(header: Header, data: bytes, signers: tuple[int, ...] = (0, 2)) -> tupl
         header, data_kind=DATA_COMMITTEE, data_hash=data_hash(pairs), data_length=len(pairs)
     )
     return header, pairs + attest(Attested.of(header), signers).encode()
+
+
+def committee_text(committee: Committee) -> str:
+    """Return the JSON of a committee, keys and proofs in hex."""
+    members = [
+        {"public_key": "0x" + member.public_key.hex(), "proof": "0x" + member.proof.hex()}
+        for member in committee.members
+    ]
+    return json.dumps({"threshold": committee.threshold, "members": members}, indent=2) + "\n"

@@ -9,7 +9,7 @@ from clearing.compiler import checked
 from clearing.formulas import evaluate
 from clearing.genesis import GenesisAsset
 from clearing.messages import Price
-from clearing.oracle import Use, Validity
+from clearing.oracle import Use
 from clearing.price_gates import (
     NON_POSITIVE,
     STALE_MARGIN,
@@ -20,7 +20,6 @@ from clearing.price_gates import (
     confidence_of,
     price_doubts,
     stable_after,
-    worst_doubt,
 )
 from clearing.units import PPM, PRICE_MAX
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
@@ -181,12 +180,6 @@ def test_what_settles_is_in_no_doubt():
     world.wait(1 << 39)
     world.instrument().status = InstrumentStatus.SETTLING
     assert doubts(world) == 0
-
-
-def test_the_worst_doubt_names_the_price():
-    ladder = [0, STALE_OPEN, STALE_MARGIN, UNCERTAIN, VOLATILE, NON_POSITIVE]
-    assert [int(worst_doubt(doubt)) for doubt in ladder] == list(Validity)
-    assert worst_doubt(STALE_OPEN | VOLATILE | UNCERTAIN) == Validity.VOLATILE
 
 
 @pytest.mark.parametrize("use", list(Use))

@@ -7,6 +7,7 @@ import pytest
 from clearing.codes import Code, InboxKind, Kind, Side, Status
 from clearing.genesis import GenesisAsset
 from clearing.keccak import to_bytes
+from clearing.layout import pieces_of
 from clearing.messages import inbox_accumulator
 from clearing.units import (
     ACCOUNTS_DEPTH,
@@ -416,3 +417,11 @@ def test_the_key_in_an_owners_place_forces_messages_and_the_owner_does_not():
     heir = Trader("alice's new key", alice.account)
     assert world.apply(world.forced(InboxKind.WITHDRAW, heir, 5)) == Code.APPLIED
     assert withdrawals(world) == [(0, 0, 5, alice.account, heir.address)]
+
+
+def test_an_account_that_opens_where_a_rolled_back_one_was_inherits_nothing():
+    clean, used = World(), World()
+    pieces_of(used.state.accounts)[:] = 7
+    opened = [world.trader("alice").account for world in (clean, used)]
+    assert opened == [0, 0]
+    assert clean.state.accounts[:1].tobytes() == used.state.accounts[:1].tobytes()

@@ -519,3 +519,17 @@ def test_an_asset_with_a_number_out_of_its_bounds_is_refused_clr_gov_003(terms):
     for asset in (1, 2):
         assert world.apply(world.asset(asset, **terms)) == Code.PARAMETER_BOUND
     assert world.totals.status == Status.ACTIVE
+
+
+def test_an_expiry_that_takes_a_series_place_inherits_nothing_of_the_one_before():
+    clean, used = Exchange(), Exchange()
+    for world in (clean, used):
+        series = world.state.underlyings[0].series[3]
+        if world is used:
+            for name in series.dtype.names:
+                series[name] = 7
+            series.market_count = 0
+        code = world.apply(world.listing(**FUTURE | {"series": 3, "expiry": SECOND_EXPIRY}))
+        assert code == Code.APPLIED
+    series = [world.state.underlyings[0].series[3] for world in (clean, used)]
+    assert series[0].tobytes() == series[1].tobytes()
