@@ -27,8 +27,7 @@ from node.records import PAIR_BYTES, SealRecord
 from node.shell import Shell
 from node.status import BaseStatus, PostedBatch
 from prover.gather import asks_of
-from verifier import gas
-from verifier.base_layer import (
+from verifier.base.interface import (
     LIST_MAX,
     AccountView,
     BaseLayer,
@@ -38,12 +37,7 @@ from verifier.base_layer import (
     Mode,
     Standing,
 )
-from verifier.batch import BatchData, data_hash, steps_root
-from verifier.committee import Attestation, Attested
-from verifier.config import CourtConfig
-from verifier.errors import BlockUnknown, Refused, TransactionError, VerifierError
-from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
-from verifier.transactions import (
+from verifier.base.transactions import (
     AnswerStep,
     ClaimCredit,
     ClosePosting,
@@ -51,6 +45,12 @@ from verifier.transactions import (
     PostBatch,
     Transaction,
 )
+from verifier.batch import BatchData, data_hash, steps_root
+from verifier.committee import Attestation, Attested
+from verifier.config import CourtConfig
+from verifier.errors import BlockUnknown, Refused, TransactionError, VerifierError
+from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
+from verifier.host import gas
 from verifier.withheld import AskStatus, answer_closes
 
 POSTS_IN_FLIGHT_MAX = 4

@@ -7,7 +7,7 @@ from threading import Event
 
 import structlog
 
-from verifier.base_layer import BaseLayer
+from verifier.base.interface import BaseLayer
 from verifier.config import CourtConfig
 from verifier.errors import BaseLayerUnavailable
 

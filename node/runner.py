@@ -38,9 +38,9 @@ from node.status import BaseStatus
 from node.v1 import node_pb2
 from node.view import open_view
 from prover.member_service import CommitteeClient
-from verifier.base_layer import BaseLayer
+from verifier.base.interface import BaseLayer
+from verifier.base.remote import RemoteBaseLayer
 from verifier.config import CourtConfig
-from verifier.remote import RemoteBaseLayer
 
 DRAIN_SECONDS = 10.0
 # Roughly what one core does of individually signed trades; only the hint to come back uses it.

@@ -25,7 +25,7 @@ from prover.gather import StepSource, gather
 from prover.proofs import account_proof
 from prover.replica import Judgement, Replica, Verdict
 from verifier.account_proof import ProvenAccount, verify_account_proof
-from verifier.base_layer import BaseLayer, BatchView
+from verifier.base.interface import BaseLayer, BatchView
 from verifier.batch import BatchData
 from verifier.batches import BatchStatus
 from verifier.errors import BlockUnknown

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from clearing.keccak import keccak256
 from novatio.errors import OutcomeUnknown, RefusedByCourt
 from novatio.signing import Signer
-from verifier import gas
-from verifier.base_layer import BaseLayer, Receipt
-from verifier.transactions import Body, Transaction
+from verifier.base.interface import BaseLayer, Receipt
+from verifier.base.transactions import Body, Transaction
+from verifier.host import gas
 
 __all__ = ["send", "wait_for"]
 

@@ -16,11 +16,11 @@ from novatio.errors import BadRequest, NotReady, RefusedByCourt
 from novatio.signing import Signer
 from prover.engine import Engine
 from prover.exits import claimants, exit_claim, exit_opening
-from verifier.base_layer import BaseLayer, Mode
+from verifier.base.interface import BaseLayer, Mode
+from verifier.base.transactions import BeginExit, Body, ClaimExit, Finalise, PayExit
 from verifier.batches import BatchRecord
 from verifier.exit_claim import Worth, worth_of
 from verifier.exit_opening import terms_of
-from verifier.transactions import BeginExit, Body, ClaimExit, Finalise, PayExit
 
 __all__ = ["BuiltExit", "Done", "build_exit", "read_exit", "submit_exit"]
 

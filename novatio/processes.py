@@ -41,12 +41,12 @@ from prover.member_service import MemberServer
 from prover.member_store import MemberStore
 from prover.pursuit import Prove
 from prover.replica import Replica, Verdict
+from verifier.base.chain import SimulatedChain
+from verifier.base.chain_file import ChainFile
+from verifier.base.remote import RemoteBaseLayer
+from verifier.base.service import BaseLayerServer, SteppedClock
 from verifier.bls import BlsError, public_key
-from verifier.chain import SimulatedChain
-from verifier.chain_file import ChainFile
 from verifier.errors import BaseLayerUnavailable, BlockUnknown
-from verifier.remote import RemoteBaseLayer
-from verifier.service import BaseLayerServer, SteppedClock
 
 __all__ = [
     "BaseConfig",

@@ -15,7 +15,7 @@ from typing import Any
 from clearing import eip712
 from clearing.keys import NULL_ADDRESS
 from novatio.errors import BadRequest, NotFound, VerificationFailed
-from verifier.base_layer import BaseLayer, BatchView
+from verifier.base.interface import BaseLayer, BatchView
 from verifier.batch import BatchData
 from verifier.evidence import EvidenceError
 from verifier.header import DATA_INLINE, Header

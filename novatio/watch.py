@@ -26,7 +26,7 @@ from prover.challenger_process import ChallengerProcess
 from prover.gather import StepSource
 from prover.pursuit import CommitTo, Prove, Settle
 from prover.replica import Replica, Verdict
-from verifier.base_layer import BaseLayer
+from verifier.base.interface import BaseLayer
 
 __all__ = ["Watch"]
 

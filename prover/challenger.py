@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from prover.pursuit import NO_CLAIMS, Accusation, Claims, CommitTo, Prove, Pursuit, Settle
 from prover.replica import Judgement, Replica, Verdict
-from verifier.base_layer import BatchView, Head, Heads
+from verifier.base.interface import BatchView, Head, Heads
 from verifier.batches import BatchStatus
 from verifier.evidence import EvidenceError, check_bad_step
 from verifier.header import Header

@@ -27,12 +27,8 @@ from prover.challenger import (
 from prover.gather import Gathered, StepSource, asks_of, gather, wanted_of
 from prover.pursuit import Accusation, Claims, CommitTo, Prove, Settle
 from prover.replica import Replica, Verdict
-from verifier import gas
-from verifier.base_layer import LIST_MAX, BaseLayer, BatchView, Head
-from verifier.batches import BatchStatus
-from verifier.errors import CourtError, Refused, TransactionError
-from verifier.header import Header
-from verifier.transactions import (
+from verifier.base.interface import LIST_MAX, BaseLayer, BatchView, Head
+from verifier.base.transactions import (
     AskStep,
     Body,
     ClaimCredit,
@@ -43,6 +39,10 @@ from verifier.transactions import (
     SettleReward,
     Transaction,
 )
+from verifier.batches import BatchStatus
+from verifier.errors import CourtError, Refused, TransactionError
+from verifier.header import Header
+from verifier.host import gas
 from verifier.withheld import AskStatus, prepayment
 
 RETRY_BLOCKS = 8  # blocks after which a transaction that is on none is sent again, dearer

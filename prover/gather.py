@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from clearing.units import STEPS_DEPTH
 from prover.tree import Forest
-from verifier.base_layer import LIST_MAX, Ask, BaseLayer
+from verifier.base.interface import LIST_MAX, Ask, BaseLayer
 from verifier.batch import Pair, decode_pairs, step_record_hash
 from verifier.header import DATA_COMMITTEE, Header
 from verifier.withheld import AskStatus, Wanted

@@ -24,11 +24,11 @@ from prover.member_store import StoreError
 from prover.v1 import committee_pb2 as pb
 from prover.v1 import committee_pb2_grpc
 from verifier import bls
+from verifier.base.remote import CHANNEL_OPTIONS
 from verifier.batch import PAIR_BYTES, BatchData, check_step_hashes, data_hash
 from verifier.committee import Attestation, Attested, Committee
 from verifier.errors import BaseLayerUnavailable, Refused
 from verifier.header import Header
-from verifier.remote import CHANNEL_OPTIONS
 
 T = TypeVar("T")
 

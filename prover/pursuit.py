@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from verifier.base_layer import BatchView, Head, Reward
+from verifier.base.interface import BatchView, Head, Reward
 from verifier.rewards import commitment_of
 
 PATIENCE_BLOCKS = 6  # that a proof waits for its commitment at most

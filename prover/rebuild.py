@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from clearing.genesis import Genesis
 from prover.replica import MIGRATIONS, Replica, Verdict
 from prover.snapshot import SnapshotError, load_snapshot
-from verifier.base_layer import BaseLayer
+from verifier.base.interface import BaseLayer
 from verifier.batches import BatchStatus
 from verifier.errors import VerifierError
 from verifier.evidence import Migration

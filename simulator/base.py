@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from prover.engine import Engine
 from simulator.disk import SimulatedCrash
 from simulator.market import SETTLEMENT, address, court, genesis, key_of
-from verifier.base_layer import InProcessBaseLayer
-from verifier.chain import SimulatedChain
+from verifier.base.chain import SimulatedChain
+from verifier.base.interface import InProcessBaseLayer
+from verifier.base.mempool import censoring, delayed, first_come, shuffled
+from verifier.base.transactions import Body, SignedTransaction, Transaction, TransactionKind
 from verifier.errors import BaseLayerUnavailable
-from verifier.mempool import censoring, delayed, first_come, shuffled
-from verifier.transactions import Body, SignedTransaction, Transaction, TransactionKind
 
 if TYPE_CHECKING:
     from simulator.world import World

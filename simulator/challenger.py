@@ -14,7 +14,7 @@ from prover.replica import Replica
 from simulator.base import Wire
 from simulator.disk import SimulatedCrash
 from simulator.market import CHALLENGER, genesis, key_of
-from verifier.base_layer import BaseLayer
+from verifier.base.interface import BaseLayer
 from verifier.errors import VerifierError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from prover.proofs import withdrawal_proof
 from simulator.market import CLAIMER
+from verifier.base.transactions import ClaimWithdrawal
 from verifier.errors import Refused
-from verifier.transactions import ClaimWithdrawal
 
 if TYPE_CHECKING:
     from simulator.world import World

@@ -34,7 +34,7 @@ from node.receipts import check_receipt, receipt_digest
 from node.records import FrameRecord, OutcomeRecord, RecordKind
 from simulator.follower import Follower, Posted
 from simulator.market import DOMAIN, OPERATOR, address
-from verifier.chain import Block
+from verifier.base.chain import Block
 from verifier.events import BatchFinalised, BatchPosted, BatchReverted
 from verifier.header import Header
 

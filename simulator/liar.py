@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from prover.witness import build_evidence
 from simulator.follower import Follower
 from simulator.market import LIAR, genesis
+from verifier.base.transactions import ProveFraud
 from verifier.batch import BatchData
 from verifier.errors import Refused
-from verifier.transactions import ProveFraud
 
 if TYPE_CHECKING:
     from simulator.world import World

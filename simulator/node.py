@@ -39,7 +39,7 @@ from simulator.base import Wire
 from simulator.disk import SimDisk, SimulatedCrash
 from simulator.invariants import InvariantBroken
 from simulator.market import DOMAIN, OPERATOR, genesis, key_of
-from verifier.base_layer import BaseLayer
+from verifier.base.interface import BaseLayer
 from verifier.errors import VerifierError
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from simulator.frauds import (
     fill_misposted,
 )
 from simulator.market import KEEPER, OPERATOR, address, genesis
+from verifier.base.transactions import Finalise, PostBatch, SignedTransaction
 from verifier.batches import Heads
 from verifier.errors import Refused
-from verifier.transactions import Finalise, PostBatch, SignedTransaction
 
 if TYPE_CHECKING:
     from simulator.world import World

@@ -21,8 +21,8 @@ from simulator.market import (
     signed,
     trade,
 )
+from verifier.base.transactions import Deposit
 from verifier.errors import Refused
-from verifier.transactions import Deposit
 
 if TYPE_CHECKING:
     from simulator.world import World

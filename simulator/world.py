@@ -39,9 +39,9 @@ from simulator.node import SEGMENT_BYTES_MAX, NodeActor
 from simulator.rogue import Rogue
 from simulator.shrink import command_of
 from simulator.traders import Traders
+from verifier.base.transactions import ClaimWithdrawal, Faucet
 from verifier.batch import BatchData
 from verifier.header import Header
-from verifier.transactions import ClaimWithdrawal, Faucet
 
 FAULTS_MS = 60_000
 HEALED_MS = 10_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from verifier.errors import CourtError, Refused
-from verifier.undo import Cell, Table, UndoLog
+from verifier.host.storage import Cell, Table, UndoLog
 
 
 class BondTotals(NamedTuple):

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from clearing.units import GATE_PASS_MS, LAW_VERSION
-from verifier import gas
 from verifier.batch import STEP_BYTES_MAX
 from verifier.committee import NO_COMMITTEE, Committee
 from verifier.errors import ConfigError
+from verifier.host import gas
 
 ADDRESS_BYTES = 20
 ADDRESSES = ("settlement", "sequencer", "operator", "beneficiary")

@@ -14,11 +14,9 @@ from itertools import islice
 
 from clearing.codes import InboxKind
 from clearing.units import ASSETS_MAX, SETTLEMENT_ASSET
-from verifier import gas
 from verifier.batch import OpenedGlobals, Opening
 from verifier.batches import BatchRecord, BatchStatus, BatchView, Heads, record_of
 from verifier.bonds import Bonds
-from verifier.call import Call
 from verifier.committee import split_posted
 from verifier.config import CourtConfig
 from verifier.errors import ConfigError, CourtError, Refused
@@ -56,15 +54,17 @@ from verifier.exits import Exits, Solvency
 from verifier.freeze import Emergency, Mode, Standing
 from verifier.guardian import Guardian
 from verifier.header import HEADER_BYTES, Header, genesis_batch_id
+from verifier.host import gas
+from verifier.host.call import Call
+from verifier.host.ledger import Ledger
+from verifier.host.storage import Cell, Table, UndoLog
 from verifier.inbox import EMPTY_ACCUMULATOR, ForcedRequest, Inbox
 from verifier.laws import LAWS, EvidenceCheck, LawTable
-from verifier.ledger import Ledger
 from verifier.multiproof import ProofError
 from verifier.pledges import Pledges
 from verifier.posting import Admission, Parent, Posting, check_data, check_rules
 from verifier.receipts import Posted
 from verifier.registry import NOBODY, Registry
-from verifier.undo import Cell, Table, UndoLog
 from verifier.withheld import Wanted, Withheld
 
 

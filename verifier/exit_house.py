@@ -14,7 +14,7 @@ from typing import NamedTuple
 from clearing.units import ASSETS_MAX, SETTLEMENT_ASSET
 from verifier.errors import CourtError, Refused
 from verifier.exit_claim import ExitTerms, Worth, value_of
-from verifier.undo import Cell, Table, UndoLog
+from verifier.host.storage import Cell, Table, UndoLog
 
 Amounts = tuple[int, ...]  # units by asset
 

@@ -11,9 +11,9 @@ from clearing.codes import Tag
 from clearing.keccak import tagged_hash
 from clearing.units import SETTLEMENT_ASSET, WITHDRAWALS_DEPTH
 from verifier.errors import CourtError, Refused
-from verifier.ledger import check_asset
+from verifier.host.ledger import check_asset
+from verifier.host.storage import Table, UndoLog
 from verifier.multiproof import ProofError, root_from
-from verifier.undo import Table, UndoLog
 
 _LEAF = struct.Struct(">qqqq12s20s")
 LEAF_BYTES = _LEAF.size

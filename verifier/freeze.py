@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from verifier.config import CourtConfig
 from verifier.errors import CourtError, Refused
-from verifier.undo import Cell, UndoLog
+from verifier.host.storage import Cell, UndoLog
 
 
 class Mode(IntEnum):

@@ -8,7 +8,7 @@ nobody's money moves at his word. A court without a guardian is the default.
 from __future__ import annotations
 
 from verifier.errors import CourtError, Refused
-from verifier.undo import Cell, UndoLog
+from verifier.host.storage import Cell, UndoLog
 
 NOBODY = bytes(20)
 

@@ -15,8 +15,8 @@ from clearing.units import (
     SETTLEMENT_ASSET,
 )
 from verifier.errors import CourtError, Refused
-from verifier.ledger import check_asset
-from verifier.undo import Cell, Table, UndoLog
+from verifier.host.ledger import check_asset
+from verifier.host.storage import Cell, Table, UndoLog
 
 ACCOUNTS_MAX = 4**ACCOUNTS_DEPTH
 EMPTY_ACCUMULATOR = bytes(32)

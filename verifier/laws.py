@@ -14,7 +14,7 @@ from clearing.units import LAW_VERSION
 from verifier.errors import CourtError, Refused
 from verifier.evidence import check_bad_step
 from verifier.header import Header
-from verifier.undo import Cell, Table, UndoLog
+from verifier.host.storage import Cell, Table, UndoLog
 
 EvidenceCheck = Callable[[Header, bytes], bool]
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clearing import eip712
-from verifier import gas, receipts
+from verifier import receipts
 from verifier.bonds import Bonds
-from verifier.call import Call
 from verifier.config import CourtConfig
 from verifier.errors import CourtError, Refused
 from verifier.events import (
@@ -22,10 +21,12 @@ from verifier.events import (
     StakeReturned,
 )
 from verifier.evidence import EvidenceError
-from verifier.ledger import Ledger
+from verifier.host import gas
+from verifier.host.call import Call
+from verifier.host.ledger import Ledger
+from verifier.host.storage import UndoLog
 from verifier.rewards import Reward, Rewards
 from verifier.stakes import Stakes, stake_subject
-from verifier.undo import UndoLog
 
 
 class Pledges:

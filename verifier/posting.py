@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from verifier import gas
 from verifier.batch import (
     BatchData,
     OpenedGlobals,
@@ -26,18 +25,10 @@ from verifier.config import CourtConfig
 from verifier.errors import PostError, Refused
 from verifier.freeze import Mode
 from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
+from verifier.host import gas
+from verifier.host.call import BlockContext
 from verifier.inbox import Inbox
 from verifier.laws import Switch
-
-
-@dataclass(frozen=True, slots=True)
-class BlockContext:
-    """The block that a call runs in. `hash_of(n)` is the hash of canonical block n below
-    this one, or None."""
-
-    number: int
-    time_ms: int
-    hash_of: Callable[[int], bytes | None]
 
 
 @dataclass(frozen=True, slots=True)

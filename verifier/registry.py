@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verifier.errors import CourtError, Refused
-from verifier.undo import Cell, UndoLog
+from verifier.host.storage import Cell, UndoLog
 
 NOBODY = bytes(20)
 

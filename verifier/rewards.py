@@ -17,7 +17,7 @@ from clearing.codes import Tag
 from clearing.keccak import keccak256, tagged_hash
 from verifier.bonds import Bonds
 from verifier.errors import CourtError, Refused
-from verifier.undo import Cell, Table, UndoLog
+from verifier.host.storage import Cell, Table, UndoLog
 
 COMMITMENTS_MAX = 16  # of one committer at a time; one more takes the place of his oldest
 PRICE_SHARE = 256  # of a bond, which half a bond pays 128 times

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from verifier.bonds import Bonds
 from verifier.errors import CourtError, Refused
-from verifier.undo import Table, UndoLog
+from verifier.host.storage import Table, UndoLog
 
 NOBODY = bytes(20)
 

@@ -17,16 +17,16 @@ from typing import NamedTuple
 
 from clearing.messages import MalformedStep, action_hash, decode_step, step_hash
 from clearing.units import STEPS_DEPTH
-from verifier import gas
 from verifier.batch import STEP_BYTES_MAX, step_record_hash
 from verifier.bonds import Bonds
 from verifier.config import CourtConfig
 from verifier.errors import CourtError, Refused
 from verifier.events import AskReturned, StepAnswered, StepAsked
 from verifier.header import DATA_COMMITTEE, Header
-from verifier.ledger import Ledger
+from verifier.host import gas
+from verifier.host.ledger import Ledger
+from verifier.host.storage import Table, UndoLog
 from verifier.multiproof import ProofError, root_from
-from verifier.undo import Table, UndoLog
 
 
 class AskStatus(IntEnum):

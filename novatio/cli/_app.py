@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from novatio.settings import Settings
     from novatio.signing import Signer
     from prover.member_service import CommitteeClient
-    from verifier.base_layer import BaseLayer
+    from verifier.base.interface import BaseLayer
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,7 +81,7 @@ class App:
 
     def base(self) -> BaseLayer:
         """Return a client of the base layer, closed when the command ends."""
-        from verifier.remote import RemoteBaseLayer
+        from verifier.base.remote import RemoteBaseLayer
 
         found = self.settings.client
         base = RemoteBaseLayer(found.base, deadline_seconds=found.deadline_ms / 1000)

@@ -35,7 +35,7 @@ def _send(
     app: App, request: Any, wait_seconds: float, note: str = "for the account's owner"
 ) -> None:
     from novatio.base import send, wait_for
-    from verifier.transactions import Force
+    from verifier.base.transactions import Force
 
     base = app.base()
     receipt = wait_for(base, send(base, app.signer(), Force(request)), wait_seconds)

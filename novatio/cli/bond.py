@@ -10,7 +10,7 @@ from novatio.cli._app import App, Noun, pass_app
 from novatio.cli.withdraw import WAIT
 
 if TYPE_CHECKING:
-    from verifier.base_layer import BaseLayer, Reward
+    from verifier.base.interface import BaseLayer, Reward
 
 REVERTS_MAX = 1_024
 
@@ -81,7 +81,7 @@ def list_bonds(app: App, limit: int, address: str | None) -> None:
 def claim(app: App, wait_seconds: float) -> None:
     """Settle rewards whose time has come, and have what the court owes the key's owner paid."""
     from novatio.base import send, wait_for
-    from verifier.transactions import ClaimCredit, SettleReward
+    from verifier.base.transactions import ClaimCredit, SettleReward
 
     base, signer = app.base(), app.signer()
     settled = []
@@ -108,7 +108,7 @@ def claim(app: App, wait_seconds: float) -> None:
 @pass_app
 def stake(app: App, wait_seconds: float) -> None:
     """Lock a stake behind the receipts that the key in use signs."""
-    from verifier.transactions import PutStake
+    from verifier.base.transactions import PutStake
 
     _send(app, PutStake(), wait_seconds)
 
@@ -117,7 +117,7 @@ def stake(app: App, wait_seconds: float) -> None:
 @pass_app
 def unstake(app: App, wait_seconds: float) -> None:
     """Take the stake back, once the key posts no more and its last batch is final."""
-    from verifier.transactions import TakeStake
+    from verifier.base.transactions import TakeStake
 
     _send(app, TakeStake(), wait_seconds)
     app.note("next: novatio bond claim")

@@ -12,7 +12,7 @@ from novatio.cli.withdraw import WAIT
 from novatio.errors import BadRequest, NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from verifier.base_layer import BaseLayer
+    from verifier.base.interface import BaseLayer
     from verifier.header import Header
 
 HASH_BYTES = 32
@@ -113,8 +113,8 @@ def ask(app: App, batch: str, step: int, wait_seconds: float) -> None:
     """Ask the base layer for STEP of BATCH, and prepay the dearest answer; --key pays."""
     from novatio.base import send, wait_for
     from prover.gather import wanted_of
+    from verifier.base.transactions import AskStep
     from verifier.batch import decode_pairs
-    from verifier.transactions import AskStep
 
     base = app.base()
     name = _name_of(base, batch)
@@ -135,8 +135,8 @@ def answer(app: App, batch: str, step: int, wait_seconds: float) -> None:
     """Answer the ask for STEP of BATCH with what members show; the cost comes back as a credit."""
     from novatio.base import send, wait_for
     from prover.gather import gather
+    from verifier.base.transactions import AnswerStep
     from verifier.batch import BatchData
-    from verifier.transactions import AnswerStep
 
     base = app.base()
     name = _name_of(base, batch)
@@ -160,7 +160,7 @@ def answer(app: App, batch: str, step: int, wait_seconds: float) -> None:
 def settle(app: App, batch: str, step: int, wait_seconds: float) -> None:
     """End the unanswered ask for STEP of BATCH: the batch falls, the asker gets his money back."""
     from novatio.base import send, wait_for
-    from verifier.transactions import SettleAsk
+    from verifier.base.transactions import SettleAsk
 
     base = app.base()
     name = _name_of(base, batch)

@@ -60,7 +60,7 @@ def show_status(app: App) -> None:
 @pass_app
 def open_posting(app: App, wait_seconds: float) -> None:
     """Open posting to everyone, because the clock lags; the key in use pays the gas."""
-    from verifier.transactions import OpenPosting
+    from verifier.base.transactions import OpenPosting
 
     _send(app, OpenPosting(), wait_seconds)
 
@@ -69,7 +69,7 @@ def open_posting(app: App, wait_seconds: float) -> None:
 @pass_app
 def trigger(app: App, wait_seconds: float) -> None:
     """End all posting for ever, because the clock lags beyond hope; the key pays the gas."""
-    from verifier.transactions import Freeze
+    from verifier.base.transactions import Freeze
 
     _send(app, Freeze(), wait_seconds)
 

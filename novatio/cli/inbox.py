@@ -9,7 +9,7 @@ import click
 from novatio.cli._app import App, Noun, pass_app
 
 if TYPE_CHECKING:
-    from verifier.base_layer import BaseLayer
+    from verifier.base.interface import BaseLayer
 
 inbox = Noun("inbox", help="Messages that the base layer forces in; novatio force sends them.")
 COMMANDS = [inbox]

@@ -58,9 +58,9 @@ def prove(
     """Prove that the receipt in FILE was broken by a batch, or by the receipt in OTHER."""
     from novatio.base import send, wait_for
     from novatio.receipts import check_kept, contradiction, read_receipt
+    from verifier.base.transactions import Commit, ProveReceipt
     from verifier.rewards import commitment_of
     from verifier.stakes import stake_subject
-    from verifier.transactions import Commit, ProveReceipt
 
     base, signer, first = app.base(), app.signer(), read_receipt(file)
     if other is None:

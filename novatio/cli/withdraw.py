@@ -20,7 +20,7 @@ def _deposit(
 ) -> None:
     from novatio.base import send, wait_for
     from novatio.orders import micro
-    from verifier.transactions import Deposit, Faucet
+    from verifier.base.transactions import Deposit, Faucet
 
     base, signer, value = app.base(), app.signer(), micro(amount)
     if faucet:
@@ -142,8 +142,8 @@ def prove_withdrawal(app: App, index: int, batch: int | None) -> None:
 def claim_withdrawal(app: App, index: int, wait_seconds: float) -> None:
     """Have withdrawal INDEX paid on the base layer; the key in use pays the gas, nothing more."""
     from novatio.base import send, wait_for
+    from verifier.base.transactions import ClaimWithdrawal
     from verifier.exits import WithdrawalLeaf
-    from verifier.transactions import ClaimWithdrawal
 
     found, view = _proof(app, index, None)
     siblings = tuple(found.siblings[k : k + 32] for k in range(0, len(found.siblings), 32))

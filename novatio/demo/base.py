@@ -18,8 +18,8 @@ from node.config import ClockSection, load
 from node.reach import stop_on_signals
 from novatio.world import ACCOUNTS_MIN, World
 from prover.engine import Engine
-from verifier.chain import SimulatedChain
-from verifier.service import BaseLayerServer, SteppedClock
+from verifier.base.chain import SimulatedChain
+from verifier.base.service import BaseLayerServer, SteppedClock
 
 __all__ = ["BaseConfig", "WorldSection", "run"]
 

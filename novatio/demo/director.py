@@ -24,10 +24,10 @@ from novatio.demo.trading import Trading
 from novatio.demo.wallet import TransactionFailed, Wallet
 from novatio.signing import LocalSigner
 from novatio.world import DAY_MS, MARKETS, MINUTE_MS, World, load_markets
-from verifier.base_layer import BatchReverted
+from verifier.base.interface import BatchReverted
+from verifier.base.transactions import ClaimWithdrawal, PostBatch
 from verifier.batches import BatchStatus
 from verifier.rewards import PRICE_SHARE
-from verifier.transactions import ClaimWithdrawal, PostBatch
 
 __all__ = ["Director", "Options"]
 

@@ -18,7 +18,7 @@ from clearing.decode import pack, recover_signers
 from clearing.genesis import Genesis
 from clearing.keccak import to_bytes
 from prover.engine import Engine
-from verifier.base_layer import BaseLayer, BatchView
+from verifier.base.interface import BaseLayer, BatchView
 from verifier.batch import BatchData
 from verifier.header import Header
 

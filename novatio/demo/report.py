@@ -11,7 +11,7 @@ import numpy as np
 
 from clearing.codes import Code
 from clearing.records import State
-from verifier.base_layer import BondTotals, Solvency
+from verifier.base.interface import BondTotals, Solvency
 
 __all__ = ["Books", "Check", "Report", "books_of"]
 

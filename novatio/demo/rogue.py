@@ -28,7 +28,7 @@ from prover.forge import (
     with_forged_signatures,
     without_margin,
 )
-from verifier.base_layer import Head, Heads
+from verifier.base.interface import Head, Heads
 
 __all__ = ["FORGERIES", "Forger", "place_on"]
 

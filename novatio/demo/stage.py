@@ -24,8 +24,8 @@ from novatio.world import (
     load_markets,
     lot_prices,
 )
-from verifier.remote import RemoteBaseLayer
-from verifier.transactions import Deposit, Faucet
+from verifier.base.remote import RemoteBaseLayer
+from verifier.base.transactions import Deposit, Faucet
 
 __all__ = ["Stage"]
 

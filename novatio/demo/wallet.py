@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from clearing.keys import address_of
-from verifier.base_layer import BaseLayer, Receipt
+from verifier.base.interface import BaseLayer, Receipt
+from verifier.base.transactions import Body, Transaction
 from verifier.errors import Refused
-from verifier.transactions import Body, Transaction
 
 __all__ = ["TransactionFailed", "Wallet"]
 

@@ -35,18 +35,17 @@ from prover.replica import Replica, Verdict
 from prover.witness import build_evidence, record_siblings
 from verifier import bls
 from verifier.batch import PAIR_BYTES, BatchData, data_hash
-from verifier.call import Call
 from verifier.committee import Attestation, Attested, Committee, Member
 from verifier.config import CourtConfig
 from verifier.court import Court
 from verifier.errors import CourtError, PostError, Refused
 from verifier.events import BatchReverted
 from verifier.evidence import check_bad_step
-from verifier.gas import GasMeter
 from verifier.header import DATA_COMMITTEE, Header
-from verifier.ledger import Ledger
-from verifier.posting import BlockContext
-from verifier.undo import UndoLog
+from verifier.host.call import BlockContext, Call
+from verifier.host.gas import GasMeter
+from verifier.host.ledger import Ledger
+from verifier.host.storage import UndoLog
 from verifier.withheld import Wanted
 
 ACCOUNTS_ROOM = 16

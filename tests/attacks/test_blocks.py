@@ -9,8 +9,8 @@ from clearing.keccak import keccak256
 from clearing.keys import address_of, sign
 from prover.forge import mint
 from tests.prover.chain_world import GAS, PROVER, SEQUENCER, ChainWorld, decode_header
+from verifier.base.transactions import TransactionKind
 from verifier.errors import Refused
-from verifier.transactions import TransactionKind
 
 HEAD = struct.Struct(">4sBQ20sQQQ")
 EDGES = (b"\x00", b"\x01", b"\x7f", b"\x80", b"\xff")

@@ -15,9 +15,7 @@ from prover.replica import MIGRATIONS, Replica
 from prover.snapshot import SnapshotError, describe, load_snapshot, take_snapshot
 from tests.prover.chain_world import SEQUENCER, ChainWorld, decode_header
 from tests.prover.market import FIRST_PRICE, key_of
-from verifier.evidence import check_bad_step
-from verifier.freeze import Mode
-from verifier.transactions import (
+from verifier.base.transactions import (
     AnnounceLaw,
     BeginExit,
     ClaimExit,
@@ -30,6 +28,8 @@ from verifier.transactions import (
     RefundDeposit,
     TakeSurplus,
 )
+from verifier.evidence import check_bad_step
+from verifier.freeze import Mode
 
 HOUR_MS = 3_600_000
 HELPER = key_of(700)  # who has no account, and brings everybody home

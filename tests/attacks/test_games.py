@@ -9,9 +9,9 @@ from prover.forge import BatchForge, mint
 from prover.proofs import withdrawal_proof
 from prover.replica import Verdict
 from tests.prover.chain_world import GAS, PROVER, SEQUENCER, ChainWorld, decode_header
+from verifier.base.transactions import ClaimWithdrawal, Finalise, ProveFraud, Transaction
 from verifier.batches import BatchStatus
 from verifier.errors import CourtError
-from verifier.transactions import ClaimWithdrawal, Finalise, ProveFraud, Transaction
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from prover.forge import BatchForge, mint
 from prover.replica import Verdict
 from tests.attacks.test_games import ask, books_balance, judged
 from tests.prover.chain_world import PROVER, SEQUENCER, ChainWorld, decode_header
+from verifier.base.transactions import ProveFraud, ProveReceipt, PutStake
 from verifier.batch import BatchData
 from verifier.batches import BatchStatus
 from verifier.errors import CourtError
 from verifier.receipts import LeftOut, SignedReceipt, TwoReceipts, roots_of
-from verifier.transactions import ProveFraud, ProveReceipt, PutStake
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from prover.challenger_process import RETRY_BLOCKS, ChallengerProcess
 from prover.forge import mint
 from tests.prover.chain_world import ChainWorld
 from tests.verifier.court_world import ALICE, PROVER, World, claim, make_config
+from verifier.base.mempool import censoring, first_come
+from verifier.base.transactions import Faucet
 from verifier.batches import BatchStatus
 from verifier.errors import Refused, TransactionError
-from verifier.mempool import censoring, first_come
-from verifier.transactions import Faucet
 
 
 @pytest.fixture

@@ -26,13 +26,10 @@ from tests.node.scenario import (
     trade,
     withdraw,
 )
-from verifier.base_layer import InProcessBaseLayer, Mode
-from verifier.chain import SimulatedChain
-from verifier.config import CourtConfig
-from verifier.errors import BaseLayerUnavailable
-from verifier.header import Header
-from verifier.mempool import delayed
-from verifier.transactions import (
+from verifier.base.chain import SimulatedChain
+from verifier.base.interface import InProcessBaseLayer, Mode
+from verifier.base.mempool import delayed
+from verifier.base.transactions import (
     ClaimWithdrawal,
     Deposit,
     Faucet,
@@ -43,6 +40,9 @@ from verifier.transactions import (
     RotateSequencer,
     Transaction,
 )
+from verifier.config import CourtConfig
+from verifier.errors import BaseLayerUnavailable
+from verifier.header import Header
 
 COURT = CourtConfig.test(
     chain_id=CHAIN_ID, settlement=SETTLEMENT, sequencer=address_of(SEQUENCER_KEY)

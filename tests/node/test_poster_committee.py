@@ -18,11 +18,11 @@ from tests.node.test_poster import COURT, Setting
 from tests.prover.test_member import data_of
 from tests.support.committee import committee_of, secret_of
 from verifier import bls
+from verifier.base.transactions import AskStep, ProveFraud
 from verifier.batch import PAIR_BYTES, data_hash
 from verifier.batches import BatchStatus
 from verifier.committee import Attestation, Attested
 from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
-from verifier.transactions import AskStep, ProveFraud
 from verifier.withheld import AskStatus, answer_closes
 
 HELD_COURT = replace(COURT, committee=committee_of())

@@ -26,12 +26,12 @@ from novatio.cli import main
 from prover.challenger_process import ChallengerProcess
 from prover.engine import Engine
 from prover.replica import Replica
-from verifier.chain import SimulatedChain
+from verifier.base.chain import SimulatedChain
+from verifier.base.remote import RemoteBaseLayer
+from verifier.base.service import BaseLayerServer, SteppedClock
+from verifier.base.transactions import Deposit, Faucet
 from verifier.config import CourtConfig
 from verifier.errors import BaseLayerUnavailable, BlockUnknown
-from verifier.remote import RemoteBaseLayer
-from verifier.service import BaseLayerServer, SteppedClock
-from verifier.transactions import Deposit, Faucet
 
 SEQUENCER, CHALLENGER, PUBLISHER, SELLER, BUYER = (bytes([7] * 31 + [n]) for n in range(1, 6))
 GOVERNANCE, GUARDIAN = (bytes([7] * 31 + [n]) for n in range(6, 8))

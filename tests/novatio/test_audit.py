@@ -7,7 +7,7 @@ from novatio.errors import Unavailable
 from prover.forge import mint
 from prover.replica import Verdict
 from tests.prover.chain_world import ChainWorld
-from verifier.base_layer import InProcessBaseLayer
+from verifier.base.interface import InProcessBaseLayer
 
 
 class Hurried(InProcessBaseLayer):

@@ -16,7 +16,7 @@ from novatio.cli import main
 from prover.forge import mint
 from tests.novatio.house import BUYER, SELLER
 from tests.prover.chain_world import ChainWorld
-from verifier.service import BaseLayerServer, SteppedClock
+from verifier.base.service import BaseLayerServer, SteppedClock
 
 HASH_CHARACTERS = 2 + 64
 NOWHERE = "127.0.0.1:1"

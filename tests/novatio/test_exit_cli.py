@@ -11,8 +11,8 @@ from novatio.cli import main
 from novatio.exits import BuiltExit, read_exit
 from tests.attacks.test_exit_drill import HELPER, traded
 from tests.prover.market import key_of
-from verifier.service import BaseLayerServer, SteppedClock
-from verifier.transactions import Faucet
+from verifier.base.service import BaseLayerServer, SteppedClock
+from verifier.base.transactions import Faucet
 
 
 class Ruin:

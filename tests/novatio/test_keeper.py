@@ -14,7 +14,7 @@ from node.v1 import node_pb2 as pb
 from novatio import LocalSigner
 from novatio.keeper import Keeper, checks
 from tests.novatio.house import BUYER, CASH_MICRO, SELLER, House, genesis, now_ms
-from verifier.transactions import Deposit, Faucet
+from verifier.base.transactions import Deposit, Faucet
 
 OWNER, OTHER = bytes([1] * 20), bytes([2] * 20)
 CAPS = {0: 10, 1: 10}

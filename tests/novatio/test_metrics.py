@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clearing.keys import address_of
 from tests.novatio.house import SELLER
-from verifier.transactions import Deposit, Faucet
+from verifier.base.transactions import Deposit, Faucet
 
 
 def gauge(house, name):

@@ -12,9 +12,9 @@ from novatio.receipts import Verdict, check_kept, read_receipt
 from tests.novatio.house import PUBLISHER
 from tests.verifier.court_world import ALICE, BOB, SEQUENCER, World
 from tests.verifier.test_receipts import A, B, C, History, signed
-from verifier.base_layer import InProcessBaseLayer
-from verifier.service import BaseLayerServer, SteppedClock
-from verifier.transactions import PutStake
+from verifier.base.interface import InProcessBaseLayer
+from verifier.base.service import BaseLayerServer, SteppedClock
+from verifier.base.transactions import PutStake
 
 
 def run(*arguments):

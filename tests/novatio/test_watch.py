@@ -13,8 +13,8 @@ from novatio.watch import Watch
 from prover.challenger_process import ChallengerProcess
 from prover.forge import mint
 from tests.prover.chain_world import PROVER, ChainWorld
-from verifier.remote import RemoteBaseLayer
-from verifier.service import BaseLayerServer, SteppedClock
+from verifier.base.remote import RemoteBaseLayer
+from verifier.base.service import BaseLayerServer, SteppedClock
 
 
 class Served:

@@ -8,13 +8,13 @@ from prover.engine import Engine
 from prover.forge import BatchForge, Place
 from prover.replica import Replica
 from tests.prover.market import START_MS, Market, key_of
-from verifier.base_layer import InProcessBaseLayer
-from verifier.chain import SimulatedChain
+from verifier.base.chain import SimulatedChain
+from verifier.base.interface import InProcessBaseLayer
+from verifier.base.transactions import Deposit, Faucet, PostBatch, Transaction
 from verifier.committee import NO_COMMITTEE
 from verifier.config import CourtConfig
 from verifier.header import Header
 from verifier.laws import LAWS
-from verifier.transactions import Deposit, Faucet, PostBatch, Transaction
 
 SEQUENCER, PROVER = key_of(500), key_of(501)
 GAS = 50_000_000

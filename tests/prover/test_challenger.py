@@ -27,10 +27,10 @@ from prover.pursuit import PATIENCE_BLOCKS, CommitTo, Prove
 from prover.replica import Replica, Verdict
 from tests.prover.chain_world import PROVER, ChainWorld
 from tests.prover.market import genesis_of, key_of
+from verifier.base.mempool import censoring, delayed
+from verifier.base.transactions import Faucet, ProveFraud, SignedTransaction, TransactionKind
 from verifier.batches import BatchStatus
 from verifier.events import RewardSettled
-from verifier.mempool import censoring, delayed
-from verifier.transactions import Faucet, ProveFraud, SignedTransaction, TransactionKind
 
 BOB = key_of(502)
 

@@ -26,6 +26,7 @@ from novatio.cli.provability import KINDS
 from prover.provability import Caught, House, Part, Row, rows, run_rows, states
 from verifier import evidence as bad_step
 from verifier import posting
+from verifier.base.transactions import ClaimWithdrawal
 from verifier.batch import SUB_ROOTS, BatchData, Pair, Step
 from verifier.committee import Attestation, Attested, Member
 from verifier.errors import PostError
@@ -33,7 +34,6 @@ from verifier.evidence import Evidence
 from verifier.exits import WithdrawalLeaf
 from verifier.header import Header
 from verifier.receipts import LeftOut, SignedReceipt, TwoReceipts
-from verifier.transactions import ClaimWithdrawal
 from verifier.withheld import Wanted
 
 ROWS = rows()

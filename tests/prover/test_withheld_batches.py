@@ -13,9 +13,9 @@ from prover.pursuit import Prove
 from prover.replica import Verdict
 from tests.prover.chain_world import PROVER, SEQUENCER, ChainWorld, decode_header
 from tests.support.committee import committee_of, held
+from verifier.base.transactions import AnswerStep, AskStep, ClaimCredit, PostBatch
 from verifier.batch import BatchData
 from verifier.batches import BatchStatus
-from verifier.transactions import AnswerStep, AskStep, ClaimCredit, PostBatch
 from verifier.withheld import AskStatus
 
 

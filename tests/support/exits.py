@@ -18,9 +18,7 @@ from prover.engine import Engine
 from prover.exits import exit_claim, exit_opening
 from tests.support.world import START_MS, genesis
 from tests.verifier.court_world import BOB, SEQUENCER, World
-from verifier.batch import BatchData, Pair, Step, data_hash, steps_root
-from verifier.events import ExitPaid
-from verifier.transactions import (
+from verifier.base.transactions import (
     BeginExit,
     ClaimExit,
     Deposit,
@@ -30,6 +28,8 @@ from verifier.transactions import (
     PayExit,
     PostBatch,
 )
+from verifier.batch import BatchData, Pair, Step, data_hash, steps_root
+from verifier.events import ExitPaid
 
 EXPIRY_MS = START_MS + 30 * 86_400_000
 PERPETUAL, SECOND, CALL = 0, 1, 2

@@ -13,24 +13,9 @@ from clearing.codes import Tag
 from clearing.keccak import tagged_hash
 from clearing.recovery import address_of
 from clearing.units import LAW_VERSION
-from verifier.batch import (
-    BatchData,
-    OpenedGlobals,
-    Opening,
-    Pair,
-    Step,
-    data_hash,
-    steps_root,
-)
-from verifier.chain import Receipt, SimulatedChain
-from verifier.chain_file import ChainFile
-from verifier.config import CourtConfig
-from verifier.evidence import EvidenceError
-from verifier.exits import WithdrawalLeaf
-from verifier.header import HEADER_BYTES, Header
-from verifier.laws import EvidenceCheck
-from verifier.rewards import commitment_of
-from verifier.transactions import (
+from verifier.base.chain import Receipt, SimulatedChain
+from verifier.base.chain_file import ChainFile
+from verifier.base.transactions import (
     Body,
     ClaimCredit,
     ClaimWithdrawal,
@@ -43,6 +28,21 @@ from verifier.transactions import (
     SettleReward,
     Transaction,
 )
+from verifier.batch import (
+    BatchData,
+    OpenedGlobals,
+    Opening,
+    Pair,
+    Step,
+    data_hash,
+    steps_root,
+)
+from verifier.config import CourtConfig
+from verifier.evidence import EvidenceError
+from verifier.exits import WithdrawalLeaf
+from verifier.header import HEADER_BYTES, Header
+from verifier.laws import EvidenceCheck
+from verifier.rewards import commitment_of
 
 CHAIN_ID = 7_777
 SETTLEMENT = b"\x05" * 20

@@ -16,11 +16,7 @@ from tests.verifier.court_world import (
     World,
     withdrawals_tree,
 )
-from verifier.errors import CourtError, PostError, Refused
-from verifier.events import Forced, WithdrawalClaimed
-from verifier.exits import WithdrawalLeaf
-from verifier.inbox import ForcedRequest, forced_price
-from verifier.transactions import (
+from verifier.base.transactions import (
     ClaimWithdrawal,
     Deposit,
     Faucet,
@@ -29,7 +25,11 @@ from verifier.transactions import (
     SignedTransaction,
     Transaction,
 )
-from verifier.wire import inbox_from, inbox_to
+from verifier.base.wire import inbox_from, inbox_to
+from verifier.errors import CourtError, PostError, Refused
+from verifier.events import Forced, WithdrawalClaimed
+from verifier.exits import WithdrawalLeaf
+from verifier.inbox import ForcedRequest, forced_price
 
 LAST_ASSET = ASSETS_MAX - 1
 SEEN = tuple(PriceObservation(9 + i, 8, 7, bytes([i]) * 65) for i in range(17))

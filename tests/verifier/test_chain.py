@@ -20,19 +20,10 @@ from tests.verifier.court_world import (
     make_config,
     withdrawing,
 )
-from verifier.batches import BatchStatus
-from verifier.chain import ChangeKind
-from verifier.chain_file import ChainFile, RecordKind
-from verifier.errors import (
-    BlockUnknown,
-    ChainFileCorrupt,
-    CourtError,
-    ReorgTooDeep,
-    TransactionError,
-    VerifierError,
-)
-from verifier.mempool import censoring, delayed, shuffled
-from verifier.transactions import (
+from verifier.base.chain import ChangeKind
+from verifier.base.chain_file import ChainFile, RecordKind
+from verifier.base.mempool import censoring, delayed, shuffled
+from verifier.base.transactions import (
     ClaimCredit,
     Deposit,
     Faucet,
@@ -42,7 +33,16 @@ from verifier.transactions import (
     SignedTransaction,
     TransactionKind,
 )
-from verifier.undo import Cell, Table, UndoLog
+from verifier.batches import BatchStatus
+from verifier.errors import (
+    BlockUnknown,
+    ChainFileCorrupt,
+    CourtError,
+    ReorgTooDeep,
+    TransactionError,
+    VerifierError,
+)
+from verifier.host.storage import Cell, Table, UndoLog
 
 
 @pytest.fixture

@@ -8,14 +8,15 @@ import pytest
 from clearing.keccak import keccak256
 from tests.support.committee import attest, committee_of, held, member_of, secret_of
 from tests.verifier.court_world import SEQUENCER, Batch, World, make_config
-from verifier import bls, gas
+from verifier import bls
+from verifier.base.transactions import Finalise
 from verifier.batch import PAIR_BYTES, Step, data_hash, steps_root
 from verifier.batches import BatchStatus
 from verifier.committee import ATTESTATION_BYTES, Attestation, Attested, Committee, Member
 from verifier.config import CourtConfig
 from verifier.errors import ConfigError, PostError
 from verifier.header import DATA_COMMITTEE, Header
-from verifier.transactions import Finalise
+from verifier.host import gas
 
 SIGNERS = (0, 2)
 

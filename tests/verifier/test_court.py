@@ -33,24 +33,8 @@ from tests.verifier.court_world import (
     withdrawals_tree,
     withdrawing,
 )
-from verifier.batches import BatchStatus
-from verifier.chain import SimulatedChain
-from verifier.config import CourtConfig
-from verifier.court import Court
-from verifier.errors import (
-    ConfigError,
-    CourtError,
-    PostError,
-    Refused,
-    TransactionError,
-    refusal_of,
-)
-from verifier.events import BatchFinalised, BatchReverted, CreditClaimed, Deposited
-from verifier.exits import WithdrawalLeaf
-from verifier.inbox import ACCOUNTS_MAX, Inbox
-from verifier.ledger import Ledger
-from verifier.rewards import commitment_of
-from verifier.transactions import (
+from verifier.base.chain import SimulatedChain
+from verifier.base.transactions import (
     ClaimCredit,
     ClaimWithdrawal,
     Commit,
@@ -64,7 +48,23 @@ from verifier.transactions import (
     TakeStake,
     Transaction,
 )
-from verifier.undo import UndoLog
+from verifier.batches import BatchStatus
+from verifier.config import CourtConfig
+from verifier.court import Court
+from verifier.errors import (
+    ConfigError,
+    CourtError,
+    PostError,
+    Refused,
+    TransactionError,
+    refusal_of,
+)
+from verifier.events import BatchFinalised, BatchReverted, CreditClaimed, Deposited
+from verifier.exits import WithdrawalLeaf
+from verifier.host.ledger import Ledger
+from verifier.host.storage import UndoLog
+from verifier.inbox import ACCOUNTS_MAX, Inbox
+from verifier.rewards import commitment_of
 
 
 @pytest.fixture

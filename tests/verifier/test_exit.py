@@ -11,14 +11,9 @@ from clearing.recovery import address_of
 from prover.exits import exit_claim, exit_opening
 from tests.support.exits import CALL, PERPETUAL, SECOND, ExitWorld, Holder
 from tests.verifier.court_world import ALICE, BOB, withdrawing
-from verifier import gas
-from verifier.base_layer import InProcessBaseLayer
-from verifier.chain_file import ChainFile
-from verifier.errors import CourtError
-from verifier.events import DepositRefunded, ExitBegun, ExitFiled, SurplusTaken
-from verifier.exit_claim import CLAIM_BYTES_MAX, ExitClaim
-from verifier.exit_leaves import UNDERLYING_BYTES
-from verifier.transactions import (
+from verifier.base.chain_file import ChainFile
+from verifier.base.interface import InProcessBaseLayer
+from verifier.base.transactions import (
     BeginExit,
     ClaimExit,
     Deposit,
@@ -28,6 +23,11 @@ from verifier.transactions import (
     RefundDeposit,
     TakeSurplus,
 )
+from verifier.errors import CourtError
+from verifier.events import DepositRefunded, ExitBegun, ExitFiled, SurplusTaken
+from verifier.exit_claim import CLAIM_BYTES_MAX, ExitClaim
+from verifier.exit_leaves import UNDERLYING_BYTES
+from verifier.host import gas
 
 # A bought ten lots at 30, B sold them; the price is 50. A's profit is 200, B has lost as much.
 A = Holder(cash=700, positions=((PERPETUAL, 10, 300),))

@@ -10,7 +10,7 @@ from verifier.errors import CourtError, Refused
 from verifier.exit_claim import ExitTerms, Tree, Worth
 from verifier.exit_house import ExitHouse
 from verifier.exit_leaves import AssetTerms, PoolTerms
-from verifier.undo import UndoLog
+from verifier.host.storage import UndoLog
 
 CLOSE, ENDS = 20, 100
 IN_TIME, LATER, AFTER = 5, CLOSE + 1, ENDS + 1

@@ -18,14 +18,9 @@ from tests.verifier.court_world import (
     make_config,
     opening_of,
 )
-from verifier.base_layer import InProcessBaseLayer
-from verifier.chain import SimulatedChain
-from verifier.config import CourtConfig, time_to_leave_ms
-from verifier.errors import ConfigError, CourtError, PostError
-from verifier.events import Frozen, LawAnnounced, PostingChanged, SequencerChanged, SuccessorNamed
-from verifier.freeze import Mode
-from verifier.inbox import ForcedRequest
-from verifier.transactions import (
+from verifier.base.chain import SimulatedChain
+from verifier.base.interface import InProcessBaseLayer
+from verifier.base.transactions import (
     AcceptHandover,
     AnnounceLaw,
     ClaimCredit,
@@ -37,6 +32,11 @@ from verifier.transactions import (
     OpenPosting,
     RotateSequencer,
 )
+from verifier.config import CourtConfig, time_to_leave_ms
+from verifier.errors import ConfigError, CourtError, PostError
+from verifier.events import Frozen, LawAnnounced, PostingChanged, SequencerChanged, SuccessorNamed
+from verifier.freeze import Mode
+from verifier.inbox import ForcedRequest
 
 NEXT_LAW = LAW_VERSION + 1
 

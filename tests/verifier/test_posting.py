@@ -18,6 +18,10 @@ from tests.verifier.court_world import (
     make_config,
     opening_of,
 )
+from verifier.base.transactions import (
+    Finalise,
+    PostBatch,
+)
 from verifier.batch import BatchData, Step, data_hash, steps_root
 from verifier.batches import BatchStatus
 from verifier.errors import (
@@ -25,10 +29,6 @@ from verifier.errors import (
 )
 from verifier.events import BatchPosted
 from verifier.posting import RULES
-from verifier.transactions import (
-    Finalise,
-    PostBatch,
-)
 
 
 @pytest.fixture

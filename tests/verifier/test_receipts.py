@@ -26,6 +26,20 @@ from tests.verifier.court_world import (
     World,
     make_config,
 )
+from verifier.base.transactions import (
+    AcceptHandover,
+    ClaimCredit,
+    ClosePosting,
+    Commit,
+    Finalise,
+    NameSuccessor,
+    OpenPosting,
+    ProveReceipt,
+    PutStake,
+    RotateSequencer,
+    SettleReward,
+    TakeStake,
+)
 from verifier.batch import BatchData, Step
 from verifier.batches import BatchStatus
 from verifier.errors import CourtError
@@ -42,20 +56,6 @@ from verifier.receipts import (
 )
 from verifier.rewards import commitment_of
 from verifier.stakes import stake_subject
-from verifier.transactions import (
-    AcceptHandover,
-    ClaimCredit,
-    ClosePosting,
-    Commit,
-    Finalise,
-    NameSuccessor,
-    OpenPosting,
-    ProveReceipt,
-    PutStake,
-    RotateSequencer,
-    SettleReward,
-    TakeStake,
-)
 
 DOMAIN = eip712.domain_separator(CHAIN_ID, SETTLEMENT)
 SUBJECT = stake_subject(address_of(SEQUENCER))
@@ -515,8 +515,8 @@ def test_a_stake_of_somebody_who_does_not_post_comes_back(world):
 def test_a_stake_is_locked_until_its_owners_last_batch_is_final():
     from verifier.bonds import Bonds
     from verifier.errors import Refused
+    from verifier.host.storage import UndoLog
     from verifier.stakes import Stakes
-    from verifier.undo import UndoLog
 
     log = UndoLog()
     stakes = Stakes(log, Bonds(log, 10), 40)

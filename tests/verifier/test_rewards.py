@@ -14,11 +14,18 @@ from tests.verifier.court_world import (
     evidence,
     make_config,
 )
+from verifier.base.transactions import (
+    ClaimCredit,
+    Commit,
+    Finalise,
+    Prolong,
+    ProveFraud,
+    SettleReward,
+)
 from verifier.batches import BatchStatus
 from verifier.errors import CourtError
 from verifier.events import Committed, Revealed, RewardSettled, WindowsProlonged
 from verifier.rewards import COMMITMENTS_MAX, NO_PLACE, PRICE_SHARE, commitment_of
-from verifier.transactions import ClaimCredit, Commit, Finalise, Prolong, ProveFraud, SettleReward
 
 GUARDIAN = ALICE
 DELAY = 2

@@ -20,9 +20,30 @@ from tests.verifier.court_world import (
 )
 from tests.verifier.test_receipts import signed
 from verifier import events
-from verifier.base_layer import LIST_MAX, InProcessBaseLayer
+from verifier.base.chain import ChangeKind, Receipt
+from verifier.base.interface import LIST_MAX, InProcessBaseLayer
+from verifier.base.remote import RemoteBaseLayer
+from verifier.base.service import ADVANCE_MS_MAX, MINE_MAX, BaseLayerServer, SteppedClock
+from verifier.base.transactions import (
+    ClaimCredit,
+    Commit,
+    Deposit,
+    Prolong,
+    ProveFraud,
+    ProveReceipt,
+    PutStake,
+    TakeStake,
+    TransactionKind,
+)
+from verifier.base.wire import (
+    error_from,
+    exit_claim_from,
+    exit_claim_to,
+    receipt_from,
+    receipt_to,
+    status_of,
+)
 from verifier.batches import BatchStatus
-from verifier.chain import ChangeKind, Receipt
 from verifier.errors import (
     BaseLayerUnavailable,
     BlockUnknown,
@@ -34,28 +55,7 @@ from verifier.errors import (
 from verifier.exit_claim import Worth
 from verifier.exit_house import FiledClaim
 from verifier.receipts import TwoReceipts
-from verifier.remote import RemoteBaseLayer
 from verifier.rewards import commitment_of
-from verifier.service import ADVANCE_MS_MAX, MINE_MAX, BaseLayerServer, SteppedClock
-from verifier.transactions import (
-    ClaimCredit,
-    Commit,
-    Deposit,
-    Prolong,
-    ProveFraud,
-    ProveReceipt,
-    PutStake,
-    TakeStake,
-    TransactionKind,
-)
-from verifier.wire import (
-    error_from,
-    exit_claim_from,
-    exit_claim_to,
-    receipt_from,
-    receipt_to,
-    status_of,
-)
 
 
 @pytest.fixture

@@ -17,12 +17,7 @@ from tests.verifier.court_world import (
     claim,
     make_config,
 )
-from verifier.batch import OPENING_BYTES
-from verifier.errors import (
-    Refused,
-    TransactionError,
-)
-from verifier.transactions import (
+from verifier.base.transactions import (
     AnswerStep,
     AskStep,
     ClaimCredit,
@@ -41,6 +36,11 @@ from verifier.transactions import (
     SignedTransaction,
     TakeStake,
     Transaction,
+)
+from verifier.batch import OPENING_BYTES
+from verifier.errors import (
+    Refused,
+    TransactionError,
 )
 from verifier.withheld import Wanted
 

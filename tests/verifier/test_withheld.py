@@ -14,17 +14,11 @@ from tests.verifier.court_world import (
     World,
     make_config,
 )
-from verifier import gas
-from verifier.base_layer import InProcessBaseLayer
-from verifier.batch import STEP_BYTES_MAX, BatchData, Step, decode_pairs, step_record_hash
-from verifier.batches import BatchStatus
-from verifier.chain_file import ChainFile
-from verifier.errors import CourtError
-from verifier.events import AskReturned, BatchReverted, StepAnswered, StepAsked
-from verifier.multiproof import dense_root
-from verifier.remote import RemoteBaseLayer
-from verifier.service import BaseLayerServer, SteppedClock
-from verifier.transactions import (
+from verifier.base.chain_file import ChainFile
+from verifier.base.interface import InProcessBaseLayer
+from verifier.base.remote import RemoteBaseLayer
+from verifier.base.service import BaseLayerServer, SteppedClock
+from verifier.base.transactions import (
     AnswerStep,
     AskStep,
     ClaimCredit,
@@ -34,6 +28,12 @@ from verifier.transactions import (
     SettleAsk,
     Transaction,
 )
+from verifier.batch import STEP_BYTES_MAX, BatchData, Step, decode_pairs, step_record_hash
+from verifier.batches import BatchStatus
+from verifier.errors import CourtError
+from verifier.events import AskReturned, BatchReverted, StepAnswered, StepAsked
+from verifier.host import gas
+from verifier.multiproof import dense_root
 from verifier.withheld import AskStatus, Wanted, answer_closes, ask_closes
 
 

@@ -15,9 +15,10 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from clearing.messages import InboxMessage
 from verifier import events
-from verifier.base_layer import BlockView, HeadChange, InboxEntry, Receipt
+from verifier.base.chain import ChangeKind
+from verifier.base.interface import BlockView, HeadChange, InboxEntry, Receipt
+from verifier.base.transactions import TransactionKind
 from verifier.batches import BatchRecord, BatchStatus, BatchView
-from verifier.chain import ChangeKind
 from verifier.committee import Committee, Member
 from verifier.config import CourtConfig
 from verifier.errors import BlockUnknown, Refused, ReorgTooDeep, VerifierError, refusal_of
@@ -25,7 +26,6 @@ from verifier.exit_claim import Worth
 from verifier.exit_house import ExitTotals, FiledClaim
 from verifier.exits import Solvency
 from verifier.freeze import Mode, Standing
-from verifier.transactions import TransactionKind
 from verifier.v1 import verifier_pb2 as pb
 from verifier.withheld import Ask, AskStatus
 

@@ -1,4 +1,4 @@
-"""Tables whose every change can be taken back.
+"""A contract's storage: tables whose every change can be taken back.
 
 One log serves three needs: a transaction that fails leaves no trace, a reorganisation restores the
 state of an older block, and a read can be pinned to an older block that is still retained.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from clearing.units import ASSETS_MAX, SETTLEMENT_ASSET
 from verifier.errors import CourtError, Refused, TransactionError
-from verifier.undo import Cell, Table, UndoLog
+from verifier.host.storage import Cell, Table, UndoLog
 
 MINTED_MAX = 1 << 62
 

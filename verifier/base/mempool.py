@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from verifier.base.transactions import SignedTransaction, TransactionKind
 from verifier.errors import Refused, TransactionError
-from verifier.transactions import SignedTransaction, TransactionKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The base layer behind a gRPC service: the other house of `verifier.base_layer.BaseLayer`."""
+"""The base layer behind a gRPC service: the other house of `verifier.base.interface.BaseLayer`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import grpc
 from grpc_status import rpc_status
 
-from verifier import wire
-from verifier.base_layer import (
+from verifier.base import wire
+from verifier.base.interface import (
     LIST_MAX,
     AccountView,
     Ask,

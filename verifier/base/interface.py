@@ -1,25 +1,25 @@
 """The seam to the base layer, and its house inside this process.
 
 Nothing above `verifier` knows whether it talks to a chain in the same process or to a service
-(`verifier.remote`). Reads take `at`, the hash of a block: they answer the state after that block,
-so that several of them agree with each other; None is the head. They raise BlockUnknown once the
-block is reorganised away, or older than the last finalised one by more than an epoch.
+(`verifier.base.remote`). Reads take `at`, the hash of a block: they answer the state after that
+block, so that several of them agree with each other; None is the head. They raise BlockUnknown once
+the block is reorganised away, or older than the last finalised one by more than an epoch.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from verifier.base.chain import Head, HeadChange, Receipt, SimulatedChain
 from verifier.batches import BatchView, Heads
 from verifier.bonds import BondTotals
-from verifier.chain import Head, HeadChange, Receipt, SimulatedChain
 from verifier.config import CourtConfig
 from verifier.events import BatchReverted
 from verifier.exit_house import ExitTotals, FiledClaim
 from verifier.exits import Solvency
 from verifier.freeze import Mode, Standing
+from verifier.host.ledger import AccountView
 from verifier.inbox import InboxEntry
-from verifier.ledger import AccountView
 from verifier.rewards import Commitment, Reward
 from verifier.stakes import Stake
 from verifier.withheld import Ask

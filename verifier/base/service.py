@@ -17,11 +17,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
-from verifier import wire
-from verifier.base_layer import InProcessBaseLayer
-from verifier.chain import Clock, SimulatedChain
+from verifier.base import wire
+from verifier.base.chain import Clock, SimulatedChain
+from verifier.base.interface import InProcessBaseLayer
+from verifier.base.remote import CHANNEL_OPTIONS
 from verifier.errors import BaseLayerUnavailable, VerifierError
-from verifier.remote import CHANNEL_OPTIONS
 from verifier.v1 import verifier_pb2 as pb
 from verifier.v1 import verifier_pb2_grpc
 

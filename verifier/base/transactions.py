@@ -27,8 +27,8 @@ from clearing.units import (
 from verifier.batch import OPENING_BYTES
 from verifier.errors import Refused, TransactionError
 from verifier.exits import LEAF_BYTES
-from verifier.gas import SIBLINGS_PER_LEVEL
 from verifier.header import HEADER_BYTES
+from verifier.host.gas import SIBLINGS_PER_LEVEL
 from verifier.inbox import ForcedRequest
 from verifier.withheld import Wanted
 

@@ -15,10 +15,11 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from clearing.keccak import keccak256
-from verifier import gas, transactions
+from verifier.base import transactions
+from verifier.base.chain_file import ChainFile, Record, RecordKind
+from verifier.base.mempool import Mempool
+from verifier.base.transactions import SignedTransaction, TransactionKind
 from verifier.batch import Opening
-from verifier.call import Call
-from verifier.chain_file import ChainFile, Record, RecordKind
 from verifier.config import CourtConfig
 from verifier.court import Court
 from verifier.errors import (
@@ -31,12 +32,11 @@ from verifier.errors import (
     VerifierError,
 )
 from verifier.events import Event
+from verifier.host import gas
+from verifier.host.call import BlockContext, Call
+from verifier.host.ledger import Ledger
+from verifier.host.storage import UndoLog
 from verifier.laws import LAWS, EvidenceCheck
-from verifier.ledger import Ledger
-from verifier.mempool import Mempool
-from verifier.posting import BlockContext
-from verifier.transactions import SignedTransaction, TransactionKind
-from verifier.undo import UndoLog
 
 Clock = Callable[[], int]  # milliseconds since 1970
 
