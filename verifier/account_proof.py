@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from clearing.codes import Scope, Tag
 from clearing.encoding import Field, MalformedBytes, Reader, raw
 from clearing.keccak import tagged_hash
-from clearing.leaves import ACCOUNT_PIECES_MAX
+from clearing.leaves import ACCOUNT_PIECES_MAX, CALL_ORDER_PIECES
 from clearing.units import ACCOUNTS_DEPTH
 from verifier.batch import HASH_BYTES, OPENING_BYTES, Opening
 from verifier.multiproof import ProofError, root_from
 
 _HEADER = struct.Struct(">BBBBBHBqqq12s20sqqqq")
-_RISK = struct.Struct(">qqqq")
+# What may stand behind the header: the risk word, a hold, an order in a call, by their bits.
+_OPTIONAL = (HASH_BYTES, HASH_BYTES, 8 * CALL_ORDER_PIECES)
 _POSITION = struct.Struct(">IiQqq")
 _COLLATERAL = struct.Struct(">qqqq")
 _KEY = struct.Struct(">q4x20sqq16x")
@@ -122,15 +123,16 @@ def decode_account_leaf(leaf: bytes) -> ProvenAccount:
     """Return the fields of an account leaf (docs/protocol.md, section 3). Raises ProofError."""
     if len(leaf) < _HEADER.size:
         raise ProofError(f"expected at least {_HEADER.size} bytes of leaf, was {len(leaf)}")
-    (version, mode, positions, collaterals, keys, mask, risk, id, subaccount, cash, left, owner,
+    (version, mode, positions, collaterals, keys, mask, parts, id, subaccount, cash, left, owner,
      floor, sequence, *_) = _HEADER.unpack_from(leaf)  # fmt: skip
     numbers = [number for number in range(16) if mask >> number & 1]
-    positions_at = _HEADER.size + (risk & 1) * _RISK.size
+    optional = (size for bit, size in enumerate(_OPTIONAL) if parts >> bit & 1)
+    positions_at = _HEADER.size + sum(optional)
     pages_at = positions_at + _POSITION.size * positions
     collaterals_at = pages_at + HASH_BYTES * len(numbers)
     keys_at = collaterals_at + _COLLATERAL.size * collaterals
     size = keys_at + _KEY.size * keys
-    if version != _LEAF_VERSION or len(leaf) != size or risk > 1 or any(left):
+    if version != _LEAF_VERSION or len(leaf) != size or parts >> len(_OPTIONAL) or any(left):
         raise ProofError(
             f"expected an account leaf of version {_LEAF_VERSION} and {size} bytes with reserved "
             f"fields zero, was version {version}, {len(leaf)} bytes: {leaf.hex()}"

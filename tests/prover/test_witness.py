@@ -118,6 +118,25 @@ def test_an_account_proof_shows_collateral_and_keys_too():
     assert shown.positions == ()
 
 
+@pytest.mark.parametrize("parts", range(8))
+def test_an_account_with_any_of_its_optional_words_has_a_proof(parts):
+    market, engine = opened(30)
+    run(engine, [market.trade(7, 8, 1, lots=5), market.trade(8, 7, 2, lots=9)])
+    shown = verify_account_proof(account_proof(engine, 7), engine.root())
+
+    def widen(state):
+        row = state.accounts[7]
+        row.not_before = 5 * (parts & 1)
+        row.hold_until = 6 * (parts >> 1 & 1)
+        row.call_lots, row.call_margin = 7 * (parts >> 2 & 1), 8 * (parts >> 2 & 1)
+
+    engine.edit(widen)
+    proof = account_proof(engine, 7)
+    assert proof.leaf[7] == parts
+    assert verify_account_proof(proof, engine.root()) == shown
+    assert [position.lots for position in shown.positions] == [5, -9]
+
+
 @pytest.mark.parametrize("id", range(5))
 def test_every_account_of_a_small_state_has_a_proof(id):
     _, engine = opened(5)

@@ -263,6 +263,17 @@ def test_a_claim_pays_the_key_that_took_the_owners_place(world):
     assert tokens(world, address_of(ALICE)) == before + 1_200
 
 
+def test_an_account_leaves_whatever_optional_words_its_leaf_has(world):
+    def hold(state):
+        state.accounts[2].not_before = 1  # a gate that it stood at
+        state.accounts[2].hold_until = 2  # a sweep of its owner's group
+        state.accounts[2].call_lots = 3  # an order in a call
+
+    world.settle(A, B, change=hold)
+    world.leave(2, 3)
+    assert [tokens(world, bytes([k]) * 20) for k in (2, 3)] == [1_200, 800]
+
+
 def test_a_session_key_takes_nobodys_place(world):
     def grant(state):
         state.accounts[2].key_count = 1
