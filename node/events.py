@@ -54,9 +54,13 @@ class InboxArrived:
 
 @dataclass(frozen=True, slots=True)
 class GenerationMoved:
-    """The base layer's tip is in this generation now."""
+    """The base layer's tip is in this generation now.
+
+    `closed` tells why nothing may be acknowledged, if so: this node could not keep its word.
+    """
 
     generation: int
+    closed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,7 @@ class News(NamedTuple):
     """What a step found out that the sequencer has to know."""
 
     generation: int
+    closed: str
     inbox_first: int
     inbox: tuple[bytes, ...]
     moved: tuple[SealRecord, ...]
@@ -191,6 +192,7 @@ class Poster:
         self._prune()
         return News(
             survey.heads.generation,
+            self._closed(survey.standing),
             inbox_next,
             tuple(entry.message.encode() for entry in entries),
             self._moved(before),
@@ -320,19 +322,38 @@ class Poster:
         the sequencer's alone again.
         """
         standing = survey.standing
-        if standing.mode == Mode.FROZEN:
-            return "the house is frozen: nothing is posted any more; everybody leaves by exit"
+        away = self._away(standing)
+        if away:
+            return away
         ours = standing.sequencer == self._address
-        if standing.mode == Mode.SEQUENCER and not ours:
-            return (
-                f"expected the court's sequencer {standing.sequencer.hex()}, was "
-                f"{self._address.hex()}; start the node with that key"
-            )
         caught_up = standing.lag_ms <= self._court.open_lag_ms
         busy = self._waiting(PostBatch) or self._waiting(ClosePosting)
         if standing.mode == Mode.OPEN and ours and caught_up and not busy:
             self._send(survey, ClosePosting(), CALL_GAS, 0, b"")
         return ""
+
+    def _away(self, standing: Standing) -> str:
+        """Return why nothing of this node's can be posted any more, if so."""
+        if standing.mode == Mode.FROZEN:
+            return "the house is frozen: nothing is posted any more; everybody leaves by exit"
+        if standing.mode == Mode.SEQUENCER and standing.sequencer != self._address:
+            return (
+                f"expected the court's sequencer {standing.sequencer.hex()}, was "
+                f"{self._address.hex()}; start the node with that key"
+            )
+        return ""
+
+    def _closed(self, standing: Standing) -> str:
+        """Return why this node must acknowledge nothing, if so: it could not keep its word.
+
+        A successor could post anything in place of what is sequenced while he may accept.
+        """
+        offered = any(standing.successor)
+        text = (
+            f"the house is being handed over to {standing.successor.hex()}; submit the same bytes "
+            "when he accepted or the offer was taken back"
+        )
+        return self._away(standing) or (text if offered else "")
 
     def _post_due(self, survey: Survey) -> str:
         """Post the batches after the tip, a few at a time. Returns why not, if so."""
@@ -577,7 +598,7 @@ class PosterThread:
         self._poll_seconds = poll_seconds
         self._stopping = threading.Event()
         self.seen_at = time.monotonic()
-        self._generation = -1
+        self._told = (-1, "")
         self._thread = threading.Thread(target=self._run, name="poster", daemon=True)
         shell.sealed.append(self._sealed)
 
@@ -619,9 +640,10 @@ class PosterThread:
             self._metrics.foreign_batch.set(self.poster.status.foreign_batch)
 
     def _tell(self, news: News) -> None:
-        if news.generation != self._generation:
-            self._generation = news.generation
-            self._shell.send(GenerationMoved(news.generation))
+        told = news.generation, news.closed
+        if told != self._told:
+            self._told = told
+            self._shell.send(GenerationMoved(*told))
         if news.inbox:
             self._shell.send(InboxArrived(news.inbox_first, news.inbox))
         for seal in news.moved:

@@ -132,6 +132,7 @@ class Sequencer:
         self.applied_token = 0
         self.failure = ""
         self.stopping = False
+        self.closed = ""
         self._sign_receipt = sign_receipt
         self._next_token = next_token
         self._synced_token = next_token - 1
@@ -178,8 +179,8 @@ class Sequencer:
                 return self._on_synced(now_ms, token)
             case InboxArrived(first, messages):
                 return self._on_inbox(now_ms, first, messages)
-            case GenerationMoved(generation):
-                self.generation = generation
+            case GenerationMoved(generation, closed):
+                self.generation, self.closed = generation, closed
                 return []
             case Tick():
                 return self._on_tick(now_ms)
@@ -207,6 +208,9 @@ class Sequencer:
         if self.stopping:
             text = "the node is shutting down and did not look at this; submit it to its successor"
             return Refuse(event.request, "SHUTTING_DOWN", text, {}, 1000)
+        if self.closed:
+            text = f"nothing of this was looked at: {self.closed}"
+            return Refuse(event.request, "HOUSE_CLOSED", text, {}, 1000)
         count, size = event.lengths.shape[0], len(event.blob)
         for what, was, maximum in (
             ("actions", self._queued_actions + count, self.limits.queue_actions_max),

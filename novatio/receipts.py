@@ -92,7 +92,7 @@ def check_kept(base: BaseLayer, receipt: SignedReceipt, batch_id: bytes | None =
         return _not_posted(base, receipt, signer, backed)
     posted, roots = _posted(base, view), _roots(base, view)
     try:
-        reason = why_kept(receipt, signer, posted, roots)
+        reason = why_kept(receipt, posted, roots)
     except EvidenceError as error:
         raise VerificationFailed(
             f"batch {view.record.number}: {error}; its data and its opened states contradict each "
@@ -102,12 +102,12 @@ def check_kept(base: BaseLayer, receipt: SignedReceipt, batch_id: bytes | None =
     if reason is None:
         evidence = LeftOut(view.record.batch_id, receipt, roots)
         text = (
-            f"batch {view.record.number} of the signer takes the count from {posted.count_before} "
+            f"batch {view.record.number} takes the count from {posted.count_before} "
             f"to {posted.count_after} without what the receipt says comes after {receipt.count}"
         )
         return Finding(Verdict.BROKEN, text, signer, backed, view, evidence)
     within = receipt.accumulator in (posted.accumulator_after, *accumulators_of(posted, roots))
-    bound_here = posted.generation == receipt.generation and posted.proposer == signer
+    bound_here = posted.first_bound <= receipt.generation <= posted.generation
     if within:
         text = f"batch {view.record.number} holds everything that the receipt was given for"
         return Finding(Verdict.KEPT, text, signer, backed, view)
@@ -176,7 +176,7 @@ def _named(base: BaseLayer, batch_id: bytes) -> BatchView:
 
 def _not_posted(base: BaseLayer, receipt: SignedReceipt, signer: bytes, backed: int) -> Finding:
     now = base.heads().generation
-    if receipt.generation < now:
+    if receipt.generation < _first_bound(base, now):
         text = (
             f"generation {receipt.generation} ended before {receipt.count} actions were posted, "
             f"and {now} goes on: it binds nobody any more"
@@ -193,12 +193,24 @@ def _posted(base: BaseLayer, view: BatchView) -> Posted:
     before, after = parent.record, view.record
     return Posted(
         after.generation,
-        header.proposer,
+        _first_bound(base, after.generation),
         before.sequenced_count,
         before.sequenced_accumulator,
         after.sequenced_count,
         after.sequenced_accumulator,
     )
+
+
+def _first_bound(base: BaseLayer, generation: int) -> int:
+    """Return the first generation whose receipts the batches of `generation` have to keep.
+
+    Rotations and handovers end nobody's word; rollbacks, and everyone's posting, do.
+    """
+    while generation and all(any(base.receipt_signer(generation - i) or b"") for i in (0, 1)):
+        if any(fall.generation == generation - 1 for fall in base.reverts(generation - 1, 1)):
+            break
+        generation -= 1
+    return generation
 
 
 def _roots(base: BaseLayer, view: BatchView) -> tuple[bytes, ...]:

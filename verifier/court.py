@@ -337,22 +337,25 @@ class Court:
         """Let another key of the operator post, from the next generation on."""
         self.emergency.check_not_frozen()
         call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        former = self.registry.sequencer
         self.registry.rotate(call.sender, sequencer)
-        return SequencerChanged(self.registry.operator, sequencer, self._next_generation())
+        return self._sequencer_changed(call, former)
 
     def name_successor(self, call: Call, successor: bytes) -> SuccessorNamed:
-        """Offer the house to a successor, who must accept."""
+        """Offer the house to a successor, who may accept a reveal window later."""
         self.emergency.check_not_frozen()
         call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
-        self.registry.name(call.sender, successor)
+        opens = call.block.number + self.config.reveal_window_blocks
+        self.registry.name(call.sender, successor, opens)
         return SuccessorNamed(self.registry.operator, successor)
 
     def accept_handover(self, call: Call) -> SequencerChanged:
         """Make the named successor operator and sequencer, from the next generation on."""
         self.emergency.check_not_frozen()
         call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
-        self.registry.accept(call.sender)
-        return SequencerChanged(call.sender, call.sender, self._next_generation())
+        former = self.registry.sequencer
+        self.registry.accept(call.sender, call.block.number)
+        return self._sequencer_changed(call, former)
 
     def announce_law(self, call: Call, version: int, number: int) -> LawAnnounced:
         """Let another law hold from batch `number` on, a timelock from now at the earliest."""
@@ -493,6 +496,7 @@ class Court:
             next_law_ms=law.ready_ms if announced else 0,
             claims_close_block=terms.claims_close if terms else 0,
             exit_ends_block=terms.ends if terms else 0,
+            accepts_block=self.registry.opens if any(self.registry.successor) else 0,
         )
 
     def heads(self) -> Heads:
@@ -564,11 +568,20 @@ class Court:
     def _lag_ms(self, time_ms: int) -> int:
         return max(0, time_ms - self._tip_record().clock)
 
-    def _next_generation(self) -> int:
+    def _sequencer_changed(self, call: Call, former: bytes) -> SequencerChanged:
+        """Begin a generation that another posts in; the former sequencer's word binds him too."""
+        until = call.block.number + self.config.final_after_blocks
+        self.pledges.stakes.note_left(former, until)
+        registry = self.registry
+        return SequencerChanged(
+            registry.operator, registry.sequencer, self._next_generation(goes_on=True)
+        )
+
+    def _next_generation(self, goes_on: bool = False) -> int:
         self._generation.value += 1
         alone = self.emergency.mode == Mode.SEQUENCER
         signer = self.registry.sequencer if alone else NOBODY
-        self.pledges.stakes.begin(self._generation.value, signer)
+        self.pledges.stakes.begin(self._generation.value, signer, goes_on)
         return self._generation.value
 
     def _closes(self, record: BatchRecord) -> int:
@@ -585,7 +598,7 @@ class Court:
         parent = self._batches[header.parent_id]
         return Posted(
             record.generation,
-            header.proposer,
+            self.pledges.stakes.first_bound(record.generation),
             parent.sequenced_count,
             parent.sequenced_accumulator,
             record.sequenced_count,

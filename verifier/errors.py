@@ -140,6 +140,7 @@ class CourtError(IntEnum):
     ALREADY_STAKED = 268
     NO_STAKE = 269
     STAKE_LOCKED = 270
+    HANDOVER_TOO_SOON = 271
 
 
 Refusal: TypeAlias = TransactionError | PostError | CourtError

@@ -30,7 +30,8 @@ class Standing(NamedTuple):
     on freeze the house. `waiting_index` is the oldest message that the tip has not consumed (the
     number of messages if there is none), `waiting_ms` when it came (0). The next batch is judged by
     `law_version`; `next_law_version` (0: none) holds from batch `next_law_number` on, which cannot
-    be posted before `next_law_ms`. The blocks of the exit are 0 until it begins.
+    be posted before `next_law_ms`. The blocks of the exit are 0 until it begins; `successor` may
+    accept from `accepts_block` on (0 without one).
     """
 
     mode: Mode
@@ -49,6 +50,7 @@ class Standing(NamedTuple):
     next_law_ms: int
     claims_close_block: int
     exit_ends_block: int
+    accepts_block: int
 
 
 class Emergency:

@@ -71,9 +71,9 @@ class Pledges:
         return Staked(call.sender, serial, self.stakes.size)
 
     def take_stake(self, call: Call, posts: bool, finalised: int, tip: int) -> StakeReturned:
-        """Make the stake of a former sequencer his credit, once his last batch is final."""
+        """Make the stake of a former sequencer his credit, once nothing can be held against it."""
         call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
-        amount = self.stakes.take_back(call.sender, posts, finalised, tip)
+        amount = self.stakes.take_back(call.sender, posts, finalised, tip, call.block.number)
         return StakeReturned(call.sender, amount)
 
     def prove_receipt(self, call: Call, evidence: bytes) -> ReceiptBroken | Revealed:
@@ -122,7 +122,7 @@ class Pledges:
         else:
             generation = evidence.receipt.generation
             posted = self._posted(evidence.batch_id)
-            reason = receipts.why_kept(evidence.receipt, signer, posted, evidence.roots)
+            reason = receipts.why_kept(evidence.receipt, posted, evidence.roots)
         if reason is None and self.stakes.signer_of(generation) != signer:
             reason = f"it binds nobody: generation {generation} was not {signer.hex()}'s alone"
         if reason is not None:

@@ -1,8 +1,9 @@
 """Evidence BROKEN_RECEIPT: bytes that prove that a sequencer broke its word, and their check.
 
-A receipt says: after `count` sequenced actions the accumulator is this one. It binds what its
-signer posts in its generation, and nothing else. It is broken by a second one that says otherwise
-for the same count, or by a batch that takes the count to or past its own without its accumulator.
+A receipt says: after `count` sequenced actions the accumulator is this one. It binds what is posted
+in its generation and in those that follow it while nothing ends but who posts, and nothing else. It
+is broken by a second one that says otherwise for the same count, or by a batch that takes the count
+to or past its own without its accumulator.
 An accumulator stands for everything sequenced up to it, in order; so a batch that has it among
 those after its steps has what the receipt was given for. The check is a pure function of the bytes
 and of what the batch opened. Layout: docs/protocol.md, section 9.
@@ -110,11 +111,11 @@ Evidence: TypeAlias = TwoReceipts | LeftOut
 
 
 class Posted(NamedTuple):
-    """What a batch that was posted says of the sequence: who posted it in which generation, and
-    count and accumulator before it and after it."""
+    """What a batch that was posted says of the sequence: its generation, the first one whose
+    receipts it has to keep, and count and accumulator before it and after it."""
 
     generation: int
-    proposer: bytes
+    first_bound: int
     count_before: int
     accumulator_before: bytes
     count_after: int
@@ -166,14 +167,12 @@ def why_both_hold(first: SignedReceipt, second: SignedReceipt) -> str | None:
     return None
 
 
-def why_kept(
-    receipt: SignedReceipt, signer: bytes, posted: Posted, roots: tuple[bytes, ...]
-) -> str | None:
-    """Return why a batch does not break a receipt of `signer`, or None if it does.
+def why_kept(receipt: SignedReceipt, posted: Posted, roots: tuple[bytes, ...]) -> str | None:
+    """Return why a batch does not break a receipt, or None if it does.
 
     Raises EvidenceError for roots that do not lead from one end of the batch to the other.
     """
-    reason = why_not_bound(receipt, signer, posted)
+    reason = why_not_bound(receipt, posted)
     if reason is not None:
         return reason
     if receipt.count == posted.count_after:
@@ -184,12 +183,13 @@ def why_kept(
     return f"the accumulator after {receipt.count} actions is in the batch" if kept else None
 
 
-def why_not_bound(receipt: SignedReceipt, signer: bytes, posted: Posted) -> str | None:
-    """Return why a batch says nothing about a receipt of `signer`, or None if it does."""
-    if posted.proposer != signer:
-        return f"{posted.proposer.hex()} posted the batch and {signer.hex()} gave the receipt"
-    if posted.generation != receipt.generation:
-        return f"the batch is of generation {posted.generation}, the receipt of another"
+def why_not_bound(receipt: SignedReceipt, posted: Posted) -> str | None:
+    """Return why a batch says nothing about a receipt of whom its generation binds, or None."""
+    if not posted.first_bound <= receipt.generation <= posted.generation:
+        return (
+            f"the batch of generation {posted.generation} keeps receipts from "
+            f"{posted.first_bound} on, this one is of {receipt.generation}"
+        )
     if not posted.count_before < receipt.count <= posted.count_after:
         return (
             f"the batch takes the count from {posted.count_before} to {posted.count_after}, which "

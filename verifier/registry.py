@@ -9,12 +9,16 @@ NOBODY = bytes(20)
 
 
 class Registry:
-    """The operator names the sequencer; a successor becomes both when he accepts."""
+    """The operator names the sequencer; a successor becomes both when he accepts, not at once.
+
+    Between offer and acceptance whoever gives the house away posts what he has acknowledged.
+    """
 
     def __init__(self, log: UndoLog, operator: bytes, sequencer: bytes) -> None:
         self._operator: Cell[bytes] = Cell(log, operator)
         self._sequencer: Cell[bytes] = Cell(log, sequencer)
         self._successor: Cell[bytes] = Cell(log, NOBODY)
+        self._opens: Cell[int] = Cell(log, 0)
 
     @property
     def operator(self) -> bytes:
@@ -30,6 +34,11 @@ class Registry:
     def successor(self) -> bytes:
         """Who may accept the handover; NOBODY without one."""
         return self._successor.value
+
+    @property
+    def opens(self) -> int:
+        """The first block in which the successor may accept."""
+        return self._opens.value
 
     def check_operator(self, sender: bytes) -> None:
         """Raise Refused(NOT_OPERATOR) unless the operator calls."""
@@ -51,21 +60,30 @@ class Registry:
             )
         self._sequencer.value = sequencer
 
-    def name(self, sender: bytes, successor: bytes) -> None:
-        """Offer the house to somebody, or with NOBODY to none any more.
+    def name(self, sender: bytes, successor: bytes, opens: int) -> None:
+        """Offer the house to somebody, who may accept from block `opens` on; NOBODY: to none.
 
         Raises Refused(NOT_OPERATOR).
         """
         self.check_operator(sender)
-        self._successor.value = successor
+        self._successor.value, self._opens.value = successor, opens
 
-    def accept(self, sender: bytes) -> None:
-        """Make the named successor operator and sequencer. Raises Refused(NOT_SUCCESSOR)."""
+    def accept(self, sender: bytes, block: int) -> None:
+        """Make the named successor operator and sequencer, in `block`.
+
+        Raises Refused(NOT_SUCCESSOR or HANDOVER_TOO_SOON).
+        """
         if sender == NOBODY or sender != self.successor:
             raise Refused(
                 CourtError.NOT_SUCCESSOR,
                 f"expected {self.successor.hex()}, whom the operator named, was {sender.hex()}; "
                 "have him name you first",
+            )
+        if block < self._opens.value:
+            raise Refused(
+                CourtError.HANDOVER_TOO_SOON,
+                f"expected block {self._opens.value} or a later one, was {block}; until then "
+                "the former sequencer posts what he has acknowledged",
             )
         self._operator.value = self._sequencer.value = sender
         self._successor.value = NOBODY

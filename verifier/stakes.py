@@ -1,8 +1,10 @@
 """The stakes behind receipts: what a sequencer loses by breaking one, or by voiding them all.
 
 A stake is of one flat size and belongs to the key that signs receipts. It comes back when the last
-batch that its owner posted is final and he posts no more; so whoever holds a receipt has a whole
-challenge window to compare it with what was posted.
+batch that its owner posted is final, he posts no more, and his successor did for as long as a
+batch is open; so whoever holds a receipt has a whole challenge window to compare it with what was
+posted. Who only gives the seat away takes nothing of his word back: the next ones' batches are held
+against it as if they were his.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ NOBODY = bytes(20)
 
 class Stake(NamedTuple):
     """The stake of an address: which of its stakes, counted from 1, gwei that are there, the
-    generation that it was put in, and the number of the last batch that the address posted."""
+    generation that it was put in, the number of the last batch that the address posted, and the
+    last block in which it answers for what those post whom it left its seat to."""
 
     serial: int
     amount: int
     generation: int
     last_number: int
+    answers_until: int
 
 
 def stake_subject(signer: bytes) -> bytes:
@@ -39,19 +43,32 @@ class Stakes:
         self._bonds = bonds
         self._stakes: Table[bytes, Stake] = Table(log)
         self._signers: Table[int, bytes] = Table(log)
+        self._terms: Table[int, int] = Table(log)
 
     def of(self, address: bytes) -> Stake:
         """Return the stake of an address; zeros if it never had one."""
-        return self._stakes.get(address) or Stake(0, 0, 0, 0)
+        return self._stakes.get(address) or Stake(0, 0, 0, 0, 0)
 
     def signer_of(self, generation: int) -> bytes | None:
         """Return whose receipts bind in a generation, NOBODY if posting was open to all; None
         before it has begun."""
         return self._signers.get(generation)
 
-    def begin(self, generation: int, signer: bytes) -> None:
-        """Let the receipts of `signer` bind in a generation that begins; NOBODY for none."""
+    def first_bound(self, generation: int) -> int:
+        """Return the first generation whose receipts the batches of `generation` have to keep."""
+        return self._terms.get(generation) or 0
+
+    def begin(self, generation: int, signer: bytes, goes_on: bool = False) -> None:
+        """Let the receipts of `signer` bind in a generation that begins; NOBODY for none.
+
+        It `goes_on` if nothing ended but who posts: then those of the one before bind here too.
+        """
         self._signers[generation] = signer
+        self._terms[generation] = self.first_bound(generation - 1) if goes_on else generation
+
+    def note_left(self, address: bytes, until: int) -> None:
+        """Let who left his seat answer until block `until` for what is posted after him."""
+        self._stakes[address] = self.of(address)._replace(answers_until=until)
 
     def note_posted(self, proposer: bytes, number: int) -> None:
         """Remember the last batch of a proposer."""
@@ -69,25 +86,27 @@ class Stakes:
                 f"expected no stake of {sender.hex()}, was {stake.amount} gwei; one backs all "
                 "receipts",
             )
-        self._stakes[sender] = Stake(stake.serial + 1, self.size, generation, stake.last_number)
+        self._stakes[sender] = stake._replace(
+            serial=stake.serial + 1, amount=self.size, generation=generation
+        )
         self._bonds.hold(self.size)
         return stake.serial + 1
 
-    def take_back(self, sender: bytes, posts: bool, finalised: int, tip: int) -> int:
-        """Return the stake of `sender` as a credit, and its gwei; `posts` says if he is the
-        sequencer still.
+    def take_back(self, sender: bytes, posts: bool, finalised: int, tip: int, block: int) -> int:
+        """Return the stake of `sender` as a credit, and its gwei, in `block`; `posts` says if he
+        is the sequencer still.
 
         Raises Refused(NO_STAKE or STAKE_LOCKED).
         """
         stake = self.of(sender)
         self.check_there(sender, stake.generation)
         last = min(stake.last_number, tip)
-        if posts or finalised < last:
+        if posts or finalised < last or block <= stake.answers_until:
             raise Refused(
                 CourtError.STAKE_LOCKED,
-                f"expected a former sequencer whose last batch {last} is final, was "
-                f"{'the sequencer' if posts else f'one with {finalised} final'}; "
-                "hand over first, then wait",
+                f"expected a former sequencer whose last batch {last} is final, after block "
+                f"{stake.answers_until}, was {'the sequencer' if posts else 'one'} with "
+                f"{finalised} final in block {block}; hand over first, then wait",
             )
         self._stakes[sender] = stake._replace(amount=0)
         self._bonds.give(sender, stake.amount)

@@ -23,6 +23,7 @@ from tests.node.scenario import (
     Shell,
     genesis,
     price,
+    submission,
     trade,
     withdraw,
 )
@@ -34,6 +35,7 @@ from verifier.base.transactions import (
     Deposit,
     Faucet,
     Freeze,
+    NameSuccessor,
     OpenPosting,
     PostBatch,
     ProveFraud,
@@ -87,7 +89,7 @@ class Setting:
         """The poster looks once, and the node hears of it."""
         seals = len(self.shell.seals)
         news = self.poster.step(self.shell.sequencer.inbox_next)
-        self.shell.send(GenerationMoved(news.generation))
+        self.shell.send(GenerationMoved(news.generation, news.closed))
         self.shell.send(InboxArrived(news.inbox_first, news.inbox))
         for seal in self.shell.seals[seals:]:
             self.poster.add(seal)
@@ -98,6 +100,12 @@ class Setting:
             self.shell.now_ms += COURT.block_time_ms
             self.chain.mine()
             self.step()
+
+    def refused(self, action: bytes):
+        """Submit an action and return why it was not looked at."""
+        request = 10_000 + len(self.shell.refusals)
+        self.shell.send(submission(request, action))
+        return self.shell.refusals[request]
 
     def seal(self, *actions: bytes) -> None:
         """Clear actions and end a batch."""
@@ -354,6 +362,24 @@ def test_a_key_that_was_rotated_away_posts_nothing_and_says_which_one_does(setti
     setting.tick(3)
     assert address_of(ALICE_KEY).hex() in setting.poster.status.error
     assert setting.base.heads().tip_number == 1
+    refused = setting.refused(trade(2))
+    assert refused.reason == "HOUSE_CLOSED" and address_of(ALICE_KEY).hex() in refused.message
+
+
+def test_while_the_house_is_offered_what_was_acknowledged_is_posted_and_nothing_more_is(setting):
+    setting.seal(trade(2))
+    nonce = setting.base.account(address_of(SEQUENCER_KEY)).nonce
+    setting.send(SEQUENCER_KEY, NameSuccessor(address_of(ALICE_KEY)), nonce)
+    setting.tick(2)
+    assert setting.base.heads().tip_number == 2
+    refused = setting.refused(trade(3))
+    assert refused.reason == "HOUSE_CLOSED" and address_of(ALICE_KEY).hex() in refused.message
+    nonce = setting.base.account(address_of(SEQUENCER_KEY)).nonce
+    setting.send(SEQUENCER_KEY, NameSuccessor(bytes(20)), nonce)
+    setting.tick(2)
+    setting.seal(trade(3))
+    setting.tick(2)
+    assert setting.base.heads().tip_number == 3
 
 
 def test_a_node_that_comes_back_catches_up_and_closes_open_posting(setting):

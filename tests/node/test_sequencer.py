@@ -20,6 +20,7 @@ from node.errors import DiskFailed
 from node.events import (
     Append,
     Failed,
+    GenerationMoved,
     InboxArrived,
     Prepare,
     Refuse,
@@ -208,6 +209,19 @@ def test_a_stopping_node_answers_what_it_has_and_refuses_the_rest(shell):
     assert shell.replies[1].codes.tolist() == [0]
     assert shell.refusals[2].reason == "SHUTTING_DOWN"
     assert shell.sequencer.idle
+
+
+def test_while_the_house_is_closed_nothing_is_acknowledged_and_afterwards_it_is(shell):
+    shell.hold = True
+    shell.send(submission(1, trade(1)))
+    shell.send(GenerationMoved(3, "handed over"))
+    shell.send(submission(2, trade(2)))
+    shell.release()
+    shell.send(GenerationMoved(3))
+    shell.send(submission(3, trade(2)))
+    assert [shell.replies[one].codes.tolist() for one in (1, 3)] == [[0], [0]]
+    assert shell.refusals[2].reason == "HOUSE_CLOSED"
+    assert shell.refusals[2].message.endswith("handed over")
 
 
 def test_inbox_messages_come_first_and_in_order_however_often_they_are_read():

@@ -14,7 +14,7 @@ from tests.verifier.court_world import ALICE, BOB, SEQUENCER, World
 from tests.verifier.test_receipts import A, B, C, History, signed
 from verifier.base.interface import InProcessBaseLayer
 from verifier.base.service import BaseLayerServer, SteppedClock
-from verifier.base.transactions import PutStake
+from verifier.base.transactions import OpenPosting, PutStake, RotateSequencer
 
 
 def run(*arguments):
@@ -143,6 +143,33 @@ def test_a_receipt_of_a_generation_that_ended_is_void_and_a_fallen_batch_can_be_
     promised_again.post((A,))
     assert check_kept(base, receipt).verdict == Verdict.KEPT
     assert check_kept(base, signed(1, bytes(32), key=BOB)).verdict == Verdict.VOID
+
+
+def test_a_rotated_key_is_held_to_its_word_by_what_the_next_one_posts(world, served, tmp_path, key):
+    promised = History(world)
+    promised.frame(A)
+    world.send(SEQUENCER, RotateSequencer(address_of(BOB)))
+    base = InProcessBaseLayer(world.chain)
+    file = written(tmp_path / "receipt.json", promised.receipt())
+    assert check_kept(base, read_receipt(file)).verdict == Verdict.PENDING
+    History(world).post((B,), key=BOB)
+    address = served()
+    assert shown(run("receipt", "check", file, "--base", address))["verdict"] == "broken"
+    proven = shown(run("receipt", "prove", file, "--base", address, "--key", key))
+    assert proven["signer"] == "0x" + address_of(SEQUENCER).hex()
+
+
+def test_open_posting_after_a_rotation_voids_what_was_not_posted(world, tmp_path):
+    promised = History(world)
+    promised.frame(A)
+    world.send(SEQUENCER, RotateSequencer(address_of(BOB)))
+    world.now += world.config.open_lag_ms + 2_000
+    world.send(ALICE, OpenPosting())
+    base = InProcessBaseLayer(world.chain)
+    receipt = read_receipt(written(tmp_path / "receipt.json", promised.receipt()))
+    assert check_kept(base, receipt).verdict == Verdict.VOID
+    History(world).post((B,), key=BOB)
+    assert check_kept(base, receipt).verdict == Verdict.VOID
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"generation": 0, "count": "x"}'])

@@ -70,6 +70,13 @@ def frozen(world):
     return world
 
 
+def hand_over(world):
+    """Offer the house to Alice, who accepts as soon as she may."""
+    world.send(SEQUENCER, NameSuccessor(address_of(ALICE)))
+    world.chain.mine(world.config.reveal_window_blocks - 1)
+    return world.send(ALICE, AcceptHandover())
+
+
 # The registry
 
 
@@ -101,7 +108,14 @@ def test_a_house_is_handed_over_only_to_who_was_named_and_accepts(world):
     assert named.events == (SuccessorNamed(address_of(SEQUENCER), address_of(ALICE)),)
     assert world.court.heads().generation == 0
     assert world.send(BOB, AcceptHandover()).error == CourtError.NOT_SUCCESSOR
+    early = world.send(ALICE, AcceptHandover())
+    opens = named.block_number + world.config.reveal_window_blocks
+    assert early.error == CourtError.HANDOVER_TOO_SOON and str(opens) in early.text
+    assert standing(world).accepts_block == opens
+    world.chain.mine(opens - world.chain.head().number - 2)
+    assert world.send(ALICE, AcceptHandover()).error == CourtError.HANDOVER_TOO_SOON
     accepted = world.send(ALICE, AcceptHandover())
+    assert accepted.block_number == opens and standing(world).accepts_block == 0
     assert accepted.events == (SequencerChanged(address_of(ALICE), address_of(ALICE), 1),)
     assert world.send(ALICE, AcceptHandover()).error == CourtError.NOT_SUCCESSOR
     assert world.send(SEQUENCER, NameSuccessor(bytes(20))).error == CourtError.NOT_OPERATOR
@@ -116,8 +130,7 @@ def test_an_offer_can_be_taken_back(world):
 
 def test_the_bond_of_a_batch_stays_its_proposers_after_a_handover(world):
     batch = world.post()
-    world.send(SEQUENCER, NameSuccessor(address_of(ALICE)))
-    world.send(ALICE, AcceptHandover())
+    hand_over(world)
     world.pass_window()
     assert world.send(BOB, Finalise(batch.id)).error is None
     assert world.court.bonds.credit(address_of(SEQUENCER)) == world.config.bond
@@ -126,8 +139,7 @@ def test_the_bond_of_a_batch_stays_its_proposers_after_a_handover(world):
 
 def test_a_handover_ends_a_generation_and_is_no_fall(world):
     batch = world.post()
-    world.send(SEQUENCER, NameSuccessor(address_of(ALICE)))
-    world.send(ALICE, AcceptHandover())
+    hand_over(world)
     fall = world.prove(batch).events[0]
     assert fall.generation == 1
     assert world.court.reverts(0, 10) == [fall]
@@ -135,8 +147,7 @@ def test_a_handover_ends_a_generation_and_is_no_fall(world):
 
 
 def test_a_reorganisation_takes_a_handover_back(world):
-    world.send(SEQUENCER, NameSuccessor(address_of(ALICE)))
-    receipt = world.send(ALICE, AcceptHandover())
+    receipt = hand_over(world)
     world.chain.reorg(1, [receipt.transaction_hash])
     assert world.court.registry.operator == address_of(SEQUENCER)
     assert world.court.registry.successor == address_of(ALICE)

@@ -130,6 +130,13 @@ def prove(world, evidence, key=PROVER):
     return world.send(key, ProveReceipt(evidence.encode()))
 
 
+def hand_over(world, key):
+    """Offer the house to `key`, which accepts as soon as it may."""
+    assert world.send(SEQUENCER, NameSuccessor(address_of(key))).error is None
+    world.chain.mine(world.config.reveal_window_blocks - 1)
+    return world.send(key, AcceptHandover())
+
+
 def stake_of(world, key=SEQUENCER):
     return world.court.pledges.stakes.of(address_of(key)).amount
 
@@ -198,6 +205,25 @@ def test_a_broken_receipt_is_proven_against_a_batch_that_fell(world, history):
     assert prove(world, left_out(batch, promised)).error is None
     world.prove(batch)
     assert world.court.reverts(0, 1)[0].forfeited == 0
+
+
+def test_a_rotation_takes_no_word_back(world, history):
+    history.frame(A)
+    promised = history.receipt()
+    for key in (ALICE, BOB):
+        assert world.send(SEQUENCER, RotateSequencer(address_of(key))).error is None
+    batch, _ = History(world).post((B,), key=BOB)
+    assert prove(world, left_out(batch, promised)).error is None
+    assert stake_of(world) == 0
+
+
+def test_a_handover_takes_no_word_back(world, history):
+    history.frame(A)
+    promised = history.receipt()
+    assert hand_over(world, BOB).error is None
+    batch, _ = History(world).post((B,), key=BOB)
+    assert prove(world, left_out(batch, promised, with_roots=False)).error is None
+    assert stake_of(world) == 0
 
 
 # Innocent
@@ -294,17 +320,42 @@ def test_two_receipts_that_can_both_be_true_convict_nobody(world, history):
         assert prove(world, TwoReceipts(*pair)).error == CourtError.NO_FRAUD
 
 
-def test_a_receipt_binds_its_signer_not_whom_he_handed_over_to(world, history):
+def test_who_posted_all_before_he_handed_over_is_guilty_of_nothing_that_follows(world, history):
+    _, (promised,) = history.post((A,))
+    assert hand_over(world, BOB).error is None
+    batch, _ = history.post((B,), key=BOB)
+    assert prove(world, left_out(batch, promised)).error == CourtError.NO_FRAUD
+    other = signed(history.count, b"\x01" * 32, 1, key=BOB)
+    world.send(BOB, PutStake())
+    assert prove(world, left_out(batch, other)).error is None
+    assert stake_of(world) == world.config.receipt_stake and stake_of(world, BOB) == 0
+
+
+def test_a_successor_who_posts_what_was_acknowledged_keeps_the_former_ones_receipts(world, history):
     history.frame(A)
     promised = history.receipt()
-    assert world.send(SEQUENCER, NameSuccessor(address_of(BOB))).error is None
-    assert world.send(BOB, AcceptHandover()).error is None
+    assert hand_over(world, BOB).error is None
+    batch, _ = History(world).post((A,), (B,), key=BOB)
+    assert prove(world, left_out(batch, promised)).error == CourtError.NO_FRAUD
+
+
+def test_a_rollback_after_a_rotation_ends_what_the_former_key_answers_for(world, history):
+    history.frame(A)
+    promised = history.receipt()
+    assert world.send(SEQUENCER, RotateSequencer(address_of(BOB))).error is None
+    bad = world.build(world.after(), proposer=address_of(BOB))
+    assert world.try_post(bad, BOB).error is None
+    assert world.prove(bad).error is None
     batch, _ = History(world).post((B,), key=BOB)
     assert prove(world, left_out(batch, promised)).error == CourtError.NO_FRAUD
-    theirs = signed(history.count, history.accumulator, 1, key=BOB)
+
+
+def test_a_later_key_answers_for_nothing_that_was_posted_before_it(world, history):
+    batch, _ = history.post((A,))
+    assert world.send(SEQUENCER, RotateSequencer(address_of(BOB))).error is None
     world.send(BOB, PutStake())
-    assert prove(world, left_out(batch, theirs)).error is None
-    assert stake_of(world) == world.config.receipt_stake and stake_of(world, BOB) == 0
+    theirs = signed(1, b"\x01" * 32, 1, key=BOB)
+    assert prove(world, left_out(batch, theirs)).error == CourtError.NO_FRAUD
 
 
 def test_while_posting_is_open_nobody_is_bound_and_order_may_change(world, history):
@@ -328,6 +379,15 @@ def test_a_rotated_key_leaves_its_stake_until_its_last_batch_is_final(world, his
     assert world.send(SEQUENCER, TakeStake()).error == CourtError.STAKE_LOCKED
     world.pass_window()
     world.send(BOB, Finalise(batch.id))
+    assert world.send(SEQUENCER, TakeStake()).error is None
+
+
+def test_a_rotated_key_leaves_its_stake_for_a_window_in_which_the_next_one_posts(world):
+    rotated = world.send(SEQUENCER, RotateSequencer(address_of(BOB)))
+    last = rotated.block_number + world.config.final_after_blocks
+    world.chain.mine(last - world.chain.head().number - 1)
+    refused = world.send(SEQUENCER, TakeStake())
+    assert (refused.error, refused.block_number) == (CourtError.STAKE_LOCKED, last)
     assert world.send(SEQUENCER, TakeStake()).error is None
 
 
@@ -403,7 +463,7 @@ def batches_of(ends, cuts):
     for number, (count, accumulator, own) in enumerate(ends):
         roots += own
         if number in cuts or number == len(ends) - 1:
-            made.append((Posted(0, b"s" * 20, *before, count, accumulator), roots))
+            made.append((Posted(0, 0, *before, count, accumulator), roots))
             before, roots = (count, accumulator), ()
     return made
 
@@ -414,7 +474,7 @@ def numbered(sizes):
 
 
 def broken(receipt, batches):
-    return [why_kept(receipt, b"s" * 20, *batch) is None for batch in batches]
+    return [why_kept(receipt, *batch) is None for batch in batches]
 
 
 @given(FRAMES, st.sets(st.integers(0, 7)))
@@ -525,13 +585,13 @@ def test_a_stake_is_locked_until_its_owners_last_batch_is_final():
     stakes.note_posted(owner, 5)
     for final, tip in ((4, 9), (4, 5)):
         with pytest.raises(Refused) as refused:
-            stakes.take_back(owner, False, final, tip)
+            stakes.take_back(owner, False, final, tip, 1)
         assert refused.value.code == CourtError.STAKE_LOCKED
     mark = log.mark()
-    assert stakes.take_back(owner, False, 5, 9) == 40
+    assert stakes.take_back(owner, False, 5, 9, 1) == 40
     log.undo_to(mark)
     # Its batches from 4 on fell; what is left is final.
-    assert stakes.take_back(owner, False, 3, 3) == 40
+    assert stakes.take_back(owner, False, 3, 3, 1) == 40
 
 
 def test_a_stake_outlives_a_reorganisation_of_its_loss(world, history):

@@ -572,7 +572,7 @@ class CommitteeMember(_message.Message):
     def __init__(self, public_key: _Optional[bytes] = ..., proof: _Optional[bytes] = ...) -> None: ...
 
 class Standing(_message.Message):
-    __slots__ = ("mode", "operator", "sequencer", "successor", "clock_ms", "lag_ms", "opens_ms", "freezes_ms", "waiting_index", "waiting_ms", "law_version", "next_law_version", "next_law_number", "next_law_ms", "claims_close_block", "exit_ends_block")
+    __slots__ = ("mode", "operator", "sequencer", "successor", "clock_ms", "lag_ms", "opens_ms", "freezes_ms", "waiting_index", "waiting_ms", "law_version", "next_law_version", "next_law_number", "next_law_ms", "claims_close_block", "exit_ends_block", "accepts_block")
     MODE_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
     SEQUENCER_FIELD_NUMBER: _ClassVar[int]
@@ -589,6 +589,7 @@ class Standing(_message.Message):
     NEXT_LAW_MS_FIELD_NUMBER: _ClassVar[int]
     CLAIMS_CLOSE_BLOCK_FIELD_NUMBER: _ClassVar[int]
     EXIT_ENDS_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTS_BLOCK_FIELD_NUMBER: _ClassVar[int]
     mode: Mode
     operator: bytes
     sequencer: bytes
@@ -605,7 +606,8 @@ class Standing(_message.Message):
     next_law_ms: int
     claims_close_block: int
     exit_ends_block: int
-    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., operator: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., successor: _Optional[bytes] = ..., clock_ms: _Optional[int] = ..., lag_ms: _Optional[int] = ..., opens_ms: _Optional[int] = ..., freezes_ms: _Optional[int] = ..., waiting_index: _Optional[int] = ..., waiting_ms: _Optional[int] = ..., law_version: _Optional[int] = ..., next_law_version: _Optional[int] = ..., next_law_number: _Optional[int] = ..., next_law_ms: _Optional[int] = ..., claims_close_block: _Optional[int] = ..., exit_ends_block: _Optional[int] = ...) -> None: ...
+    accepts_block: int
+    def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., operator: _Optional[bytes] = ..., sequencer: _Optional[bytes] = ..., successor: _Optional[bytes] = ..., clock_ms: _Optional[int] = ..., lag_ms: _Optional[int] = ..., opens_ms: _Optional[int] = ..., freezes_ms: _Optional[int] = ..., waiting_index: _Optional[int] = ..., waiting_ms: _Optional[int] = ..., law_version: _Optional[int] = ..., next_law_version: _Optional[int] = ..., next_law_number: _Optional[int] = ..., next_law_ms: _Optional[int] = ..., claims_close_block: _Optional[int] = ..., exit_ends_block: _Optional[int] = ..., accepts_block: _Optional[int] = ...) -> None: ...
 
 class ExitTotals(_message.Message):
     __slots__ = ("escrow", "paid", "left", "seized", "senior", "junior", "claims", "claims_paid")
@@ -826,16 +828,18 @@ class Commitment(_message.Message):
     def __init__(self, hash: _Optional[bytes] = ..., place: _Optional[int] = ...) -> None: ...
 
 class Stake(_message.Message):
-    __slots__ = ("serial", "amount", "generation", "last_number")
+    __slots__ = ("serial", "amount", "generation", "last_number", "answers_until")
     SERIAL_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     LAST_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_UNTIL_FIELD_NUMBER: _ClassVar[int]
     serial: int
     amount: int
     generation: int
     last_number: int
-    def __init__(self, serial: _Optional[int] = ..., amount: _Optional[int] = ..., generation: _Optional[int] = ..., last_number: _Optional[int] = ...) -> None: ...
+    answers_until: int
+    def __init__(self, serial: _Optional[int] = ..., amount: _Optional[int] = ..., generation: _Optional[int] = ..., last_number: _Optional[int] = ..., answers_until: _Optional[int] = ...) -> None: ...
 
 class Solvency(_message.Message):
     __slots__ = ("escrow", "custody", "unclaimed", "unconsumed")
