@@ -23,6 +23,7 @@ from novatio.cli import (
     instrument,
     key,
     law,
+    operator,
     pool,
     process,
     provability,
@@ -49,8 +50,8 @@ main = Main(
 )
 for module in (
     account, asset, batch, bond, call, committee, config, dispute, exit, feed, freeze, governance,
-    heads, inbox, inspect, instrument, key, law, pool, process, provability, receipt, report, root,
-    sim, state, statement, stress, trade, watch, withdraw,
+    heads, inbox, inspect, instrument, key, law, operator, pool, process, provability, receipt,
+    report, root, sim, state, statement, stress, trade, watch, withdraw,
 ):  # fmt: skip
     for command in module.COMMANDS:
         main.add_command(command)

@@ -38,6 +38,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+ADDRESS_BYTES = 20
+
 _HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -161,6 +163,20 @@ def shared_options() -> list[click.Parameter]:
         _option("--base", help="Address of the base layer, host:port.", metavar="ADDRESS"),
         _option("--key", help="Key file of mode 600, or set NOVATIO_KEY.", metavar="FILE"),
     ]
+
+
+def address(text: str) -> bytes:
+    """Return the 20 bytes of an address in hexadecimal. Raises BadRequest."""
+    try:
+        found = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        found = b""
+    if len(found) != ADDRESS_BYTES:
+        raise BadRequest(
+            f"address: expected {ADDRESS_BYTES} bytes in hex, was {text!r}",
+            next_step="novatio key address --key <file>",
+        )
+    return found
 
 
 class Command(click.Command):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import address as address_in
 from novatio.cli.withdraw import WAIT
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def list_bonds(app: App, limit: int, address: str | None) -> None:
     """List what proofs earned, the sums of all bonds, and one address's credit and stake."""
     base = app.base()
     totals = base.bonds()
-    whose = bytes.fromhex(address.removeprefix("0x")) if address else _own(app)
+    whose = address_in(address) if address else _own(app)
     record: dict[str, Any] = {
         "deposited_gwei": totals.deposited,
         "paid_gwei": totals.paid,

@@ -20,6 +20,7 @@ def standing_record(base: Any) -> dict[str, Any]:
         "operator": found.operator,
         "sequencer": found.sequencer,
         "successor": found.successor if any(found.successor) else None,
+        "accepts_block": found.accepts_block or None,
         "clock_time_ms": found.clock_ms,
         "base_time_ms": head.time_ms,
         "lag_ms": found.lag_ms,

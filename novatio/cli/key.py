@@ -7,25 +7,14 @@ import time
 import click
 
 from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import address as address_in
 from novatio.cli.trade import show_outcomes
-from novatio.errors import BadRequest
 
 key = Noun("key", help="Key files of mode 600, and the keys of an account.")
 COMMANDS = [key]
 
 SCOPES = ("trade", "cancel", "transfer", "pool", "keeper")
-ADDRESS_BYTES = 20
 _ROOT = 128
-
-
-def _address(text: str) -> bytes:
-    try:
-        address = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        address = b""
-    if len(address) != ADDRESS_BYTES:
-        raise BadRequest(f"address: expected {ADDRESS_BYTES} bytes in hex, was {text}")
-    return address
 
 
 @key.command("new")
@@ -112,7 +101,7 @@ def grant_key(
     scope = sum(1 << SCOPES.index(name) for name in set(scopes))
     expiry_ms = time.time_ns() // 1_000_000 + days * 86_400_000
     terms = KeyTerms(scope, micro(limit), expiry_ms, first_instrument, last_instrument)
-    outcome = app.client().grant_key(account, _address(address), terms, signer=app.signer())
+    outcome = app.client().grant_key(account, address_in(address), terms, signer=app.signer())
     show_outcomes(app, [outcome])
 
 
@@ -122,7 +111,7 @@ def grant_key(
 @pass_app
 def revoke_key(app: App, account: int, address: str) -> None:
     """Take the session key ADDRESS of ACCOUNT back; signed with the owner's key in use."""
-    outcome = app.client().revoke_key(account, _address(address), signer=app.signer())
+    outcome = app.client().revoke_key(account, address_in(address), signer=app.signer())
     show_outcomes(app, [outcome])
 
 
@@ -133,7 +122,7 @@ def revoke_key(app: App, account: int, address: str) -> None:
 @pass_app
 def rotate_key(app: App, account: int, address: str, yes: bool) -> None:
     """Put ADDRESS in the place of ACCOUNT's owner: the old key signs nothing any more."""
-    new = _address(address)
+    new = address_in(address)
     if not yes:
         click.confirm(
             f"from now on only 0x{new.hex()} signs and is paid for account {account}; go on?",
