@@ -11,6 +11,7 @@ from clearing.keccak import to_bytes
 from clearing.layout import Rows
 from clearing.marks import is_option, mark_price
 from clearing.records import State
+from node.calls import opened_message
 from node.v1 import node_pb2
 
 _INDEX_LIMB_BITS = 62
@@ -72,6 +73,8 @@ def instrument_message(state: State, id: int) -> Any:
         auction_end_ms=int(row.auction_end),
         row_number=number,
         row_micro=row.rows[number % 2].values.tolist() if number else (),
+        debt_micro=int(row.debt),
+        **opened_message(state, id),
     )
 
 

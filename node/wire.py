@@ -8,6 +8,7 @@ import numpy as np
 
 from clearing.keccak import to_bytes
 from clearing.records import State
+from node.calls import order_message
 from node.margins import Margin, margin_of, position_numbers
 from node.v1 import node_pb2
 
@@ -38,8 +39,18 @@ def account_message(state: State, id: int) -> Any:
         not_before_ms=int(row.not_before),
         hold_until_ms=int(row.hold_until),
         hold_instrument=int(row.hold_instrument),
+        auction_time_ms=int(row.auction_time),
+        call_order=order_message(state, id),
         margin=margin_message(margin_of(state, id)),
     )
+    if int(row.close_lots):
+        account.offered_close.CopyFrom(
+            node_pb2.OfferedClose(
+                instrument=int(row.close_instrument),
+                lots=int(row.close_lots),
+                time_ms=int(row.close_time),
+            )
+        )
     for place in range(count):
         position = row.positions[place]
         account.positions.add(

@@ -1,9 +1,12 @@
-"""The keeper: finds accounts below their maintenance margin and takes over their positions.
+"""The keeper: does what the law lets somebody do and nobody does by itself.
 
-`novatio keeper` reads all accounts, a few times a second, and offers to take the largest position
-of each failing one. How many lots really move, and at what price, the law decides; the keeper only
-has to be able to carry them. It also has the law add up what an owner holds in several accounts,
-where that looks like more than one owner may, and again before such a hold ends.
+`novatio keeper` looks at all accounts and markets, a few times a second. It offers to take the
+largest position of each account below its maintenance margin, and of each forced close once that
+pays; what it took it closes again (``novatio.keeper_inventory``). What no offer cures it drives on
+through the waterfall: auction, collateral, a pool's sleeve, deleveraging, loss sharing
+(``novatio.keeper_duties``, ``novatio.keeper_sweeps``). It fills what a call's price executes,
+lets markets expire and settle, and has owners beyond the limit of their accounts held. How many
+lots really move, at what price, and whether anything is due at all, the law decides.
 """
 
 from __future__ import annotations
@@ -14,46 +17,93 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Final
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from clearing import eip712
-from clearing.codes import Code, Kind
-from clearing.genesis import nobodys_address
+from clearing.codes import Code, InstrumentStatus, Kind, Side
 from clearing.keys import sign
 from clearing.messages import Liquidate
-from clearing.owner_groups import EVERYWHERE, group_limit
 from clearing.requests import Request
-from clearing.units import GROUP_ACCOUNTS_MAX
+from clearing.units import AMOUNT_MAX, PPM, SHARES_BASE
 from node.clock import law_clock
 from node.config import ClockSection, load, load_key
 from node.reach import stop_on_signals
 from node.v1 import node_pb2 as pb
-from novatio._flows import Outcome
+from novatio._flows import Encodable, Outcome
 from novatio.client import Client
-from novatio.errors import NovatioError, Overloaded, Unavailable
+from novatio.errors import BadRequest, NotFound, NovatioError, Overloaded, Unavailable
 from novatio.governance import params_record
+from novatio.keeper_duties import (
+    View,
+    auctions,
+    call_fills,
+    checks,
+    expiries,
+    fundings,
+    is_failing,
+    marks,
+    settlements,
+    shares,
+    takeovers,
+)
+from novatio.keeper_inventory import (
+    OfferedOrder,
+    at_auction,
+    at_pools,
+    fitting,
+    read_orders,
+    worst_price,
+)
+from novatio.keeper_sweeps import TallyLog, applies, tallies
+from novatio.signing import LocalSigner
 from novatio.world import HOUR_MS, deadline_seconds
 
-__all__ = ["KeeperConfig", "KeeperSection", "Offer", "checks", "offers", "run"]
+__all__ = ["Keeper", "KeeperConfig", "KeeperSection", "Offer", "checks", "offers", "run"]
 
 ACCOUNTS_MAX: Final = 100_000
 DEADLINE_SECONDS: Final = 30.0
-OFFERS_PER_SUBMISSION: Final = 256
+ACTIONS_PER_SUBMISSION: Final = 256
 OFFER_LIFE_MS: Final = 48 * HOUR_MS
+# What was refused is tried again after this long, then twice as long and so on, because every try
+# stands in the log.
+RETRY_MS: Final = 2_000
+RETRY_MS_MAX: Final = 60_000
 # What becomes of a keeper who is neither the first nor alone.
-EXPECTED: Final = (Code.APPLIED, Code.HEALTHY, Code.NOT_NEEDED)
+EXPECTED: Final = (
+    Code.APPLIED,
+    Code.HEALTHY,
+    Code.NOT_NEEDED,
+    Code.OPERATION_ORDER,
+    Code.OPERATION_PHASE,
+    Code.NO_OPERATION,
+)
+# What a keeper with more capital, or who asks for less, may still do.
+TOO_LARGE: Final = (Code.MARGIN, Code.POSITION_CAP, Code.TRANSFER_MARGIN)
+SMALLEST_PART: Final = 1 << 10
+
+Place: TypeAlias = tuple[Kind, int, int]  # what is tried, of which account and market or asset
 
 
 class KeeperSection(msgspec.Struct, frozen=True, kw_only=True):
-    """Who keeps."""
+    """Who keeps, and at what price."""
 
     node: Annotated[str, Meta(description="host:port of the node")] = "127.0.0.1:7400"
     key_file: Annotated[str, Meta(description="file with the keeper's key")] = "keeper.key"
     account: Annotated[int, Meta(description="the keeper's account", ge=0)] = 0
     interval_ms: Annotated[int, Meta(description="pause between two looks", ge=1)] = 250
+    loss_ppm: Annotated[
+        int, Meta(description="how far from the mark inventory is closed at most", ge=0, le=PPM)
+    ] = 10_000
+    orders_dir: Annotated[
+        str, Meta(description="directory of signed orders to close inventory against; empty: none")
+    ] = ""
+    mark_to_market_ms: Annotated[
+        int, Meta(description="how often all accounts are marked to market; 0: never", ge=0)
+    ] = 0
 
 
 class KeeperConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,55 +125,50 @@ def offers(accounts: Iterable[pb.Account], keeper: int) -> list[Offer]:
     """Return an offer for the largest position of every account below maintenance margin."""
     found = []
     for account in accounts:
-        failing = account.margin.equity_micro < account.margin.maintenance_micro
-        if not failing or account.id == keeper or not account.positions:
+        if not is_failing(account) or account.id == keeper or not account.positions:
             continue
         largest = max(account.positions, key=lambda position: abs(position.value_micro))
         found.append(Offer(account.id, largest.instrument, abs(largest.lots)))
     return found
 
 
-def checks(
-    accounts: Iterable[pb.Account], caps: Mapping[int, int], group_ppm: int, until_ms: int
-) -> list[Request]:
-    """Return an owner check for every owner who holds more of a market than the limit.
-
-    ``caps`` are position caps by market, ``group_ppm`` the owners' limit as a share of them. A
-    check names up to 48 accounts, the largest first, and with room left also those that hold
-    nothing there. Owners whose accounts are all held until ``until_ms`` or later are left out.
-    """
-    owned: dict[bytes, list[pb.Account]] = {}
-    for account in accounts:
-        if account.owner != nobodys_address(account.id):
-            owned.setdefault(account.owner, []).append(account)
+def offered_closes(accounts: Iterable[pb.Account], view: View) -> list[Offer]:
+    """Return an offer for each forced close whose penalty is that of a liquidation by now."""
     found = []
-    for mine in owned.values():
-        held: dict[int, dict[int, int]] = {}
-        for account in mine:
-            for position in account.positions:
-                held.setdefault(position.instrument, {})[account.id] = abs(position.lots)
-        for instrument, lots in held.items():
-            limit, _ = group_limit(caps[instrument], group_ppm)
-            largest = sorted((-lots.get(one.id, 0), one.id) for one in mine)[:GROUP_ACCOUNTS_MAX]
-            named = sorted(id for _, id in largest)
-            if -sum(size for size, _ in largest) <= limit:
-                continue
-            due = [one for one in mine if _held_until(one, instrument) < until_ms]
-            if any(one.id in named for one in due):
-                found.append(Request.of(Kind.OWNER_CHECK, payload=named, instrument=instrument))
+    for account in accounts:
+        if not account.HasField("offered_close"):
+            continue
+        close = account.offered_close
+        market = view.markets[close.instrument]
+        tier = view.params["tiers"][market.tier]
+        most = int(tier["maintenance_ppm"])
+        age = max(0, view.clock_ms - close.time_ms)
+        penalty = min(most, most * age // max(1, int(view.params["auction_fast_ms"])))
+        lasting = age <= int(view.params["auction_slow_ms"])
+        if lasting and penalty >= min(most, int(view.params["liquidation_penalty_ppm"])):
+            found.append(Offer(account.id, close.instrument, abs(close.lots)))
     return found
 
 
-def _held_until(account: pb.Account, instrument: int) -> int:
-    here = account.hold_instrument in (instrument, EVERYWHERE)
-    return account.hold_until_ms if here else 0
+def _place(offer: Offer) -> Place:
+    return Kind.LIQUIDATE, offer.account, offer.instrument
+
+
+def _label(kind: Kind, *values: int) -> bytes:
+    return repr((int(kind), *values)).encode()
 
 
 class Keeper:
     """One keeper's loop over one node."""
 
     def __init__(
-        self, client: Client, key: bytes, account: int, domain: bytes, clock: Callable[[], int]
+        self,
+        client: Client,
+        key: bytes,
+        account: int,
+        domain: bytes,
+        clock: Callable[[], int],
+        section: KeeperSection | None = None,
     ) -> None:
         self.outcomes: Counter[str] = Counter()
         self._client = client
@@ -131,50 +176,273 @@ class Keeper:
         self._account = account
         self._domain = domain
         self._clock = clock
+        self._section = section or KeeperSection()
         self._sequence = client.account(account).request_sequence
+        self._tallied = TallyLog()
+        # When an action that was refused may be sent again, and how long that is apart.
+        self._refused: dict[bytes, tuple[int, int]] = {}
+        self._parts: Counter[Place] = Counter()  # halvings of what was too large
+        self._spent: set[Path] = set()  # orders that the law refused, or filled
+        self._marked = 0
 
     def look(self) -> int:
-        """Look at all accounts once, offer and check what is due; return how many offers."""
-        accounts = self._client.accounts(limit=ACCOUNTS_MAX)
-        checks = self._checks(accounts)
-        if checks:
-            self._count(self._client.submit(checks))
-        wanted = offers(accounts, self._account)
-        for first in range(0, len(wanted), OFFERS_PER_SUBMISSION):
-            self._submit(wanted[first : first + OFFERS_PER_SUBMISSION])
-        return len(wanted)
+        """Look once and do all that is due; return how many positions were offered for."""
+        view = self._view()
+        self._send(self._checks(view))
+        self._send([*expiries(view), *settlements(view), *call_fills(view), *fundings(view)])
+        offered = self._take_over(view)
+        if offered:
+            view = self._view()
+        self._waterfall(view)
+        self._sweeps(view)
+        self._close_inventory(view)
+        self._mark_to_market(view)
+        self._forget()
+        return offered
 
-    def _checks(self, accounts: Sequence[pb.Account]) -> list[Request]:
-        params = params_record(self._client.params().record)
+    def _view(self) -> View:
+        token = self._client.heads().sequenced.token
+        accounts = self._client.accounts(limit=ACCOUNTS_MAX)
+        for account in accounts:
+            if account.id == self._account:
+                self._sequence = max(self._sequence, account.request_sequence)
+        return View(
+            accounts,
+            {one.id: one for one in self._client.instruments()},
+            params_record(self._client.params().record),
+            self._pools(),
+            self._clock(),
+            token,
+        )
+
+    def _pools(self) -> list[pb.Pool]:
+        pools: list[pb.Pool] = []
+        while True:
+            try:
+                pools.append(self._client.pool(len(pools)))
+            except NotFound:
+                return pools
+
+    def _checks(self, view: View) -> list[Request]:
+        params = view.params
         if not int(params["owner_group_ppm"]):
             return []
-        caps = {one.id: one.position_cap_lots for one in self._client.instruments()}
+        caps = {one.id: one.position_cap_lots for one in view.markets.values()}
         # Half a hold early, so that it does not lapse between two looks.
-        until = self._clock() + int(params["owner_hold_ms"]) // 2
-        return checks(accounts, caps, int(params["owner_group_ppm"]), until)[:OFFERS_PER_SUBMISSION]
+        until = view.clock_ms + int(params["owner_hold_ms"]) // 2
+        return checks(view.accounts, caps, int(params["owner_group_ppm"]), until)
 
-    def _submit(self, wanted: Sequence[Offer]) -> None:
-        self._count(self._client.submit([self._signed(offer) for offer in wanted]))
+    # -- failing accounts --------------------------------------------------------------------------
 
-    def _count(self, outcomes: Iterable[Outcome]) -> None:
+    def _take_over(self, view: View) -> int:
+        """Offer for failing positions and forced closes; what was too large is halved next time."""
+        wanted = offers(view.accounts, self._account)
+        # A keeper's own account gives nothing away to itself.
+        others = [one for one in view.accounts if one.id != self._account]
+        wanted += offered_closes(others, view)
+        wanted = [one for one in wanted if self._may_try(_label(*_place(one)))]
+        for first in range(0, len(wanted), ACTIONS_PER_SUBMISSION):
+            part = wanted[first : first + ACTIONS_PER_SUBMISSION]
+            for offer, outcome in zip(part, self._submit(map(self._signed, part)), strict=True):
+                self._note(_place(offer), outcome.code)
+        return len(wanted)
+
+    def _note(self, what: Place, code: Code) -> None:
+        """Note what became of an offer: half as much is asked for next, or the same later."""
+        if code in TOO_LARGE and 1 << self._parts[what] < SMALLEST_PART:
+            self._parts[what] += 1
+        else:
+            del self._parts[what]
+            self._note_refusal(_label(*what), code)
+
+    def _waterfall(self, view: View) -> None:
+        """Drive what offers did not cure: auction and bid, collateral, sleeves, sweeps."""
+        self._send(auctions(view))
+        self._bid(view)
+        self._convert(view)
+        self._send(takeovers(view))
+        self._send(shares(view))
+
+    def _bid(self, view: View) -> None:
+        """Bid for accounts that are worth nothing, where insurance pays who takes them over."""
+        for account in view.accounts:
+            if not account.auction_time_ms or not is_failing(account):
+                continue
+            if account.margin.equity_micro > 0 or account.id == self._account:
+                continue
+            what = (Kind.AUCTION_BID, account.id, 0)
+            if not self._may_try(_label(*what)):
+                continue
+            share = max(1, PPM >> self._parts[what])
+            bid = self._owned(
+                Kind.AUCTION_BID, bidder=self._account, account=account.id, fraction_ppm=share,
+                limit=0,
+            )  # fmt: skip
+            (outcome,) = self._submit([bid])
+            self._note(what, outcome.code)
+
+    def _convert(self, view: View) -> None:
+        """Buy the collateral of accounts that owe cash, the steadiest first."""
+        haircuts = {one.id: (one.haircut_ppm, one.id) for one in self._client.assets()}
+        for account in view.accounts:
+            held = [one.asset for one in account.collaterals if one.asset < SHARES_BASE]
+            legs = sum(leg.value_micro + leg.funding_micro for leg in account.positions)
+            healthy = bool(account.positions) and not is_failing(account)
+            if not held or healthy or account.id == self._account:
+                continue
+            if account.cash_micro + legs >= 0:
+                continue
+            asset = min(held, key=lambda one: haircuts[one])
+            what = (Kind.CONVERT, account.id, asset)
+            if not self._may_try(_label(*what)):
+                continue
+            units = sum(one.amount for one in account.collaterals if one.asset == asset)
+            amount = min(AMOUNT_MAX, max(1, units >> self._parts[what]))
+            sale = self._owned(
+                Kind.CONVERT, keeper=self._account, account=account.id, asset=asset, amount=amount
+            )
+            (outcome,) = self._submit([sale])
+            self._note(what, outcome.code)
+
+    def _sweeps(self, view: View) -> None:
+        """Bring every sweep on: tally who holds, let them bear their shares, close."""
+        swept = [one for one in view.markets.values() if one.HasField("sweep")]
+        if not swept:
+            self._tallied.skip(view.token)
+            return
+        for market in swept:
+            self._send(tallies(view, market))
+        self._tallied.read(self._client, self._client.heads().sequenced.token)
+        for market in swept:
+            now = self._client.instrument(market.id)
+            if now.HasField("sweep"):
+                self._send(applies(now, self._tallied.chunks(market.id)))
+
+    # -- inventory ---------------------------------------------------------------------------------
+
+    def _close_inventory(self, view: View) -> None:
+        """Close what the keeper holds, as far as somebody takes it at a bearable price."""
+        (keeper,) = [one for one in view.accounts if one.id == self._account]
+        if not keeper.positions:
+            return
+        offered = self._orders()
+        for position in keeper.positions:
+            market = view.markets[position.instrument]
+            if market.status >= InstrumentStatus.SETTLING:
+                continue
+            worst = worst_price(market, position.lots, self._section.loss_ppm)
+            left = self._trade(market, position, fitting(position, worst, self._account, offered))
+            if not left or left != abs(position.lots):
+                continue
+            wanted = [*at_pools(view, position, worst), *at_auction(view, keeper, position, worst)]
+            for kind, values in wanted:
+                label = _label(kind, *values.values())
+                if self._may_try(label):
+                    request = self._owned(kind, account=self._account, **values)
+                    (outcome,) = self._submit([request])
+                    self._note_refusal(label, outcome.code)
+
+    def _trade(
+        self, market: pb.Instrument, position: pb.Position, fit: Sequence[OfferedOrder]
+    ) -> int:
+        """Close a position against orders, the best first; return the lots that are left."""
+        left = abs(position.lots)
+        units = self._client.market(market.id)
+        for one in fit:
+            if not left:
+                break
+            lots = min(left, one.order.order.lots)
+            taker = self._client.order(
+                self._account,
+                market.id,
+                Side.SELL if position.lots > 0 else Side.BUY,
+                units.size(lots),
+                units.price(one.order.order.limit_price),
+                expiry_ms=self._clock() + OFFER_LIFE_MS,
+                reduce_only=True,
+                signer=LocalSigner(self._key),
+            )
+            (outcome,) = self._submit([self._client.trade(one.order, taker)])
+            if outcome.applied:
+                left -= lots
+            if not outcome.applied or lots == one.order.order.lots:
+                self._spent.add(one.path)
+        return left
+
+    def _orders(self) -> list[OfferedOrder]:
+        """Return the orders that were given and are worth a try; tell once what is none."""
+        if not self._section.orders_dir:
+            return []
+        found = []
+        for one in read_orders(self._client, Path(self._section.orders_dir), self._spent):
+            if isinstance(one, BadRequest):
+                print(f"keeper: {one}", file=sys.stderr, flush=True)
+            else:
+                found.append(one)
+        return found
+
+    def _mark_to_market(self, view: View) -> None:
+        every = self._section.mark_to_market_ms
+        if every and view.clock_ms - self._marked >= every:
+            self._marked = view.clock_ms
+            self._send(marks(view))
+
+    # -- submission --------------------------------------------------------------------------------
+
+    def _send(self, due: Iterable[Request]) -> None:
+        """Submit what nobody signs, but for what was refused a moment ago."""
+        wanted = [one for one in due if self._may_try(one.encode())]
+        for first in range(0, len(wanted), ACTIONS_PER_SUBMISSION):
+            part = wanted[first : first + ACTIONS_PER_SUBMISSION]
+            for request, outcome in zip(part, self._submit(part), strict=True):
+                self._note_refusal(request.encode(), outcome.code)
+
+    def _may_try(self, label: bytes) -> bool:
+        return self._clock() >= self._refused.get(label, (0, 0))[0]
+
+    def _note_refusal(self, label: bytes, code: Code) -> None:
+        if code == Code.APPLIED:
+            self._refused.pop(label, None)
+        else:
+            _, last = self._refused.get(label, (0, RETRY_MS // 2))
+            pause = min(2 * last, RETRY_MS_MAX)
+            self._refused[label] = self._clock() + pause, pause
+
+    def _forget(self) -> None:
+        """Forget refusals of what is not tried any more."""
+        old = self._clock() - 2 * RETRY_MS_MAX
+        self._refused = {label: when for label, when in self._refused.items() if when[0] > old}
+
+    def _submit(self, actions: Iterable[Encodable]) -> list[Outcome]:
+        outcomes = self._client.submit(list(actions))
         for outcome in outcomes:
             name = outcome.code.name
             if outcome.code not in EXPECTED and not self.outcomes[name]:
                 print(f"keeper: {name}: {outcome.message}", file=sys.stderr, flush=True)
             self.outcomes[name] += 1
+        return outcomes
 
     def _signed(self, offer: Offer) -> Liquidate:
         self._sequence += 1
+        part = self._parts[_place(offer)]
         bare = Liquidate(
             keeper=self._account,
             account=offer.account,
             instrument=offer.instrument,
-            lots=offer.lots,
+            lots=max(1, offer.lots >> part),
             sequence=self._sequence,
             expiry=self._clock() + OFFER_LIFE_MS,
         )
         digest = eip712.digest(self._domain, bare.struct_hash())
         return replace(bare, signature=sign(self._key, digest))
+
+    def _owned(self, kind: Kind, **values: Any) -> Request:
+        self._sequence += 1
+        bare = Request.of(
+            kind, sequence=self._sequence, expiry=self._clock() + OFFER_LIFE_MS, **values
+        )
+        digest = eip712.digest(self._domain, bare.struct_hash())
+        return replace(bare, signatures=(sign(self._key, digest),))
 
 
 def run(
@@ -193,13 +461,14 @@ def run(
                 loaded.keeper.account,
                 client.info().domain_separator,
                 law_clock(loaded.clock),
+                loaded.keeper,
             )
             _keep(keeper, loaded.keeper.interval_ms / 1000, stop)
     except NovatioError as error:
         print(f"keeper: {error}; next: {error.next_step}", file=sys.stderr)
         return error.exit_code
     summary = ", ".join(f"{name} {count}" for name, count in sorted(keeper.outcomes.items()))
-    print(f"keeper: {summary or 'nothing to liquidate'}", file=sys.stderr)
+    print(f"keeper: {summary or 'nothing was due'}", file=sys.stderr)
     return 0
 
 

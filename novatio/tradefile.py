@@ -23,7 +23,7 @@ from novatio.errors import BadRequest
 from novatio.orders import SignedOrder
 from novatio.signing import Signer, find_signer
 
-__all__ = ["OrderFile", "TradeFile", "build_trade", "parse_trade"]
+__all__ = ["OrderFile", "TradeFile", "build_trade", "parse_trade", "signed_order"]
 
 Positive = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?$")]
 Fee = Annotated[int, Meta(ge=-FEE_PPM_MAX, le=FEE_PPM_MAX)]
@@ -84,8 +84,8 @@ def build_trade(client: Client, file: TradeFile, signer: Signer | None) -> Trade
     Raises Inexact, NotFound, KeyUnusable or BadRequest.
     """
     venue = b"" if file.venue is None else bytes.fromhex(file.venue.address.removeprefix("0x"))
-    maker = _order(client, file, file.maker, venue, signer)
-    taker = _order(client, file, file.taker, venue, signer)
+    maker = signed_order(client, file.instrument, file.maker, signer, venue)
+    taker = signed_order(client, file.instrument, file.taker, signer, venue)
     return client.trade(
         maker,
         taker,
@@ -97,9 +97,17 @@ def build_trade(client: Client, file: TradeFile, signer: Signer | None) -> Trade
     )
 
 
-def _order(
-    client: Client, file: TradeFile, order: OrderFile, venue: bytes, signer: Signer | None
+def signed_order(
+    client: Client,
+    instrument: str | int,
+    order: OrderFile,
+    signer: Signer | None,
+    venue: bytes = b"",
 ) -> SignedOrder:
+    """Return the order of a file with the signature that it carries, or else a key's.
+
+    Raises Inexact, NotFound, KeyUnusable or BadRequest.
+    """
     if order.signature is not None and None in (order.sequence, order.expiry_ms):
         raise BadRequest(
             "order: expected sequence and expiry_ms beside a signature, which covers them",
@@ -107,7 +115,7 @@ def _order(
         )
     return client.order(
         order.account,
-        file.instrument,
+        instrument,
         order.side,
         order.size,
         order.limit_price,

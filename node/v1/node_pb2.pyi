@@ -440,7 +440,7 @@ class GetParamsResponse(_message.Message):
     def __init__(self, version: _Optional[int] = ..., price_quorum: _Optional[int] = ..., price_band_ppm: _Optional[int] = ..., price_stale_open_ms: _Optional[int] = ..., price_stale_margin_ms: _Optional[int] = ..., price_jump_ppm: _Optional[int] = ..., price_drift_ms: _Optional[int] = ..., funding_interval_ms: _Optional[int] = ..., funding_cap_ppm: _Optional[int] = ..., liquidation_buffer_ppm: _Optional[int] = ..., liquidation_penalty_ppm: _Optional[int] = ..., insurance_fee_ppm: _Optional[int] = ..., transfer_margin_ppm: _Optional[int] = ..., tiers: _Optional[_Iterable[_Union[Tier, _Mapping]]] = ..., publishers: _Optional[_Iterable[bytes]] = ..., funds_micro: _Optional[_Iterable[int]] = ..., record: _Optional[_Iterable[int]] = ..., governance_sequence: _Optional[int] = ...) -> None: ...
 
 class Instrument(_message.Message):
-    __slots__ = ("id", "symbol", "kind", "status", "tier", "tick_micro", "lot_size_nano", "open_interest_lots", "mark_price_micro", "index_price_micro", "price_time_ms", "funding_index", "funding_time_ms", "pot_micro", "open_interest_cap_lots", "position_cap_lots", "underlying", "strike_micro", "expiry_ms", "series", "pool", "settlement_price_micro", "stable_price_micro", "confidence_ppm", "auction_end_ms", "row_number", "row_micro")
+    __slots__ = ("id", "symbol", "kind", "status", "tier", "tick_micro", "lot_size_nano", "open_interest_lots", "mark_price_micro", "index_price_micro", "price_time_ms", "funding_index", "funding_time_ms", "pot_micro", "open_interest_cap_lots", "position_cap_lots", "underlying", "strike_micro", "expiry_ms", "series", "pool", "settlement_price_micro", "stable_price_micro", "confidence_ppm", "auction_end_ms", "row_number", "row_micro", "debt_micro", "sweep", "call")
     ID_FIELD_NUMBER: _ClassVar[int]
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -468,6 +468,9 @@ class Instrument(_message.Message):
     AUCTION_END_MS_FIELD_NUMBER: _ClassVar[int]
     ROW_NUMBER_FIELD_NUMBER: _ClassVar[int]
     ROW_MICRO_FIELD_NUMBER: _ClassVar[int]
+    DEBT_MICRO_FIELD_NUMBER: _ClassVar[int]
+    SWEEP_FIELD_NUMBER: _ClassVar[int]
+    CALL_FIELD_NUMBER: _ClassVar[int]
     id: int
     symbol: str
     kind: int
@@ -495,7 +498,80 @@ class Instrument(_message.Message):
     auction_end_ms: int
     row_number: int
     row_micro: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, id: _Optional[int] = ..., symbol: _Optional[str] = ..., kind: _Optional[int] = ..., status: _Optional[int] = ..., tier: _Optional[int] = ..., tick_micro: _Optional[int] = ..., lot_size_nano: _Optional[int] = ..., open_interest_lots: _Optional[int] = ..., mark_price_micro: _Optional[int] = ..., index_price_micro: _Optional[int] = ..., price_time_ms: _Optional[int] = ..., funding_index: _Optional[str] = ..., funding_time_ms: _Optional[int] = ..., pot_micro: _Optional[int] = ..., open_interest_cap_lots: _Optional[int] = ..., position_cap_lots: _Optional[int] = ..., underlying: _Optional[int] = ..., strike_micro: _Optional[int] = ..., expiry_ms: _Optional[int] = ..., series: _Optional[int] = ..., pool: _Optional[int] = ..., settlement_price_micro: _Optional[int] = ..., stable_price_micro: _Optional[int] = ..., confidence_ppm: _Optional[int] = ..., auction_end_ms: _Optional[int] = ..., row_number: _Optional[int] = ..., row_micro: _Optional[_Iterable[int]] = ...) -> None: ...
+    debt_micro: int
+    sweep: Sweep
+    call: Call
+    def __init__(self, id: _Optional[int] = ..., symbol: _Optional[str] = ..., kind: _Optional[int] = ..., status: _Optional[int] = ..., tier: _Optional[int] = ..., tick_micro: _Optional[int] = ..., lot_size_nano: _Optional[int] = ..., open_interest_lots: _Optional[int] = ..., mark_price_micro: _Optional[int] = ..., index_price_micro: _Optional[int] = ..., price_time_ms: _Optional[int] = ..., funding_index: _Optional[str] = ..., funding_time_ms: _Optional[int] = ..., pot_micro: _Optional[int] = ..., open_interest_cap_lots: _Optional[int] = ..., position_cap_lots: _Optional[int] = ..., underlying: _Optional[int] = ..., strike_micro: _Optional[int] = ..., expiry_ms: _Optional[int] = ..., series: _Optional[int] = ..., pool: _Optional[int] = ..., settlement_price_micro: _Optional[int] = ..., stable_price_micro: _Optional[int] = ..., confidence_ppm: _Optional[int] = ..., auction_end_ms: _Optional[int] = ..., row_number: _Optional[int] = ..., row_micro: _Optional[_Iterable[int]] = ..., debt_micro: _Optional[int] = ..., sweep: _Optional[_Union[Sweep, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ...) -> None: ...
+
+class Sweep(_message.Message):
+    __slots__ = ("mode", "phase", "account", "side", "cursor", "deadline_ms", "top")
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    TOP_FIELD_NUMBER: _ClassVar[int]
+    mode: int
+    phase: int
+    account: int
+    side: int
+    cursor: int
+    deadline_ms: int
+    top: bytes
+    def __init__(self, mode: _Optional[int] = ..., phase: _Optional[int] = ..., account: _Optional[int] = ..., side: _Optional[int] = ..., cursor: _Optional[int] = ..., deadline_ms: _Optional[int] = ..., top: _Optional[bytes] = ...) -> None: ...
+
+class Call(_message.Message):
+    __slots__ = ("low_micro", "step_micro", "bid_lots", "ask_lots", "found", "price_micro", "executed_lots", "imbalance_lots", "filled_lots", "opened_ms", "orders_until_ms", "deadline_ms")
+    LOW_MICRO_FIELD_NUMBER: _ClassVar[int]
+    STEP_MICRO_FIELD_NUMBER: _ClassVar[int]
+    BID_LOTS_FIELD_NUMBER: _ClassVar[int]
+    ASK_LOTS_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    PRICE_MICRO_FIELD_NUMBER: _ClassVar[int]
+    EXECUTED_LOTS_FIELD_NUMBER: _ClassVar[int]
+    IMBALANCE_LOTS_FIELD_NUMBER: _ClassVar[int]
+    FILLED_LOTS_FIELD_NUMBER: _ClassVar[int]
+    OPENED_MS_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    DEADLINE_MS_FIELD_NUMBER: _ClassVar[int]
+    low_micro: int
+    step_micro: int
+    bid_lots: _containers.RepeatedScalarFieldContainer[int]
+    ask_lots: _containers.RepeatedScalarFieldContainer[int]
+    found: bool
+    price_micro: int
+    executed_lots: int
+    imbalance_lots: int
+    filled_lots: int
+    opened_ms: int
+    orders_until_ms: int
+    deadline_ms: int
+    def __init__(self, low_micro: _Optional[int] = ..., step_micro: _Optional[int] = ..., bid_lots: _Optional[_Iterable[int]] = ..., ask_lots: _Optional[_Iterable[int]] = ..., found: _Optional[bool] = ..., price_micro: _Optional[int] = ..., executed_lots: _Optional[int] = ..., imbalance_lots: _Optional[int] = ..., filled_lots: _Optional[int] = ..., opened_ms: _Optional[int] = ..., orders_until_ms: _Optional[int] = ..., deadline_ms: _Optional[int] = ...) -> None: ...
+
+class CallOrder(_message.Message):
+    __slots__ = ("instrument", "lots", "level", "filled_lots", "left_lots")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    FILLED_LOTS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_LOTS_FIELD_NUMBER: _ClassVar[int]
+    instrument: int
+    lots: int
+    level: int
+    filled_lots: int
+    left_lots: int
+    def __init__(self, instrument: _Optional[int] = ..., lots: _Optional[int] = ..., level: _Optional[int] = ..., filled_lots: _Optional[int] = ..., left_lots: _Optional[int] = ...) -> None: ...
+
+class OfferedClose(_message.Message):
+    __slots__ = ("instrument", "lots", "time_ms")
+    INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    LOTS_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    instrument: int
+    lots: int
+    time_ms: int
+    def __init__(self, instrument: _Optional[int] = ..., lots: _Optional[int] = ..., time_ms: _Optional[int] = ...) -> None: ...
 
 class GetInstrumentRequest(_message.Message):
     __slots__ = ("id",)
@@ -728,7 +804,7 @@ class Margin(_message.Message):
     def __init__(self, equity_micro: _Optional[int] = ..., initial_micro: _Optional[int] = ..., maintenance_micro: _Optional[int] = ..., notional_micro: _Optional[int] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin", "keys", "collaterals", "not_before_ms", "hold_until_ms", "hold_instrument")
+    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin", "keys", "collaterals", "not_before_ms", "hold_until_ms", "hold_instrument", "auction_time_ms", "call_order", "offered_close")
     ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     SUBACCOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -742,6 +818,9 @@ class Account(_message.Message):
     NOT_BEFORE_MS_FIELD_NUMBER: _ClassVar[int]
     HOLD_UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     HOLD_INSTRUMENT_FIELD_NUMBER: _ClassVar[int]
+    AUCTION_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    CALL_ORDER_FIELD_NUMBER: _ClassVar[int]
+    OFFERED_CLOSE_FIELD_NUMBER: _ClassVar[int]
     id: int
     owner: bytes
     subaccount: int
@@ -755,7 +834,10 @@ class Account(_message.Message):
     not_before_ms: int
     hold_until_ms: int
     hold_instrument: int
-    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[SessionKey, _Mapping]]] = ..., collaterals: _Optional[_Iterable[_Union[Collateral, _Mapping]]] = ..., not_before_ms: _Optional[int] = ..., hold_until_ms: _Optional[int] = ..., hold_instrument: _Optional[int] = ...) -> None: ...
+    auction_time_ms: int
+    call_order: CallOrder
+    offered_close: OfferedClose
+    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[SessionKey, _Mapping]]] = ..., collaterals: _Optional[_Iterable[_Union[Collateral, _Mapping]]] = ..., not_before_ms: _Optional[int] = ..., hold_until_ms: _Optional[int] = ..., hold_instrument: _Optional[int] = ..., auction_time_ms: _Optional[int] = ..., call_order: _Optional[_Union[CallOrder, _Mapping]] = ..., offered_close: _Optional[_Union[OfferedClose, _Mapping]] = ...) -> None: ...
 
 class Collateral(_message.Message):
     __slots__ = ("asset", "amount", "unlock_time_ms")

@@ -73,3 +73,47 @@ def submit_trades(app: App, files: tuple[str, ...], dry_run: bool) -> None:
         app.show_rows("actions", rows)
         return
     show_outcomes(app, client.submit(actions))
+
+
+@trade.command("offer")
+@click.argument("account", type=click.IntRange(0))
+@click.argument("instrument")
+@click.argument("side", type=click.Choice(("buy", "sell")))
+@click.argument("size")
+@click.argument("limit")
+@click.option("--slot", type=click.IntRange(0), default=0, help="Order slot of the account.")
+@click.option("--reduce-only", is_flag=True, help="The order only reduces a position.")
+@click.option("--hours", type=click.IntRange(1), default=24, help="How long the order lives.")
+@pass_app
+def offer(
+    app: App, account: int, instrument: str, side: str, size: str, limit: str, slot: int,
+    reduce_only: bool, hours: int,
+) -> None:  # fmt: skip
+    """Sign an order of ACCOUNT that whoever has it may fill, and print it; submit nothing.
+
+    With -o json it is what `novatio keeper` reads from its directory of orders (orders_dir).
+    """
+    from novatio._flows import wall_clock_ms
+
+    client = app.client()
+    named = int(instrument) if instrument.isdecimal() else instrument
+    signed = client.order(
+        account, named, side, size, limit, slot=slot, reduce_only=reduce_only,
+        expiry_ms=wall_clock_ms() + hours * 3_600_000, signer=app.signer(),
+    )  # fmt: skip
+    assert signed.authorisation is not None
+    app.show(
+        {
+            "instrument": named,
+            "account": account,
+            "side": side,
+            "size": size,
+            "limit_price": limit,
+            "slot": slot,
+            "sequence": signed.order.sequence,
+            "expiry_ms": signed.order.expiry,
+            "max_fee_ppm": signed.order.max_fee,
+            "reduce_only": reduce_only,
+            "signature": signed.authorisation.signature,
+        }
+    )
