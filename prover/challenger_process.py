@@ -310,7 +310,7 @@ class ChallengerProcess:
             limit += gas.proving(len(body.evidence))
         elif isinstance(body, AskStep):
             limit += gas.asking()
-        limit += gas.CALL_SLOTS * gas.STORAGE_GAS
+        limit += gas.CALL_GAS
         return min(limit, self._config.block_gas_limit)
 
     def _would_succeed(self, signed: bytes) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from clearing.units import GATE_PASS_MS, LAW_VERSION
 from verifier.batch import STEP_BYTES_MAX
@@ -29,6 +30,19 @@ EVIDENCE_BYTES_MIN = 896 * 1024
 PROOF_FEE_MARGIN = 4
 NO_GUARDIAN = bytes(ADDRESS_BYTES)
 GIGA = 10**9
+
+
+class Place(TypedDict):
+    """Where a court stands and for whom: what no preset knows.
+
+    Without an operator the sequencer is it, without a beneficiary the operator.
+    """
+
+    chain_id: int
+    settlement: bytes
+    sequencer: bytes
+    operator: NotRequired[bytes]
+    beneficiary: NotRequired[bytes]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,136 +125,55 @@ class CourtConfig:
         return min(self.batch_steps_max, room // gas.answering_max(STEP_BYTES_MAX))
 
     @classmethod
-    def production(
-        cls,
-        *,
-        chain_id: int,
-        settlement: bytes,
-        sequencer: bytes,
-        operator: bytes = b"",
-        beneficiary: bytes = b"",
-    ) -> CourtConfig:
-        """A week's window on blocks of twelve seconds; a batch every twenty minutes.
-
-        Without an operator the sequencer is it, without a beneficiary the operator.
-        """
-        return cls(
-            chain_id=chain_id,
-            settlement=settlement,
-            sequencer=sequencer,
-            operator=operator or sequencer,
-            beneficiary=beneficiary or operator or sequencer,
-            challenge_window_blocks=50_400,
-            reveal_window_blocks=300,
-            max_unfinalised=512,
-            batch_gap_blocks=100,
-            bond=40 * GIGA,
-            receipt_stake=160 * GIGA,
-            proof_fee_per_gas=200,
-            batch_bytes_max=1 << 20,
-            batch_steps_max=BATCH_STEPS_MAX,
-            evidence_bytes_max=EVIDENCE_BYTES_MIN,
-            drift_ms=120_000,
-            forced_delay_ms=86_400_000,
-            reference_age_blocks=REFERENCE_AGE_MAX,
-            open_lag_ms=43_200_000,
-            freeze_lag_ms=604_800_000,
-            law_delay_ms=1_209_600_000,
-            exit_claim_blocks=201_600,
-            exit_end_blocks=2_628_000,
-            block_time_ms=12_000,
-            epoch_blocks=32,
-            block_gas_limit=60_000_000,
-            fee_per_gas_min=1,
-            mempool_max=4_096,
-            faucet=False,
-        )
+    def production(cls, **place: Unpack[Place]) -> CourtConfig:
+        """A week's window on blocks of twelve seconds; a batch every twenty minutes."""
+        return cls._preset(0, **place)
 
     @classmethod
-    def devnet(
-        cls,
-        *,
-        chain_id: int,
-        settlement: bytes,
-        sequencer: bytes,
-        operator: bytes = b"",
-        beneficiary: bytes = b"",
-    ) -> CourtConfig:
+    def devnet(cls, **place: Unpack[Place]) -> CourtConfig:
         """A window of a hundred one-second blocks, roomy blocks, and a faucet."""
-        return cls(
-            chain_id=chain_id,
-            settlement=settlement,
-            sequencer=sequencer,
-            operator=operator or sequencer,
-            beneficiary=beneficiary or operator or sequencer,
-            challenge_window_blocks=100,
-            reveal_window_blocks=30,
-            max_unfinalised=256,
-            batch_gap_blocks=1,
-            bond=2 * GIGA,
-            receipt_stake=8 * GIGA,
-            proof_fee_per_gas=10,
-            batch_bytes_max=16 << 20,
-            batch_steps_max=BATCH_STEPS_MAX,
-            evidence_bytes_max=EVIDENCE_BYTES_MIN,
-            drift_ms=10_000,
-            forced_delay_ms=600_000,
-            reference_age_blocks=64,
-            open_lag_ms=1_800_000,
-            freeze_lag_ms=7_200_000,
-            law_delay_ms=7_200_000,
-            exit_claim_blocks=300,
-            exit_end_blocks=100_000,
-            block_time_ms=1_000,
-            epoch_blocks=8,
-            block_gas_limit=1_000_000_000,
-            fee_per_gas_min=1,
-            mempool_max=4_096,
-            faucet=True,
-        )
+        return cls._preset(1, **place)
 
     @classmethod
-    def test(
-        cls,
-        *,
-        chain_id: int,
-        settlement: bytes,
-        sequencer: bytes,
-        operator: bytes = b"",
-        beneficiary: bytes = b"",
-    ) -> CourtConfig:
+    def test(cls, **place: Unpack[Place]) -> CourtConfig:
         """The shortest windows that are consistent, for simulations without a wall clock."""
-        return cls(
-            chain_id=chain_id,
-            settlement=settlement,
-            sequencer=sequencer,
-            operator=operator or sequencer,
-            beneficiary=beneficiary or operator or sequencer,
-            challenge_window_blocks=10,
-            reveal_window_blocks=8,
-            max_unfinalised=20,
-            batch_gap_blocks=1,
-            bond=2 * GIGA,
-            receipt_stake=8 * GIGA,
-            proof_fee_per_gas=10,
-            batch_bytes_max=1 << 20,
-            batch_steps_max=BATCH_STEPS_MAX,
-            evidence_bytes_max=EVIDENCE_BYTES_MIN,
-            drift_ms=10_000,
-            forced_delay_ms=60_000,
-            reference_age_blocks=16,
-            open_lag_ms=120_000,
-            freeze_lag_ms=600_000,
-            law_delay_ms=300_000,
-            exit_claim_blocks=40,
-            exit_end_blocks=200,
-            block_time_ms=1_000,
-            epoch_blocks=2,
-            block_gas_limit=60_000_000,
-            fee_per_gas_min=1,
-            mempool_max=1_024,
-            faucet=True,
-        )
+        return cls._preset(2, **place)
+
+    @classmethod
+    def _preset(cls, column: int, **place: Unpack[Place]) -> CourtConfig:
+        operator = place.get("operator") or place["sequencer"]
+        addresses = {"operator": operator, "beneficiary": place.get("beneficiary") or operator}
+        decided: dict[str, Any] = {name: row[column] for name, row in _PRESETS.items()}
+        return cls(**{**decided, **place, **addresses})
+
+
+# What each preset decides: production, devnet, test.
+_PRESETS: dict[str, tuple[int, int, int]] = {
+    "challenge_window_blocks": (50_400, 100, 10),
+    "reveal_window_blocks": (300, 30, 8),
+    "max_unfinalised": (512, 256, 20),
+    "batch_gap_blocks": (100, 1, 1),
+    "bond": (40 * GIGA, 2 * GIGA, 2 * GIGA),
+    "receipt_stake": (160 * GIGA, 8 * GIGA, 8 * GIGA),
+    "proof_fee_per_gas": (200, 10, 10),
+    "batch_bytes_max": (1 << 20, 16 << 20, 1 << 20),
+    "batch_steps_max": (BATCH_STEPS_MAX,) * 3,
+    "evidence_bytes_max": (EVIDENCE_BYTES_MIN,) * 3,
+    "drift_ms": (120_000, 10_000, 10_000),
+    "forced_delay_ms": (86_400_000, 600_000, 60_000),
+    "reference_age_blocks": (REFERENCE_AGE_MAX, 64, 16),
+    "open_lag_ms": (43_200_000, 1_800_000, 120_000),
+    "freeze_lag_ms": (604_800_000, 7_200_000, 600_000),
+    "law_delay_ms": (1_209_600_000, 7_200_000, 300_000),
+    "exit_claim_blocks": (201_600, 300, 40),
+    "exit_end_blocks": (2_628_000, 100_000, 200),
+    "block_time_ms": (12_000, 1_000, 1_000),
+    "epoch_blocks": (32, 8, 2),
+    "block_gas_limit": (60_000_000, 1_000_000_000, 60_000_000),
+    "fee_per_gas_min": (1, 1, 1),
+    "mempool_max": (4_096, 4_096, 1_024),
+    "faucet": (False, True, True),
+}
 
 
 def _shape_problems(config: CourtConfig) -> Iterator[str]:

@@ -25,6 +25,7 @@ from verifier.events import (
     BatchFinalised,
     BatchPosted,
     BatchReverted,
+    Committed,
     CreditClaimed,
     Deposited,
     DepositRefunded,
@@ -35,7 +36,9 @@ from verifier.events import (
     Frozen,
     LawAnnounced,
     PostingChanged,
+    ReceiptBroken,
     Revealed,
+    RewardSettled,
     SequencerChanged,
     Staked,
     StakeReturned,
@@ -121,7 +124,7 @@ class Court:
     ) -> Deposited:
         """Take an amount of an asset from the sender into escrow for (owner, sub-account)."""
         self.emergency.check_not_frozen()
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS + gas.hashing(256, 2))
+        call.meter.spend(gas.CALL_GAS + gas.hashing(256, 2))
         block = call.block
         message = self.inbox.deposit(owner, subaccount, asset, amount, block.number, block.time_ms)
         self._ledger.take_token(call.sender, amount, asset)
@@ -252,7 +255,7 @@ class Court:
         A batch that still stands falls as by fraud, with the asker as prover. The asker gets his
         prepayment back, now or, for further asks about a batch that fell, by calls of their own.
         """
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         view = self.batch(batch_id)
         if view is not None and view.status == BatchStatus.REVERTED:
             return (self.withheld.give_back(batch_id, step),)
@@ -266,7 +269,7 @@ class Court:
     def finalise(self, call: Call, batch_id: bytes) -> BatchFinalised:
         """Make the oldest open batch final once its window has passed; anyone may call this."""
         record = self._live(batch_id)
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         expected = self._finalised.value + 1
         if record.number != expected:
             raise Refused(
@@ -299,7 +302,7 @@ class Court:
                 "claim against a finalised batch",
             )
         size = len(siblings)
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS + gas.hashing(64 + 32 * size, size + 1))
+        call.meter.spend(gas.CALL_GAS + gas.hashing(64 + 32 * size, size + 1))
         record = view.record
         paid = self.exits.claim(
             record.withdrawals_root, record.withdrawal_count, index, leaf, siblings
@@ -309,7 +312,7 @@ class Court:
 
     def prolong(self, call: Call) -> WindowsProlonged:
         """Let the open batches wait longer, each once; all that the guardian can do."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         tip = self._tip_record()
         newest = tip.posted_block if self._unfinalised() else 0
         return WindowsProlonged(tip.number, self._guardian.delay(call.sender, newest))
@@ -324,9 +327,21 @@ class Court:
         posts = call.sender == self.registry.sequencer and not frozen
         return self.pledges.take_stake(call, posts, self._finalised.value, self._tip.value)
 
+    def commit(self, call: Call, commitment: bytes) -> Committed:
+        """Remember that the sender commits to evidence, for a price that is burned."""
+        return self.pledges.commit(call, commitment)
+
+    def settle_reward(self, call: Call, generation: int, subject: bytes) -> RewardSettled:
+        """Make a reward that waited long enough its winner's credit; anyone may call this."""
+        return self.pledges.settle_reward(call, generation, subject)
+
+    def prove_receipt(self, call: Call, evidence: bytes) -> ReceiptBroken | Revealed:
+        """Take the stake of whom `evidence` shows to have broken a receipt."""
+        return self.pledges.prove_receipt(call, evidence)
+
     def claim_credit(self, call: Call) -> CreditClaimed:
         """Pay out what the sender has earned."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         amount = self.bonds.pull(call.sender)
         self._ledger.add_native(call.sender, amount)
         return CreditClaimed(call.sender, amount)
@@ -336,7 +351,7 @@ class Court:
     def rotate_sequencer(self, call: Call, sequencer: bytes) -> SequencerChanged:
         """Let another key of the operator post, from the next generation on."""
         self.emergency.check_not_frozen()
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         former = self.registry.sequencer
         self.registry.rotate(call.sender, sequencer)
         return self._sequencer_changed(call, former)
@@ -344,7 +359,7 @@ class Court:
     def name_successor(self, call: Call, successor: bytes) -> SuccessorNamed:
         """Offer the house to a successor, who may accept a reveal window later."""
         self.emergency.check_not_frozen()
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         opens = call.block.number + self.config.reveal_window_blocks
         self.registry.name(call.sender, successor, opens)
         return SuccessorNamed(self.registry.operator, successor)
@@ -352,7 +367,7 @@ class Court:
     def accept_handover(self, call: Call) -> SequencerChanged:
         """Make the named successor operator and sequencer, from the next generation on."""
         self.emergency.check_not_frozen()
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         former = self.registry.sequencer
         self.registry.accept(call.sender, call.block.number)
         return self._sequencer_changed(call, former)
@@ -360,7 +375,7 @@ class Court:
     def announce_law(self, call: Call, version: int, number: int) -> LawAnnounced:
         """Let another law hold from batch `number` on, a timelock from now at the earliest."""
         self.emergency.check_not_frozen()
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         self.registry.check_operator(call.sender)
         ready_ms = call.block.time_ms + self.config.law_delay_ms
         made = self.laws.announce(version, number, self._tip.value, ready_ms)
@@ -368,14 +383,14 @@ class Court:
 
     def open_posting(self, call: Call) -> PostingChanged:
         """Let everyone post, because the clock lags; anyone may call this."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         lag_ms = self._lag_ms(call.block.time_ms)
         self.emergency.open(lag_ms)
         return PostingChanged(True, lag_ms, self._next_generation())
 
     def close_posting(self, call: Call) -> PostingChanged:
         """Let the sequencer alone post again, once the clock lags no more; only it may call."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         if call.sender != self.registry.sequencer:
             raise Refused(
                 CourtError.NOT_OPERATOR,
@@ -390,7 +405,7 @@ class Court:
 
     def freeze(self, call: Call) -> Frozen:
         """End all posting for ever, because nobody brings the clock up; anyone may call this."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         lag_ms = self._lag_ms(call.block.time_ms)
         self.emergency.freeze(lag_ms)
         return Frozen(self._tip.value, lag_ms, self._next_generation())
@@ -402,7 +417,7 @@ class Court:
         that no batch consumed stay aside.
         """
         self.emergency.check_frozen()
-        call.meter.spend(gas.POST_SLOTS * gas.STORAGE_GAS + gas.hashing(len(opening), 32))
+        call.meter.spend(gas.WIDE_CALL_GAS + gas.hashing(len(opening), 32))
         if self._unfinalised():
             raise Refused(
                 CourtError.BATCHES_OPEN,
@@ -442,7 +457,7 @@ class Court:
 
     def pay_exit(self, call: Call, account: int) -> ExitPaid:
         """Pay a filed claim to its owner; anyone may call this once claims are closed."""
-        call.meter.spend(gas.POST_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.WIDE_CALL_GAS)
         worth, amounts = self.house.pay(account, call.block.number)
         for asset, amount in enumerate(amounts):
             self._pay_out(worth.recipient, amount, asset)
@@ -450,14 +465,14 @@ class Court:
 
     def take_surplus(self, call: Call, asset: int) -> SurplusTaken:
         """Pay what is left of an asset to the beneficiary, after the exit has ended."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         amount = self.house.take_rest(asset, call.block.number)
         self._pay_out(self.config.beneficiary, amount, asset)
         return SurplusTaken(self.config.beneficiary, asset, amount)
 
     def refund_deposit(self, call: Call, index: int) -> DepositRefunded:
         """Give back a deposit that the exit root has not consumed, to whom it was for."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         terms, entry = self.house.terms, self.inbox.entry(index)
         if entry is None or index < terms.inbox_count or entry.message.kind != InboxKind.DEPOSIT:
             raise Refused(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 
-@dataclass(frozen=True, slots=True)
-class Deposited:
+@dataclass(frozen=True)
+class Event:
+    """Something that a call of the court did."""
+
+
+@dataclass(frozen=True)
+class Deposited(Event):
     """A deposit took place `index` of the inbox and belongs to account `account`."""
 
     index: int
@@ -18,8 +22,8 @@ class Deposited:
     amount: int  # units of the asset
 
 
-@dataclass(frozen=True, slots=True)
-class Forced:
+@dataclass(frozen=True)
+class Forced(Event):
     """What an owner asks of the law took place `index` of the inbox.
 
     Kinds are those of inbox messages; `number` is an asset or an instrument, `other` the account
@@ -35,8 +39,8 @@ class Forced:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class BatchPosted:
+@dataclass(frozen=True)
+class BatchPosted(Event):
     """A batch is the new tip."""
 
     batch_id: bytes
@@ -45,8 +49,8 @@ class BatchPosted:
     proposer: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class BatchReverted:
+@dataclass(frozen=True)
+class BatchReverted(Event):
     """A batch was proven wrong, or a step of it withheld: it and all its descendants fell.
 
     With that generation + 1 began.
@@ -66,8 +70,8 @@ class BatchReverted:
     forfeited: int
 
 
-@dataclass(frozen=True, slots=True)
-class BatchFinalised:
+@dataclass(frozen=True)
+class BatchFinalised(Event):
     """A batch outlived its challenge window; its bond (gwei) is the proposer's to claim."""
 
     batch_id: bytes
@@ -76,8 +80,8 @@ class BatchFinalised:
     bond: int
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawalClaimed:
+@dataclass(frozen=True)
+class WithdrawalClaimed(Event):
     """Withdrawal `index` was paid to its recipient."""
 
     batch_id: bytes
@@ -87,16 +91,16 @@ class WithdrawalClaimed:
     asset: int
 
 
-@dataclass(frozen=True, slots=True)
-class CreditClaimed:
+@dataclass(frozen=True)
+class CreditClaimed(Event):
     """A credit was paid out."""
 
     address: bytes
     amount: int  # gwei
 
 
-@dataclass(frozen=True, slots=True)
-class StepAsked:
+@dataclass(frozen=True)
+class StepAsked(Event):
     """Somebody asked for the bytes of a step, and prepaid (gwei) the dearest answer."""
 
     batch_id: bytes
@@ -105,8 +109,8 @@ class StepAsked:
     prepaid: int
 
 
-@dataclass(frozen=True, slots=True)
-class StepAnswered:
+@dataclass(frozen=True)
+class StepAnswered(Event):
     """The bytes came; `paid` is what they cost the answerer, `returned` the asker's rest (gwei)."""
 
     batch_id: bytes
@@ -116,8 +120,8 @@ class StepAnswered:
     returned: int
 
 
-@dataclass(frozen=True, slots=True)
-class AskReturned:
+@dataclass(frozen=True)
+class AskReturned(Event):
     """The batch fell, and what was prepaid (gwei) is the asker's again."""
 
     batch_id: bytes
@@ -126,8 +130,8 @@ class AskReturned:
     returned: int
 
 
-@dataclass(frozen=True, slots=True)
-class SequencerChanged:
+@dataclass(frozen=True)
+class SequencerChanged(Event):
     """Another key posts from `generation` on; after a handover another operator's."""
 
     operator: bytes
@@ -135,16 +139,16 @@ class SequencerChanged:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class SuccessorNamed:
+@dataclass(frozen=True)
+class SuccessorNamed(Event):
     """The operator offered the house to a successor, or with zeros to none any more."""
 
     operator: bytes
     successor: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class LawAnnounced:
+@dataclass(frozen=True)
+class LawAnnounced(Event):
     """Law `version` judges from batch `number` on, which none may be before `ready_ms`."""
 
     version: int
@@ -152,8 +156,8 @@ class LawAnnounced:
     ready_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class PostingChanged:
+@dataclass(frozen=True)
+class PostingChanged(Event):
     """Posting was opened to everyone, or closed to all but the sequencer, with `generation`."""
 
     opened: bool
@@ -161,8 +165,8 @@ class PostingChanged:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Frozen:
+@dataclass(frozen=True)
+class Frozen(Event):
     """Nothing is posted after batch `tip_number`."""
 
     tip_number: int
@@ -170,8 +174,8 @@ class Frozen:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class ExitBegun:
+@dataclass(frozen=True)
+class ExitBegun(Event):
     """Claims against a batch may be filed; `escrow` is what is there, in units by asset."""
 
     batch_id: bytes
@@ -181,8 +185,8 @@ class ExitBegun:
     exit_ends_block: int
 
 
-@dataclass(frozen=True, slots=True)
-class ExitFiled:
+@dataclass(frozen=True)
+class ExitFiled(Event):
     """A claim was filed: micro-quote that comes first, and that comes after."""
 
     account: int
@@ -192,8 +196,8 @@ class ExitFiled:
     late: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ExitPaid:
+@dataclass(frozen=True)
+class ExitPaid(Event):
     """A claim was paid: `amounts` in units by asset; none to an account of a pool."""
 
     account: int
@@ -201,8 +205,8 @@ class ExitPaid:
     amounts: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DepositRefunded:
+@dataclass(frozen=True)
+class DepositRefunded(Event):
     """The deposit of inbox message `index` was given back."""
 
     index: int
@@ -211,8 +215,8 @@ class DepositRefunded:
     amount: int  # units of the asset
 
 
-@dataclass(frozen=True, slots=True)
-class SurplusTaken:
+@dataclass(frozen=True)
+class SurplusTaken(Event):
     """What an exit left of an asset went to the beneficiary."""
 
     recipient: bytes
@@ -220,8 +224,8 @@ class SurplusTaken:
     amount: int  # units of the asset
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+@dataclass(frozen=True)
+class Committed(Event):
     """Somebody committed to evidence, for a price (gwei); `place` counts all commitments."""
 
     committer: bytes
@@ -230,8 +234,8 @@ class Committed:
     price: int
 
 
-@dataclass(frozen=True, slots=True)
-class Revealed:
+@dataclass(frozen=True)
+class Revealed(Event):
     """An older commitment to what was proven: the reward waits for `winner` now."""
 
     generation: int
@@ -240,8 +244,8 @@ class Revealed:
     place: int
 
 
-@dataclass(frozen=True, slots=True)
-class RewardSettled:
+@dataclass(frozen=True)
+class RewardSettled(Event):
     """Nobody came with an older commitment; `amount` (gwei) is the winner's to pull."""
 
     generation: int
@@ -250,16 +254,16 @@ class RewardSettled:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class WindowsProlonged:
+@dataclass(frozen=True)
+class WindowsProlonged(Event):
     """The guardian lets open batches up to `number` wait longer, those that did not already."""
 
     number: int
     blocks: int
 
 
-@dataclass(frozen=True, slots=True)
-class Staked:
+@dataclass(frozen=True)
+class Staked(Event):
     """`amount` gwei back the receipts of `owner`: his stake number `serial`."""
 
     owner: bytes
@@ -267,16 +271,16 @@ class Staked:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class StakeReturned:
+@dataclass(frozen=True)
+class StakeReturned(Event):
     """A former sequencer's stake (gwei) is his to pull."""
 
     owner: bytes
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptBroken:
+@dataclass(frozen=True)
+class ReceiptBroken(Event):
     """`signer` broke a receipt: `rewarded` waits for the prover, `burned` is gone (gwei)."""
 
     signer: bytes
@@ -284,34 +288,3 @@ class ReceiptBroken:
     prover: bytes
     rewarded: int
     burned: int
-
-
-Event: TypeAlias = (
-    Deposited
-    | Forced
-    | BatchPosted
-    | BatchReverted
-    | BatchFinalised
-    | WithdrawalClaimed
-    | CreditClaimed
-    | StepAsked
-    | StepAnswered
-    | AskReturned
-    | SequencerChanged
-    | SuccessorNamed
-    | LawAnnounced
-    | PostingChanged
-    | Frozen
-    | ExitBegun
-    | ExitFiled
-    | ExitPaid
-    | DepositRefunded
-    | SurplusTaken
-    | Committed
-    | Revealed
-    | RewardSettled
-    | WindowsProlonged
-    | Staked
-    | StakeReturned
-    | ReceiptBroken
-)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from clearing.codes import InboxKind
 from clearing.messages import InboxMessage, PriceObservation, inbox_accumulator
@@ -14,6 +14,7 @@ from clearing.units import (
     OBSERVATIONS_MAX,
     SETTLEMENT_ASSET,
 )
+from verifier.codec import U8, U32, U64, Through
 from verifier.errors import CourtError, Refused
 from verifier.host.ledger import check_asset
 from verifier.host.storage import Cell, Table, UndoLog
@@ -41,12 +42,12 @@ class ForcedRequest(NamedTuple):
     `forced_price`; no other kind has `observations`.
     """
 
-    kind: int
-    account: int
-    number: int
-    other: int
-    amount: int
-    observations: tuple[PriceObservation, ...] = ()
+    kind: U8
+    account: U64
+    number: U32
+    other: U32
+    amount: U64
+    observations: Annotated[tuple[PriceObservation, ...], Through(PriceObservation)] = ()
 
 
 FORCED_KINDS = (

@@ -52,27 +52,27 @@ class Pledges:
 
     def commit(self, call: Call, commitment: bytes) -> Committed:
         """Remember that the sender commits to evidence, for a price that is burned."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         self._ledger.take_native(call.sender, self.rewards.price)
         place = self.rewards.commit(call.sender, commitment)
         return Committed(call.sender, commitment, place, self.rewards.price)
 
     def settle_reward(self, call: Call, generation: int, subject: bytes) -> RewardSettled:
         """Make a reward that waited long enough its winner's credit; anyone may call this."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         settled = self.rewards.settle((generation, subject), call.block.number)
         return RewardSettled(generation, subject, settled.winner, settled.amount)
 
     def put_stake(self, call: Call, generation: int) -> Staked:
         """Lock a stake of the sender behind the receipts that he signs from `generation` on."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         self._ledger.take_native(call.sender, self.stakes.size)
         serial = self.stakes.put(call.sender, generation)
         return Staked(call.sender, serial, self.stakes.size)
 
     def take_stake(self, call: Call, posts: bool, finalised: int, tip: int) -> StakeReturned:
         """Make the stake of a former sequencer his credit, once nothing can be held against it."""
-        call.meter.spend(gas.CALL_SLOTS * gas.STORAGE_GAS)
+        call.meter.spend(gas.CALL_GAS)
         amount = self.stakes.take_back(call.sender, posts, finalised, tip, call.block.number)
         return StakeReturned(call.sender, amount)
 

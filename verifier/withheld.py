@@ -13,12 +13,13 @@ down by asking much.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from clearing.messages import MalformedStep, action_hash, decode_step, step_hash
 from clearing.units import STEPS_DEPTH
 from verifier.batch import STEP_BYTES_MAX, step_record_hash
 from verifier.bonds import Bonds
+from verifier.codec import HASH_BYTES, U32, Hash, Integer, Many, Raw
 from verifier.config import CourtConfig
 from verifier.errors import CourtError, Refused
 from verifier.events import AskReturned, StepAnswered, StepAsked
@@ -50,10 +51,10 @@ class Ask(NamedTuple):
 class Wanted(NamedTuple):
     """A step of a batch by the record that the batch committed to, and its proof."""
 
-    step: int
-    step_hash: bytes
-    post_root: bytes
-    siblings: tuple[bytes, ...]
+    step: U32
+    step_hash: Hash
+    post_root: Hash
+    siblings: Annotated[tuple[bytes, ...], Many(Integer(1), Raw(HASH_BYTES))]
 
 
 def ask_closes(window_blocks: int, posted_block: int) -> int:

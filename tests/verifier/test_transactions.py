@@ -1,6 +1,7 @@
 """Transactions have one encoding, one sender, and one way into the mempool."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from inspect import signature
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from tests.verifier.court_world import (
 from verifier.base.transactions import (
     AnswerStep,
     AskStep,
+    Body,
     ClaimCredit,
     ClaimWithdrawal,
     Commit,
@@ -36,12 +38,15 @@ from verifier.base.transactions import (
     SignedTransaction,
     TakeStake,
     Transaction,
+    TransactionKind,
 )
 from verifier.batch import OPENING_BYTES
+from verifier.court import Court
 from verifier.errors import (
     Refused,
     TransactionError,
 )
+from verifier.host.ledger import Ledger
 from verifier.withheld import Wanted
 
 HASH = st.binary(min_size=32, max_size=32)
@@ -191,3 +196,17 @@ def test_the_faucet_is_free_and_not_bottomless(world):
     nobody = b"\x77" * 32
     assert world.send(nobody, Faucet(address_of(nobody), 5, 6)).error is None
     assert world.chain.ledger.account(address_of(nobody)) == (5, 6, 1)
+
+
+@pytest.mark.parametrize("body", Body.of_kind.values(), ids=lambda body: body.kind.name)
+def test_a_body_has_the_arguments_of_the_courts_call_of_its_name(body):
+    home = Ledger.mint if body is Faucet else getattr(Court, body.kind.name.lower())
+    taken = [name for name in signature(home).parameters if name not in ("self", "call")]
+    arguments = [field.name for field in fields(body)]
+    assert len(taken) == len(arguments)
+    if body is not Faucet:
+        assert taken == arguments
+
+
+def test_every_kind_of_transaction_has_a_body():
+    assert set(Body.of_kind) == set(TransactionKind)

@@ -10,15 +10,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import NamedTuple
 
 from clearing.keccak import keccak256
-from verifier.base import transactions
 from verifier.base.chain_file import ChainFile, Record, RecordKind
 from verifier.base.mempool import Mempool
-from verifier.base.transactions import SignedTransaction, TransactionKind
+from verifier.base.transactions import Body, Faucet, SignedTransaction, TransactionKind
 from verifier.batch import Opening
 from verifier.config import CourtConfig
 from verifier.court import Court
@@ -466,71 +465,14 @@ class SimulatedChain:
             events,
         )
 
-    def _call(self, body: transactions.Body, call: Call) -> tuple[Event, ...]:
-        if isinstance(body, transactions.Faucet):
-            self.ledger.mint(body.recipient, body.native, body.token, body.asset)
+    def _call(self, body: Body, call: Call) -> tuple[Event, ...]:
+        """Make the court's call of the body's name; the faucet is the chain's own."""
+        arguments = [getattr(body, field.name) for field in fields(body)]
+        if isinstance(body, Faucet):
+            self.ledger.mint(*arguments)
             return ()
-        if isinstance(body, transactions.SettleAsk):
-            return self.court.settle_ask(call, body.batch_id, body.step)
-        return (self._court_call(body, call),)
-
-    def _court_call(self, body: transactions.CourtBody, call: Call) -> Event:
-        court = self.court
-        match body:
-            case transactions.Force(request):
-                return court.force(call, request)
-            case transactions.Deposit(owner, subaccount, asset, amount):
-                return court.deposit(call, owner, subaccount, asset, amount)
-            case transactions.PostBatch(bond, header, opening, data):
-                return court.post_batch(call, bond, header, opening, data)
-            case transactions.ProveFraud(batch_id, evidence):
-                return court.prove_fraud(call, batch_id, evidence)
-            case transactions.Finalise(batch_id):
-                return court.finalise(call, batch_id)
-            case transactions.ClaimWithdrawal(batch_id, index, leaf, siblings):
-                return court.claim_withdrawal(call, batch_id, index, leaf, siblings)
-            case transactions.ClaimCredit():
-                return court.claim_credit(call)
-            case transactions.AskStep(batch_id, wanted):
-                return court.ask_step(call, batch_id, wanted)
-            case transactions.AnswerStep(batch_id, step, step_bytes):
-                return court.answer_step(call, batch_id, step, step_bytes)
-            case transactions.Commit(commitment):
-                return court.pledges.commit(call, commitment)
-            case transactions.SettleReward(generation, subject):
-                return court.pledges.settle_reward(call, generation, subject)
-            case transactions.ProveReceipt(evidence):
-                return court.pledges.prove_receipt(call, evidence)
-            case transactions.Prolong():
-                return court.prolong(call)
-            case transactions.PutStake():
-                return court.put_stake(call)
-            case transactions.TakeStake():
-                return court.take_stake(call)
-            case transactions.RotateSequencer(sequencer):
-                return court.rotate_sequencer(call, sequencer)
-            case transactions.NameSuccessor(successor):
-                return court.name_successor(call, successor)
-            case transactions.AcceptHandover():
-                return court.accept_handover(call)
-            case transactions.AnnounceLaw(version, number):
-                return court.announce_law(call, version, number)
-            case transactions.OpenPosting():
-                return court.open_posting(call)
-            case transactions.ClosePosting():
-                return court.close_posting(call)
-            case transactions.Freeze():
-                return court.freeze(call)
-            case transactions.BeginExit(opening):
-                return court.begin_exit(call, opening)
-            case transactions.ClaimExit(claim):
-                return court.claim_exit(call, claim)
-            case transactions.PayExit(account):
-                return court.pay_exit(call, account)
-            case transactions.TakeSurplus(asset):
-                return court.take_surplus(call, asset)
-            case transactions.RefundDeposit(index):
-                return court.refund_deposit(call, index)
+        made = getattr(self.court, body.kind.name.lower())(call, *arguments)
+        return made if isinstance(made, tuple) else (made,)
 
     # The file
 

@@ -36,34 +36,10 @@ ERROR_DOMAIN = "verifier.novatio"
 SIGNED_MAX = (1 << 63) - 1
 _HOLDINGS = ("home", "seized", "shares")
 
+# An event and its message have one name: BatchPosted is batch_posted.
 _EVENTS: dict[str, type[Any]] = {
-    "deposited": events.Deposited,
-    "forced": events.Forced,
-    "batch_posted": events.BatchPosted,
-    "batch_reverted": events.BatchReverted,
-    "batch_finalised": events.BatchFinalised,
-    "withdrawal_claimed": events.WithdrawalClaimed,
-    "credit_claimed": events.CreditClaimed,
-    "step_asked": events.StepAsked,
-    "step_answered": events.StepAnswered,
-    "ask_returned": events.AskReturned,
-    "sequencer_changed": events.SequencerChanged,
-    "successor_named": events.SuccessorNamed,
-    "law_announced": events.LawAnnounced,
-    "posting_changed": events.PostingChanged,
-    "frozen": events.Frozen,
-    "exit_begun": events.ExitBegun,
-    "exit_filed": events.ExitFiled,
-    "exit_paid": events.ExitPaid,
-    "deposit_refunded": events.DepositRefunded,
-    "surplus_taken": events.SurplusTaken,
-    "committed": events.Committed,
-    "revealed": events.Revealed,
-    "reward_settled": events.RewardSettled,
-    "windows_prolonged": events.WindowsProlonged,
-    "staked": events.Staked,
-    "stake_returned": events.StakeReturned,
-    "receipt_broken": events.ReceiptBroken,
+    name: getattr(events, name.title().replace("_", ""))
+    for name in pb.Event.DESCRIPTOR.fields_by_name
 }
 _EVENT_NAMES = {cls: name for name, cls in _EVENTS.items()}
 

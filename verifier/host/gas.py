@@ -30,8 +30,8 @@ LAW_GAS = 400 * (STEP_WORDS + STEP_CELLS)
 ATTESTATION_GAS = 160_000
 SIGNER_GAS = 8_775
 
-POST_SLOTS = 16
-CALL_SLOTS = 8
+CALL_GAS = 8 * STORAGE_GAS  # a call that writes a few slots
+WIDE_CALL_GAS = 16 * STORAGE_GAS  # one that writes a record of a batch, a claim or an exit
 SIBLINGS_PER_LEVEL = 3
 
 
@@ -74,7 +74,7 @@ def posting(data_length: int, steps: int, actions: int) -> int:
     data = hashing(data_length, 1) + hashing(data_length, actions)
     records = hashing(steps * (16 + 72) + 32 * actions, 2 * steps)
     nodes = hashing(128 * (steps + STEPS_DEPTH), steps + STEPS_DEPTH)
-    return data + records + nodes + hashing(2_048, 4) + POST_SLOTS * STORAGE_GAS
+    return data + records + nodes + hashing(2_048, 4) + WIDE_CALL_GAS
 
 
 def posting_max(data_length: int, steps: int) -> int:
@@ -92,13 +92,13 @@ def attesting(signers: int) -> int:
 
 def asking() -> int:
     """Return the gas of asking for a step beyond the intrinsic gas: its record and its proof."""
-    return CALL_SLOTS * STORAGE_GAS + hashing(128 * (STEPS_DEPTH + 1), STEPS_DEPTH + 1)
+    return CALL_GAS + hashing(128 * (STEPS_DEPTH + 1), STEPS_DEPTH + 1)
 
 
 def answering(step_length: int) -> int:
     """Return the gas of answering an ask beyond the intrinsic gas: action by action, and a hash."""
     hashes = ACTIONS_PER_STEP + 1
-    return CALL_SLOTS * STORAGE_GAS + hashing(step_length + 32 * hashes, hashes)
+    return CALL_GAS + hashing(step_length + 32 * hashes, hashes)
 
 
 def answering_max(step_length: int) -> int:
@@ -108,12 +108,12 @@ def answering_max(step_length: int) -> int:
 
 def forcing(observations: int) -> int:
     """Return the gas of `force` beyond the intrinsic gas: a message and the accumulator."""
-    return CALL_SLOTS * STORAGE_GAS + hashing(256 + OBSERVATION_BYTES * observations, 2)
+    return CALL_GAS + hashing(256 + OBSERVATION_BYTES * observations, 2)
 
 
 def claiming(length: int) -> int:
     """Return the gas of `claim_exit` beyond the intrinsic gas, by its length alone."""
-    return POST_SLOTS * STORAGE_GAS + hashing(4 * length, length // 32 + 1)
+    return WIDE_CALL_GAS + hashing(4 * length, length // 32 + 1)
 
 
 def proving(evidence_length: int) -> int:
@@ -124,13 +124,13 @@ def proving(evidence_length: int) -> int:
     """
     hashes = evidence_length // 32 + 1
     check = LAW_GAS + STEP_RECOVERIES * RECOVERY_GAS + hashing(4 * evidence_length, hashes)
-    return check + CALL_SLOTS * STORAGE_GAS
+    return check + CALL_GAS
 
 
 def proving_receipt(evidence_length: int) -> int:
     """Return the gas of `prove_receipt` beyond the intrinsic gas: a fold over 32-byte roots."""
     hashes = evidence_length // 32 + 4
-    return CALL_SLOTS * STORAGE_GAS + 2 * RECOVERY_GAS + hashing(96 * hashes, hashes)
+    return CALL_GAS + 2 * RECOVERY_GAS + hashing(96 * hashes, hashes)
 
 
 def proving_max(evidence_length: int) -> int:
