@@ -12,6 +12,7 @@ from clearing.codes import Code
 from simulator.faults import CHANCES
 from simulator.frauds import FRAUDS
 from simulator.invariants import InvariantBroken
+from simulator.mutant_record import NO_FIGURES, Figures
 from simulator.shrink import command_of, smallest
 from simulator.world import Options, World
 
@@ -115,9 +116,7 @@ def run_seeds(
     return attempts
 
 
-def summary(
-    attempts: Iterable[Attempt], mutants_total: int = 0, mutants_killed: int = 0
-) -> dict[str, Any]:
+def summary(attempts: Iterable[Attempt], mutants: Figures = NO_FIGURES) -> dict[str, Any]:
     """Return the one report of a campaign. Every kind is named: a zero was never met."""
     attempts = list(attempts)
     met: dict[str, Counter[str]] = {name: Counter() for name in ("faults", "frauds", "rejects")}
@@ -134,8 +133,9 @@ def summary(
         "rejects": {code: met["rejects"][code] for code in CODES},
         "honest_reverts": sum(made.report["honest_reverts"] for made in attempts),
         "lost_acknowledged": sum(made.report["lost_acknowledged"] for made in attempts),
-        "mutants_total": mutants_total,
-        "mutants_killed": mutants_killed,
+        "mutants_total": mutants.total,
+        "mutants_killed": mutants.killed,
+        "mutants_commits": list(mutants.commits),
     }
 
 

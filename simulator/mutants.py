@@ -4,7 +4,7 @@
 why somebody would be robbed, and the tests that must notice. Each runs in a copy of the repository
 and interpreted, so that nothing is compiled. A mutant that no test can notice, because it changes
 nothing that anyone can see, says so with `equivalent`, and is counted neither as killed nor in the
-total.
+total. What each met is kept by `simulator.mutant_record`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ TEST_SECONDS_MAX = 900
 PASSED, FAILED = 0, 1  # exit codes of pytest
 TIMED_OUT = -1
 KILLED = "killed by"
+NO_KILLERS: Mapping[str, str] = {}
 
 
 class MutantError(Exception):
@@ -79,10 +80,14 @@ def run_mutants(
     mutants: Sequence[Mutant],
     note: Callable[[str], None],
     root: Path = ROOT,
+    killers: Mapping[str, str] = NO_KILLERS,
+    keep: Callable[[Mutant, str], None] | None = None,
 ) -> int:
     """Run every mutant and return how many were killed: by a test that failed because of it.
 
-    A test counts that passes without the mutant. Raises MutantError if a mutant does not fit.
+    A test counts that passes without the mutant. `killers` names the test by which a mutant died
+    before; it is tried first. `keep` is told of each mutant and its killer ("": none) at once.
+    Raises MutantError if a mutant does not fit.
     """
     if not (root / "tests").is_dir():
         raise MutantError(f"expected the repository around {root.name}, was none; clone it")
@@ -94,7 +99,7 @@ def run_mutants(
         for mutant in mutants:
             mutant.applied((copy / mutant.file).read_text("utf-8"))
         for place, mutant in enumerate(mutants, 1):
-            verdict, test = _attempt(copy, mutant, place)
+            verdict, test = _attempt(copy, mutant, killers.get(mutant.name, ""), place)
             if test and test not in sound:
                 if _run_tests(copy, (test,))[0] == PASSED:
                     sound.add(test)
@@ -102,10 +107,12 @@ def run_mutants(
                     verdict = "NOT RUN, its test fails without it too"
             killed += verdict == KILLED
             note(f"[{place}/{len(mutants)}] {mutant.name}: {verdict} {test}".rstrip())
+            if keep is not None:
+                keep(mutant, test if verdict == KILLED else "")
     return killed
 
 
-def _attempt(copy: Path, mutant: Mutant, place: int) -> tuple[str, str]:
+def _attempt(copy: Path, mutant: Mutant, killer: str, place: int) -> tuple[str, str]:
     """Return what became of a mutant, and the test that noticed."""
     path = copy / mutant.file
     source = path.read_text("utf-8")
@@ -114,7 +121,9 @@ def _attempt(copy: Path, mutant: Mutant, place: int) -> tuple[str, str]:
         path.write_text(mutant.applied(source), "utf-8")
         # Python knows a compiled file by the second and size of its source: each mutant its own.
         os.utime(path, (stat.st_atime, int(stat.st_mtime) + place))
-        code, failed = _run_tests(copy, mutant.tests)
+        code, failed = _run_tests(copy, (killer,)) if killer else (PASSED, "")
+        if code != FAILED:
+            code, failed = _run_tests(copy, mutant.tests)
     finally:
         path.write_text(source, "utf-8")
         os.utime(path, (stat.st_atime, stat.st_mtime))
@@ -137,8 +146,12 @@ def _run_tests(copy: Path, tests: Iterable[str]) -> tuple[int, str]:
     failures = copy / ".pytest_cache" / "v" / "cache" / "lastfailed"
     failures.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", *options, *tests]
-    # The interpreted law needs no compiler; derandomised searches repeat themselves.
-    environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONHASHSEED": "0"}
+    # The interpreted law needs no compiler, and what a test starts must import the copy as well.
+    environment = os.environ | {
+        "NUMBA_DISABLE_JIT": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": str(copy),
+    }
     try:
         done = subprocess.run(
             command,

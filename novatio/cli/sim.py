@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from novatio.cli._app import App, Noun, pass_app
+from novatio.errors import BadRequest
 
 if TYPE_CHECKING:
+    from simulator.mutant_record import Fate
+    from simulator.mutants import Mutant
     from simulator.world import Options
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -46,23 +49,24 @@ def run_sim(app: App, /, seed: int, seeds: int, mutants: bool, **chosen: Any) ->
     """Run seeds and count what they met; exit code 1 if one broke a promise or a mutant lived.
 
     A seed that breaks is run again and again with fewer kinds of faults until no kind can be left
-    out; the command that shows it goes to standard error.
+    out; the command that shows it goes to standard error. Mutants are counted as they were last
+    recorded, at the commits that the report names, unless --mutants runs them now.
     """
     from simulator.campaign import run_seeds, summary
+    from simulator.mutant_record import figures_of, load_record
+    from simulator.mutants import load_mutants
 
     attempts = run_seeds(range(seed, seed + seeds), _options(**chosen), app.note)
-    total = killed = 0
-    if mutants:
-        from simulator.mutants import load_mutants, run_mutants
-
-        declared = load_mutants()
-        total, killed = len(declared), run_mutants(declared, app.note)
-    report = summary(attempts, total, killed)
+    declared = load_mutants()
+    fates = _run_mutants(app, declared) if mutants else load_record()
+    figures = figures_of(declared, fates)
+    lived = figures.total - figures.killed if mutants else 0
+    report = summary(attempts, figures)
     if app.form == "json":
         click.echo(json.dumps(report, indent=2))
     else:
         app.show({name: _flat(value) for name, value in report.items()})
-    return 1 if report["failures"] or killed < total else 0
+    return 1 if report["failures"] or lived else 0
 
 
 @sim.command("repro")
@@ -84,20 +88,47 @@ def repro_sim(app: App, /, seed: int, **chosen: Any) -> int:
 
 @sim.command("mutants")
 @click.argument("names", nargs=-1)
+@click.option("--new", is_flag=True, help="Those alone that the record does not know as declared.")
+@click.option("--record", is_flag=True, help="Keep what became of each, with the commit.")
 @pass_app
-def mutants_sim(app: App, names: tuple[str, ...]) -> int:
+def mutants_sim(app: App, names: tuple[str, ...], new: bool, record: bool) -> int:
     """Delete one declared check at a time, all or those NAMED, and see whether a test notices.
 
     Works in a copy of the repository; exit code 1 if one lives.
     """
-    from simulator.mutants import load_mutants, run_mutants
+    from simulator.mutant_record import figures_of, load_record, standing
+    from simulator.mutants import load_mutants
 
     declared = [one for one in load_mutants() if not names or one.name in names]
     if len(declared) < len(names):
         raise click.UsageError(f"expected names of mutants, was {' '.join(names)}")
-    killed = run_mutants(declared, app.note)
-    app.show({"mutants_total": len(declared), "mutants_killed": killed})
-    return 1 if killed < len(declared) else 0
+    if new:
+        known = standing(declared, load_record())
+        declared = [one for one in declared if one.name not in known]
+    figures = figures_of(declared, _run_mutants(app, declared, record))
+    app.show({"mutants_total": figures.total, "mutants_killed": figures.killed})
+    return 1 if figures.killed < figures.total else 0
+
+
+def _run_mutants(app: App, declared: list[Mutant], record: bool = False) -> dict[str, Fate]:
+    """Run mutants, those that died before by their killers first; return what became of them."""
+    from simulator.mutant_record import Fate, commit_of, digest_of, load_record, save_record
+    from simulator.mutants import ROOT, run_mutants
+
+    recorded = load_record()
+    now: dict[str, Fate] = {}
+    killers = {name: fate.killed_by for name, fate in recorded.items()}
+    commit = commit_of(ROOT)
+    if record and not commit:
+        raise BadRequest("expected a git repository, by whose commit a record is dated, was none")
+
+    def keep(mutant: Mutant, killed_by: str) -> None:
+        now[mutant.name] = Fate(killed_by, commit, digest_of(mutant))
+        if record:
+            save_record(recorded | now)
+
+    run_mutants(declared, app.note, ROOT, killers, keep)
+    return now
 
 
 def _options(

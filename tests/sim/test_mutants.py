@@ -6,6 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from simulator.mutant_record import (
+    Fate,
+    Figures,
+    commit_of,
+    digest_of,
+    figures_of,
+    load_record,
+    save_record,
+)
 from simulator.mutants import (
     COPIED,
     ROOT,
@@ -72,6 +81,57 @@ def test_a_mutant_dies_of_a_test_that_passes_without_it_and_of_nothing_else(tmp_
         "[4/4] one: NOT RUN, code 4",
     ]
     assert json.dumps((tmp_path / CHECK).read_text()).count("if amount") == 2
+
+
+def test_the_test_that_killed_a_mutant_before_is_tried_first(tmp_path: Path):
+    for name in COPIED:
+        (tmp_path / name).mkdir()
+    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "Makefile"):
+        shutil.copy2(ROOT / name, tmp_path / name)
+    (tmp_path / CHECK).write_text("def allowed(amount):\n    return amount >= 0\n")
+    imported = "from clearing.check import allowed\n\n\n"
+    gains = "def test_gains():\n    assert allowed(1)\n\n\n"
+    (tmp_path / TESTS).write_text(
+        imported + gains + "def test_debts():\n    assert not allowed(-1)\n"
+    )
+    other = "tests/test_other.py"
+    (tmp_path / other).write_text(imported + "def test_zero():\n    assert allowed(-1) is False\n")
+    mutant = _mutant("return amount >= 0", "return True")
+    kept: list[tuple[str, str]] = []
+    told: list[str] = []
+    for killer in (f"{other}::test_zero", f"{TESTS}::test_gains", f"{TESTS}::test_gone"):
+        run_mutants(
+            [mutant],
+            told.append,
+            tmp_path,
+            {"one": killer},
+            lambda one, killed_by: kept.append((one.name, killed_by)),
+        )
+    debts = f"{TESTS}::test_debts"
+    assert kept == [("one", f"{other}::test_zero"), ("one", debts), ("one", debts)]
+    assert told[0] == f"[1/1] one: killed by {other}::test_zero"
+
+
+def test_a_record_speaks_of_mutants_as_they_were_declared(tmp_path: Path):
+    one, other = _mutant("if below:", "if False:"), _mutant("if above:", "if False:")
+    path = tmp_path / "record.json"
+    assert load_record(path) == {}
+    fates = {
+        "one": Fate(f"{TESTS}::test_debts", "abc", digest_of(one)),
+        "gone": Fate("", "def", "0"),
+    }
+    save_record(fates, path)
+    assert load_record(path) == fates
+    assert path.read_text("utf-8").count("\n") == 4
+    assert figures_of([one], fates) == Figures(1, 1, ("abc",))
+    # The same name for another deletion, and one that lived, are not dead.
+    assert figures_of([other], fates) == Figures(1, 0, ())
+    lived = {"one": fates["one"]._replace(killed_by="")}
+    assert figures_of([one], lived) == Figures(1, 0, ())
+
+
+def test_without_a_repository_there_is_no_commit(tmp_path: Path):
+    assert commit_of(tmp_path / "nowhere") == ""
 
 
 def test_mutants_need_the_repository(tmp_path: Path):

@@ -33,6 +33,7 @@ KEYS = [
     "lost_acknowledged",
     "mutants_total",
     "mutants_killed",
+    "mutants_commits",
 ]
 
 

@@ -18,6 +18,7 @@ from tests.prover.market import FIRST_PRICE, PROPOSER, START_MS, Market, columns
 from verifier.batch import Pair, Step
 from verifier.evidence import Evidence, EvidenceError, check_bad_step
 from verifier.multiproof import siblings_needed
+from verifier.witness_state import WitnessError, WitnessState
 
 PLACE = Place(0, 1, b"\x01" * 32, 9, b"\x02" * 32, PROPOSER)
 
@@ -227,6 +228,33 @@ def test_a_missing_part_is_the_challengers_error(part, message):
         broken = replace(broken, pages=())
     with pytest.raises(EvidenceError, match=message):
         check_bad_step(header, broken.encode())
+
+
+def test_what_the_law_asks_for_and_the_witness_lacks_is_the_challengers_error(fraud):
+    # The read set tells before anything runs; should it tell too little, the law's own note does.
+    _, built = fraud
+    leaves = replace(built.leaves(), accounts=built.accounts[1:], pages=())
+    case = Case()
+    state = WitnessState(leaves)
+    with pytest.raises(WitnessError, match="was without 1 of kind 1 "):
+        state.run(columns_of(case.before, [case.market.trade(1, 2)]), START_MS)
+
+
+@pytest.mark.parametrize("part", ["funds", "accounts", "pages", "instruments"])
+def test_a_leaf_that_no_law_makes_is_no_witness(fraud, part):
+    header, built = fraud
+    leaf = getattr(built, part)[0]
+    # A bit that stands for nothing: in a number's sign, or behind the last row.
+    spoiled = bytes([leaf[0] ^ 0x80]) + leaf[1:]
+    broken = replace(built, **{part: (spoiled, *getattr(built, part)[1:])})
+    with pytest.raises(EvidenceError, match="to be canonical and in place"):
+        check_bad_step(header, broken.encode())
+
+
+def test_a_leaf_of_no_whole_words_has_no_encoding(fraud):
+    _, built = fraud
+    with pytest.raises(ValueError, match="whole words of 32 bytes"):
+        replace(built, accounts=(built.accounts[0] + b"\0", *built.accounts[1:])).encode()
 
 
 @pytest.mark.parametrize(
