@@ -17,7 +17,7 @@ from novatio.call import order
 from novatio.keeper import Keeper, KeeperSection
 from tests.novatio.house import BUYER, GUARDIAN, PUBLISHER, SELLER, House, genesis, now_ms
 from tests.novatio.test_cli import shown
-from verifier.transactions import Deposit, Faucet
+from verifier.base.transactions import Deposit, Faucet
 
 KEEPER = GUARDIAN
 RICH_MICRO, POOR_MICRO = 10**13, 10**9
