@@ -1,127 +1,45 @@
-"""The court: the settlement contract as a plain deterministic object that the chain executes.
+"""The court: the settlement contract as a plain deterministic object that a base layer executes.
 
-A batch is named by its content hash in every call. The canonical batches are a table from number to
-name with a tip: a rollback moves the tip and begins a new generation, whatever it undoes. Bonds are
-of one size, so what falls with a batch is a product. Nothing here pushes money: payouts wait to be
-pulled. Every public call either raises Refused, and then the chain undoes what it did, or answers
-the event that tells what happened. Views never raise.
+A batch is named by its content hash in every call. A rollback moves the tip and begins a new
+generation, whatever it undoes; bonds are of one size, so what falls with a batch is a product.
+Nothing here pushes money: payouts wait to be pulled. Every public call either raises Refused, and
+then the base layer undoes what it did, or answers the event that tells what happened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
 from clearing.codes import InboxKind
-from clearing.units import ASSETS_MAX, SETTLEMENT_ASSET
-from verifier.batch import OpenedGlobals, Opening
-from verifier.batches import BatchRecord, BatchStatus, BatchView, Heads, record_of
-from verifier.bonds import Bonds
+from clearing.units import ASSETS_MAX
+from verifier import events
+from verifier.batch import Opening
+from verifier.batches import BatchRecord, BatchStatus, record_of
 from verifier.committee import split_posted
-from verifier.config import CourtConfig
-from verifier.errors import ConfigError, CourtError, Refused
-from verifier.events import (
-    AskReturned,
-    BatchFinalised,
-    BatchPosted,
-    BatchReverted,
-    Committed,
-    CreditClaimed,
-    Deposited,
-    DepositRefunded,
-    ExitBegun,
-    ExitFiled,
-    ExitPaid,
-    Forced,
-    Frozen,
-    LawAnnounced,
-    PostingChanged,
-    ReceiptBroken,
-    Revealed,
-    RewardSettled,
-    SequencerChanged,
-    Staked,
-    StakeReturned,
-    StepAnswered,
-    StepAsked,
-    SuccessorNamed,
-    SurplusTaken,
-    WindowsProlonged,
-    WithdrawalClaimed,
-)
+from verifier.errors import CourtError, Refused
 from verifier.evidence import EvidenceError
 from verifier.exit_claim import CLAIM_BYTES_MAX, ExitClaim, worth_of
-from verifier.exit_house import ExitHouse
 from verifier.exit_opening import terms_of
-from verifier.exits import Exits, Solvency
-from verifier.freeze import Emergency, Mode, Standing
-from verifier.guardian import Guardian
-from verifier.header import HEADER_BYTES, Header, genesis_batch_id
+from verifier.freeze import Mode
+from verifier.header import HEADER_BYTES, Header
 from verifier.host import gas
 from verifier.host.call import Call
-from verifier.host.ledger import Ledger
-from verifier.host.storage import Cell, Table, UndoLog
-from verifier.inbox import EMPTY_ACCUMULATOR, ForcedRequest, Inbox
-from verifier.laws import LAWS, EvidenceCheck, LawTable
+from verifier.inbox import ForcedRequest
 from verifier.multiproof import ProofError
-from verifier.pledges import Pledges
-from verifier.posting import Admission, Parent, Posting, check_data, check_rules
-from verifier.receipts import Posted
-from verifier.registry import NOBODY, Registry
-from verifier.withheld import Wanted, Withheld
+from verifier.posting import Posting, check_data, check_rules
+from verifier.registry import NOBODY
+from verifier.state import CourtState, no_such_batch
+from verifier.withheld import Wanted
 
 
-class Court:
-    """The state and the calls of the settlement contract.
+class Court(CourtState):
+    """The calls of the settlement contract; each is one kind of transaction."""
 
-    `genesis` opens the genesis root; its custody, if any, is taken to be in escrow. `laws` judge
-    evidence against batches of their version. Raises ConfigError for a genesis that could not be
-    one.
-    """
-
-    def __init__(
-        self,
-        config: CourtConfig,
-        genesis: Opening,
-        ledger: Ledger,
-        log: UndoLog,
-        laws: Mapping[int, EvidenceCheck] = LAWS,
-    ) -> None:
-        opened = genesis.globals()
-        _check_genesis(config, opened)
-        self.config = config
-        self.bonds = Bonds(log, config.bond)
-        self.inbox = Inbox(log, opened.account_count)
-        self.exits = Exits(log, opened.custody)
-        self.withheld = Withheld(config, ledger, self.bonds, log)
-        self.pledges = Pledges(config, ledger, self.bonds, log, self._posted)
-        self._guardian = Guardian(log, config.guardian, config.guardian_delay_blocks)
-        self.registry = Registry(log, config.operator, config.sequencer)
-        self.emergency = Emergency(log, config)
-        self.laws = LawTable(log, config.law_version, laws)
-        self.house = ExitHouse(log)
-        self._ledger = ledger
-        self._genesis_custody = opened.custody
-        root = genesis.state_root()
-        record = record_of(
-            genesis_batch_id(config.chain_id, config.settlement, root), None, root, opened, 0
-        )
-        self._batches: Table[bytes, BatchRecord] = Table(log)
-        self._canonical: Table[int, bytes] = Table(log)
-        self._data: Table[bytes, bytes] = Table(log)
-        self._reverts: Table[int, BatchReverted] = Table(log)
-        self._batches[record.batch_id] = record
-        self._canonical[0] = record.batch_id
-        self._tip: Cell[int] = Cell(log, 0)
-        self._finalised: Cell[int] = Cell(log, 0)
-        self._generation: Cell[int] = Cell(log, 0)
-        self.pledges.stakes.begin(0, config.sequencer)
-
-    # Calls
+    # Money in, and what owners force
 
     def deposit(
         self, call: Call, owner: bytes, subaccount: int, asset: int, amount: int
-    ) -> Deposited:
+    ) -> events.Deposited:
         """Take an amount of an asset from the sender into escrow for (owner, sub-account)."""
         self.emergency.check_not_frozen()
         call.meter.spend(gas.CALL_GAS + gas.hashing(256, 2))
@@ -129,15 +47,15 @@ class Court:
         message = self.inbox.deposit(owner, subaccount, asset, amount, block.number, block.time_ms)
         self._ledger.take_token(call.sender, amount, asset)
         self.exits.receive(asset, amount)
-        return Deposited(message.index, message.account, owner, subaccount, asset, amount)
+        return events.Deposited(message.index, message.account, owner, subaccount, asset, amount)
 
-    def force(self, call: Call, request: ForcedRequest) -> Forced:
+    def force(self, call: Call, request: ForcedRequest) -> events.Forced:
         """Force what the sender asks for into the inbox: the law does it in time."""
         self.emergency.check_not_frozen()
         call.meter.spend(gas.forcing(len(request.observations)))
         block = call.block
         message = self.inbox.force(call.sender, request, block.number, block.time_ms)
-        return Forced(
+        return events.Forced(
             message.index,
             message.kind,
             call.sender,
@@ -149,41 +67,33 @@ class Court:
 
     def post_batch(
         self, call: Call, bond: int, header: bytes, opening: bytes, data: bytes
-    ) -> BatchPosted:
+    ) -> events.BatchPosted:
         """Make a batch the new tip (docs/protocol.md, section 9), for `bond` gwei of the sender.
 
         Raises Refused(PostError) of the first rule broken.
         """
-        decoded = Header.decode(header)
-        opened = Opening.decode(opening)
+        decoded, opened = Header.decode(header), Opening.decode(opening)
         data, attestation = split_posted(decoded, data)
         tip = self._tip_record()
-        parent = Parent(
-            tip.batch_id,
-            tip.number,
-            tip.post_root,
-            self._generation.value,
-            self._unfinalised(),
-            tip.inbox_count,
-        )
-        law = self.laws.switch_of(tip.number + 1)
-        admission = Admission(self.emergency.mode, self.registry.sequencer, law)
         posting = Posting(
-            self.config,
-            call.sender,
-            bond,
-            call.block,
-            parent,
-            admission,
-            self.inbox,
-            decoded,
-            opened,
-            opened.globals(),
-            data,
-            attestation,
+            config=self.config,
+            call=call,
+            bond=bond,
+            tip=tip,
+            generation=self._generation.value,
+            unfinalised=self._unfinalised(),
+            mode=self.emergency.mode,
+            sequencer=self.registry.sequencer,
+            law=self.laws.switch_of(tip.number + 1),
+            inbox=self.inbox,
+            header=decoded,
+            opening=opened,
+            opened=opened.globals(),
+            data=data,
+            attestation=attestation,
         )
         check_rules(posting)
-        check_data(posting, call.meter)
+        check_data(posting)
         record = record_of(
             decoded.batch_id(), decoded, decoded.post_root, posting.opened, call.block.number
         )
@@ -194,9 +104,11 @@ class Court:
         self._ledger.take_native(call.sender, bond)
         self.bonds.lock()
         self.pledges.stakes.note_posted(call.sender, record.number)
-        return BatchPosted(record.batch_id, record.number, record.generation, call.sender)
+        return events.BatchPosted(record.batch_id, record.number, record.generation, call.sender)
 
-    def prove_fraud(self, call: Call, batch_id: bytes, evidence: bytes) -> BatchReverted | Revealed:
+    def prove_fraud(
+        self, call: Call, batch_id: bytes, evidence: bytes
+    ) -> events.BatchReverted | events.Revealed:
         """Take back a batch and its descendants if `evidence` shows a step that the law refutes.
 
         Open until the batch is finalised, window or not: an error found late is still an error.
@@ -226,7 +138,7 @@ class Court:
         step = int.from_bytes(evidence[HEADER_BYTES : HEADER_BYTES + 4], "big")
         return self._roll_back(record, step, call, call.sender, evidence)
 
-    def ask_step(self, call: Call, batch_id: bytes, wanted: Wanted) -> StepAsked:
+    def ask_step(self, call: Call, batch_id: bytes, wanted: Wanted) -> events.StepAsked:
         """Ask for the bytes of a step that a committee holds, and prepay the dearest answer."""
         record = self._live(batch_id)
         call.meter.spend(gas.asking())
@@ -237,7 +149,7 @@ class Court:
 
     def answer_step(
         self, call: Call, batch_id: bytes, step: int, step_bytes: bytes
-    ) -> StepAnswered:
+    ) -> events.StepAnswered:
         """Answer an ask; anyone who has the bytes may, and is paid what the answer cost."""
         record = self._live(batch_id)
         call.meter.spend(gas.answering(len(step_bytes)))
@@ -249,7 +161,7 @@ class Court:
 
     def settle_ask(
         self, call: Call, batch_id: bytes, step: int
-    ) -> tuple[BatchReverted | AskReturned, ...]:
+    ) -> tuple[events.BatchReverted | events.AskReturned, ...]:
         """End an ask that nobody answered in time; anyone may call this.
 
         A batch that still stands falls as by fraud, with the asker as prover. The asker gets his
@@ -266,7 +178,7 @@ class Court:
         returned = self.withheld.give_back(batch_id, step)
         return self._roll_back(record, step, call, asker, None), returned
 
-    def finalise(self, call: Call, batch_id: bytes) -> BatchFinalised:
+    def finalise(self, call: Call, batch_id: bytes) -> events.BatchFinalised:
         """Make the oldest open batch final once its window has passed; anyone may call this."""
         record = self._live(batch_id)
         call.meter.spend(gas.CALL_GAS)
@@ -286,15 +198,15 @@ class Court:
         self._finalised.value = record.number
         proposer = Header.decode(record.header).proposer
         self.bonds.release(proposer)
-        return BatchFinalised(batch_id, record.number, proposer, self.config.bond)
+        return events.BatchFinalised(batch_id, record.number, proposer, self.config.bond)
 
     def claim_withdrawal(
         self, call: Call, batch_id: bytes, index: int, leaf: bytes, siblings: Sequence[bytes]
-    ) -> WithdrawalClaimed:
+    ) -> events.WithdrawalClaimed:
         """Pay withdrawal `index` of a finalised batch to its recipient; anyone may call this."""
         view = self.batch(batch_id)
         if view is None:
-            raise _no_such_batch(batch_id)
+            raise no_such_batch(batch_id)
         if view.status != BatchStatus.FINALISED:
             raise Refused(
                 CourtError.NOT_FINALISED,
@@ -308,47 +220,47 @@ class Court:
             record.withdrawals_root, record.withdrawal_count, index, leaf, siblings
         )
         self._ledger.add_token(paid.recipient, paid.amount, paid.asset)
-        return WithdrawalClaimed(batch_id, index, paid.recipient, paid.amount, paid.asset)
+        return events.WithdrawalClaimed(batch_id, index, paid.recipient, paid.amount, paid.asset)
 
-    def prolong(self, call: Call) -> WindowsProlonged:
+    def prolong(self, call: Call) -> events.WindowsProlonged:
         """Let the open batches wait longer, each once; all that the guardian can do."""
         call.meter.spend(gas.CALL_GAS)
         tip = self._tip_record()
         newest = tip.posted_block if self._unfinalised() else 0
-        return WindowsProlonged(tip.number, self._guardian.delay(call.sender, newest))
+        return events.WindowsProlonged(tip.number, self._guardian.delay(call.sender, newest))
 
-    def put_stake(self, call: Call) -> Staked:
+    def put_stake(self, call: Call) -> events.Staked:
         """Lock a stake of the sender behind the receipts that he signs."""
         return self.pledges.put_stake(call, self._generation.value)
 
-    def take_stake(self, call: Call) -> StakeReturned:
+    def take_stake(self, call: Call) -> events.StakeReturned:
         """Make the stake of who posts no more his credit, once his last batch is final."""
         frozen = self.emergency.mode == Mode.FROZEN
         posts = call.sender == self.registry.sequencer and not frozen
         return self.pledges.take_stake(call, posts, self._finalised.value, self._tip.value)
 
-    def commit(self, call: Call, commitment: bytes) -> Committed:
+    def commit(self, call: Call, commitment: bytes) -> events.Committed:
         """Remember that the sender commits to evidence, for a price that is burned."""
         return self.pledges.commit(call, commitment)
 
-    def settle_reward(self, call: Call, generation: int, subject: bytes) -> RewardSettled:
+    def settle_reward(self, call: Call, generation: int, subject: bytes) -> events.RewardSettled:
         """Make a reward that waited long enough its winner's credit; anyone may call this."""
         return self.pledges.settle_reward(call, generation, subject)
 
-    def prove_receipt(self, call: Call, evidence: bytes) -> ReceiptBroken | Revealed:
+    def prove_receipt(self, call: Call, evidence: bytes) -> events.ReceiptBroken | events.Revealed:
         """Take the stake of whom `evidence` shows to have broken a receipt."""
         return self.pledges.prove_receipt(call, evidence)
 
-    def claim_credit(self, call: Call) -> CreditClaimed:
+    def claim_credit(self, call: Call) -> events.CreditClaimed:
         """Pay out what the sender has earned."""
         call.meter.spend(gas.CALL_GAS)
         amount = self.bonds.pull(call.sender)
         self._ledger.add_native(call.sender, amount)
-        return CreditClaimed(call.sender, amount)
+        return events.CreditClaimed(call.sender, amount)
 
     # Who runs the house
 
-    def rotate_sequencer(self, call: Call, sequencer: bytes) -> SequencerChanged:
+    def rotate_sequencer(self, call: Call, sequencer: bytes) -> events.SequencerChanged:
         """Let another key of the operator post, from the next generation on."""
         self.emergency.check_not_frozen()
         call.meter.spend(gas.CALL_GAS)
@@ -356,15 +268,15 @@ class Court:
         self.registry.rotate(call.sender, sequencer)
         return self._sequencer_changed(call, former)
 
-    def name_successor(self, call: Call, successor: bytes) -> SuccessorNamed:
+    def name_successor(self, call: Call, successor: bytes) -> events.SuccessorNamed:
         """Offer the house to a successor, who may accept a reveal window later."""
         self.emergency.check_not_frozen()
         call.meter.spend(gas.CALL_GAS)
         opens = call.block.number + self.config.reveal_window_blocks
         self.registry.name(call.sender, successor, opens)
-        return SuccessorNamed(self.registry.operator, successor)
+        return events.SuccessorNamed(self.registry.operator, successor)
 
-    def accept_handover(self, call: Call) -> SequencerChanged:
+    def accept_handover(self, call: Call) -> events.SequencerChanged:
         """Make the named successor operator and sequencer, from the next generation on."""
         self.emergency.check_not_frozen()
         call.meter.spend(gas.CALL_GAS)
@@ -372,23 +284,23 @@ class Court:
         self.registry.accept(call.sender, call.block.number)
         return self._sequencer_changed(call, former)
 
-    def announce_law(self, call: Call, version: int, number: int) -> LawAnnounced:
+    def announce_law(self, call: Call, version: int, number: int) -> events.LawAnnounced:
         """Let another law hold from batch `number` on, a timelock from now at the earliest."""
         self.emergency.check_not_frozen()
         call.meter.spend(gas.CALL_GAS)
         self.registry.check_operator(call.sender)
         ready_ms = call.block.time_ms + self.config.law_delay_ms
         made = self.laws.announce(version, number, self._tip.value, ready_ms)
-        return LawAnnounced(made.version, made.number, made.ready_ms)
+        return events.LawAnnounced(made.version, made.number, made.ready_ms)
 
-    def open_posting(self, call: Call) -> PostingChanged:
+    def open_posting(self, call: Call) -> events.PostingChanged:
         """Let everyone post, because the clock lags; anyone may call this."""
         call.meter.spend(gas.CALL_GAS)
         lag_ms = self._lag_ms(call.block.time_ms)
         self.emergency.open(lag_ms)
-        return PostingChanged(True, lag_ms, self._next_generation())
+        return events.PostingChanged(True, lag_ms, self._next_generation())
 
-    def close_posting(self, call: Call) -> PostingChanged:
+    def close_posting(self, call: Call) -> events.PostingChanged:
         """Let the sequencer alone post again, once the clock lags no more; only it may call."""
         call.meter.spend(gas.CALL_GAS)
         if call.sender != self.registry.sequencer:
@@ -399,18 +311,18 @@ class Court:
             )
         lag_ms = self._lag_ms(call.block.time_ms)
         self.emergency.close(lag_ms)
-        return PostingChanged(False, lag_ms, self._next_generation())
+        return events.PostingChanged(False, lag_ms, self._next_generation())
 
     # The way out without an operator
 
-    def freeze(self, call: Call) -> Frozen:
+    def freeze(self, call: Call) -> events.Frozen:
         """End all posting for ever, because nobody brings the clock up; anyone may call this."""
         call.meter.spend(gas.CALL_GAS)
         lag_ms = self._lag_ms(call.block.time_ms)
         self.emergency.freeze(lag_ms)
-        return Frozen(self._tip.value, lag_ms, self._next_generation())
+        return events.Frozen(self._tip.value, lag_ms, self._next_generation())
 
-    def begin_exit(self, call: Call, opening: bytes) -> ExitBegun:
+    def begin_exit(self, call: Call, opening: bytes) -> events.ExitBegun:
         """Fix the terms of the exit at the last batch, once what was posted has run out.
 
         Escrow for the exit is what the state has in custody: claims on withdrawals and deposits
@@ -437,9 +349,11 @@ class Court:
             waiting = self._unconsumed(tip, asset)
             escrow[asset] = max(0, min(listed.custody, self.exits.escrow(asset) - waiting))
         self.house.begin(terms, tuple(escrow))
-        return ExitBegun(tip.batch_id, tip.number, tuple(escrow), terms.claims_close, terms.ends)
+        return events.ExitBegun(
+            tip.batch_id, tip.number, tuple(escrow), terms.claims_close, terms.ends
+        )
 
-    def claim_exit(self, call: Call, claim: bytes) -> ExitFiled:
+    def claim_exit(self, call: Call, claim: bytes) -> events.ExitFiled:
         """File the claim of any account; anyone may call this, the owner is paid."""
         if len(claim) > CLAIM_BYTES_MAX:
             raise Refused(
@@ -453,24 +367,26 @@ class Court:
         except ProofError as error:
             raise Refused(CourtError.INVALID_EXIT_PROOF, str(error)) from error
         filed = self.house.file(worth, call.block.number)
-        return ExitFiled(worth.account, worth.recipient, worth.senior, worth.junior, filed.late)
+        return events.ExitFiled(
+            worth.account, worth.recipient, worth.senior, worth.junior, filed.late
+        )
 
-    def pay_exit(self, call: Call, account: int) -> ExitPaid:
+    def pay_exit(self, call: Call, account: int) -> events.ExitPaid:
         """Pay a filed claim to its owner; anyone may call this once claims are closed."""
         call.meter.spend(gas.WIDE_CALL_GAS)
         worth, amounts = self.house.pay(account, call.block.number)
         for asset, amount in enumerate(amounts):
             self._pay_out(worth.recipient, amount, asset)
-        return ExitPaid(account, worth.recipient, amounts)
+        return events.ExitPaid(account, worth.recipient, amounts)
 
-    def take_surplus(self, call: Call, asset: int) -> SurplusTaken:
+    def take_surplus(self, call: Call, asset: int) -> events.SurplusTaken:
         """Pay what is left of an asset to the beneficiary, after the exit has ended."""
         call.meter.spend(gas.CALL_GAS)
         amount = self.house.take_rest(asset, call.block.number)
         self._pay_out(self.config.beneficiary, amount, asset)
-        return SurplusTaken(self.config.beneficiary, asset, amount)
+        return events.SurplusTaken(self.config.beneficiary, asset, amount)
 
-    def refund_deposit(self, call: Call, index: int) -> DepositRefunded:
+    def refund_deposit(self, call: Call, index: int) -> events.DepositRefunded:
         """Give back a deposit that the exit root has not consumed, to whom it was for."""
         call.meter.spend(gas.CALL_GAS)
         terms, entry = self.house.terms, self.inbox.entry(index)
@@ -483,112 +399,16 @@ class Court:
         message = entry.message
         self.exits.refund(index, message.asset, message.amount)
         self._ledger.add_token(message.owner, message.amount, message.asset)
-        return DepositRefunded(index, message.owner, message.asset, message.amount)
-
-    # Views
-
-    def standing(self, time_ms: int) -> Standing:
-        """Return who runs the house and what may happen when, at a time of the base layer."""
-        tip, config, law = self._tip_record(), self.config, self.laws.last
-        waiting = self.inbox.entry(tip.inbox_count)
-        current = self.laws.switch_of(tip.number + 1)
-        announced = law.number > tip.number
-        terms = self.house.terms if self.house.begun else None
-        return Standing(
-            mode=self.emergency.mode,
-            operator=self.registry.operator,
-            sequencer=self.registry.sequencer,
-            successor=self.registry.successor,
-            clock_ms=tip.clock,
-            lag_ms=self._lag_ms(time_ms),
-            opens_ms=max(0, tip.clock + config.open_lag_ms + 1),
-            freezes_ms=max(0, tip.clock + config.freeze_lag_ms + 1),
-            waiting_index=tip.inbox_count,
-            waiting_ms=waiting.time_ms if waiting else 0,
-            law_version=current.version,
-            next_law_version=law.version if announced else 0,
-            next_law_number=law.number if announced else 0,
-            next_law_ms=law.ready_ms if announced else 0,
-            claims_close_block=terms.claims_close if terms else 0,
-            exit_ends_block=terms.ends if terms else 0,
-            accepts_block=self.registry.opens if any(self.registry.successor) else 0,
-        )
-
-    def heads(self) -> Heads:
-        """Return the tip, the last finalised batch and the generation."""
-        tip, final = self._tip_record(), self._finalised.value
-        return Heads(
-            tip.batch_id,
-            tip.number,
-            tip.post_root,
-            self._canonical[final],
-            final,
-            self._generation.value,
-        )
-
-    def batch(self, batch_id: bytes) -> BatchView | None:
-        """Return the batch of that name, also a reverted one, or None."""
-        record = self._batches.get(batch_id)
-        if record is None:
-            return None
-        if record.number > self._tip.value or self._canonical[record.number] != batch_id:
-            status = BatchStatus.REVERTED
-        elif record.number <= self._finalised.value:
-            status = BatchStatus.FINALISED
-        else:
-            status = BatchStatus.POSTED
-        return BatchView(record, status, self.withheld.open_asks(batch_id), self._closes(record))
-
-    def batches(self, first_number: int, limit: int) -> list[BatchView]:
-        """Return canonical batches from `first_number` on, at most `limit` of them."""
-        first = max(first_number, 0)
-        numbers = range(first, min(self._tip.value + 1, first + max(limit, 0)))
-        views = (self.batch(self._canonical[number]) for number in numbers)
-        return [view for view in views if view is not None]
-
-    def batch_data(self, batch_id: bytes) -> bytes | None:
-        """Return the data posted with the batch, also of a reverted one; None for genesis.
-
-        Of a committee's batch these are the pairs.
-        """
-        record = self._batches.get(batch_id)
-        if record is None or not record.header:
-            return None
-        return self._data.get(Header.decode(record.header).data_hash)
-
-    def reverts(self, first_generation: int, limit: int) -> list[BatchReverted]:
-        """Return the falls that ended generations from `first_generation` on, at most `limit`."""
-        first, last = max(first_generation, 0), self._generation.value
-        # Handovers and changes of the mode end generations too, without a fall.
-        ends = (self._reverts.get(generation) for generation in range(first, last))
-        return list(islice((end for end in ends if end is not None), max(limit, 0)))
-
-    def solvency(self, asset: int = SETTLEMENT_ASSET) -> Solvency:
-        """Compare the escrow of an asset with what the last opened state owes."""
-        tip = self._tip_record()
-        inbox, paid = self.inbox, self.exits.paid(asset)
-        consumed = inbox.deposited_at(tip.inbox_count, asset)
-        unconsumed = self._unconsumed(tip, asset)
-        left = self.house.totals().paid[asset]
-        if asset != SETTLEMENT_ASSET:
-            return Solvency(self.exits.escrow(asset), consumed - paid - left, 0, unconsumed)
-        unclaimed = self._genesis_custody + consumed - tip.custody - paid
-        return Solvency(self.exits.escrow(), tip.custody - left, unclaimed, unconsumed)
+        return events.DepositRefunded(index, message.owner, message.asset, message.amount)
 
     # Parts
 
-    def _tip_record(self) -> BatchRecord:
-        return self._batches[self._canonical[self._tip.value]]
-
-    def _lag_ms(self, time_ms: int) -> int:
-        return max(0, time_ms - self._tip_record().clock)
-
-    def _sequencer_changed(self, call: Call, former: bytes) -> SequencerChanged:
+    def _sequencer_changed(self, call: Call, former: bytes) -> events.SequencerChanged:
         """Begin a generation that another posts in; the former sequencer's word binds him too."""
         until = call.block.number + self.config.final_after_blocks
         self.pledges.stakes.note_left(former, until)
         registry = self.registry
-        return SequencerChanged(
+        return events.SequencerChanged(
             registry.operator, registry.sequencer, self._next_generation(goes_on=True)
         )
 
@@ -599,63 +419,14 @@ class Court:
         self.pledges.stakes.begin(self._generation.value, signer, goes_on)
         return self._generation.value
 
-    def _closes(self, record: BatchRecord) -> int:
-        """Return the last block of a batch's windows."""
-        posted = record.posted_block
-        return posted + self.config.final_after_blocks + self._guardian.extra_blocks(posted)
-
-    def _posted(self, batch_id: bytes) -> Posted:
-        """Return what a batch, fallen or not, says of the sequence."""
-        record = self._batches.get(batch_id)
-        if record is None or not record.header:
-            raise _no_such_batch(batch_id)
-        header = Header.decode(record.header)
-        parent = self._batches[header.parent_id]
-        return Posted(
-            record.generation,
-            self.pledges.stakes.first_bound(record.generation),
-            parent.sequenced_count,
-            parent.sequenced_accumulator,
-            record.sequenced_count,
-            record.sequenced_accumulator,
-        )
-
-    def _unconsumed(self, record: BatchRecord, asset: int) -> int:
-        """Return the units of an asset in deposits that a state has not consumed."""
-        inbox = self.inbox
-        waiting = inbox.deposited_at(inbox.count, asset)
-        waiting -= inbox.deposited_at(record.inbox_count, asset)
-        return waiting - self.exits.refunded(asset)
-
     def _pay_out(self, recipient: bytes, amount: int, asset: int) -> None:
         if amount:
             self.exits.release(asset, amount)
             self._ledger.add_token(recipient, amount, asset)
 
-    def _unfinalised(self) -> int:
-        return self._tip.value - self._finalised.value
-
-    def _live(self, batch_id: bytes) -> BatchRecord:
-        """Return a batch that can still fall. Raises Refused, naming what became of it."""
-        view = self.batch(batch_id)
-        if view is None:
-            raise _no_such_batch(batch_id)
-        if view.status == BatchStatus.REVERTED:
-            raise Refused(
-                CourtError.ALREADY_REVERTED,
-                f"expected batch {batch_id.hex()} to be open, was reverted with generation "
-                f"{view.record.generation} or later; nothing is left to do",
-            )
-        if view.status == BatchStatus.FINALISED:
-            raise Refused(
-                CourtError.ALREADY_FINALISED,
-                f"expected batch {batch_id.hex()} to be open, was finalised; nothing can move it",
-            )
-        return view.record
-
     def _roll_back(
         self, record: BatchRecord, step: int, call: Call, prover: bytes, evidence: bytes | None
-    ) -> BatchReverted:
+    ) -> events.BatchReverted:
         """Move the tip before `record`; the same few writes however much falls with it.
 
         The reward of evidence waits for older commitments; without any, for a step that nobody
@@ -670,7 +441,7 @@ class Court:
             self.pledges.rewards.open(name, rewarded, prover, evidence, call.block.number)
         forfeited = self.pledges.stakes.forfeit(Header.decode(record.header).proposer)
         generation = self._generation.value
-        event = BatchReverted(
+        event = events.BatchReverted(
             record.batch_id,
             record.number,
             generation,
@@ -686,29 +457,3 @@ class Court:
         self._tip.value = record.number - 1
         self._next_generation()
         return event
-
-
-def _check_genesis(config: CourtConfig, opened: OpenedGlobals) -> None:
-    expected = {
-        "law_version": config.law_version,
-        "inbox_count": 0,
-        "inbox_accumulator": EMPTY_ACCUMULATOR,
-        "withdrawal_count": 0,
-    }
-    problems = [
-        f"expected {name} {value!r} in the genesis state, was {getattr(opened, name)!r}"
-        for name, value in expected.items()
-        if getattr(opened, name) != value
-    ]
-    if opened.custody < 0 or opened.account_count < 0:
-        problems.append("expected custody and account count of the genesis state to be at least 0")
-    if problems:
-        raise ConfigError(problems)
-
-
-def _no_such_batch(batch_id: bytes) -> Refused:
-    return Refused(
-        CourtError.NO_SUCH_BATCH,
-        f"expected the name of a posted batch, was {batch_id.hex()}; it may have been reorganised "
-        "away: read the heads again",
-    )

@@ -20,48 +20,34 @@ from verifier.batch import (
     data_hash,
     decode_pairs,
 )
+from verifier.batches import BatchRecord
 from verifier.committee import Attestation, Attested, check_attestation
 from verifier.config import CourtConfig
 from verifier.errors import PostError, Refused
 from verifier.freeze import Mode
 from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
 from verifier.host import gas
-from verifier.host.call import BlockContext
+from verifier.host.call import Call
 from verifier.inbox import Inbox
 from verifier.laws import Switch
 
 
 @dataclass(frozen=True, slots=True)
-class Parent:
-    """What the next batch has to follow: the tip and the court's counters."""
+class Posting:
+    """Everything that the rules look at: the call, where the court stands, and what came.
 
-    batch_id: bytes
-    number: int
-    post_root: bytes
+    `tip` is what the batch has to follow, `law` the switch that its number stands under.
+    """
+
+    config: CourtConfig
+    call: Call
+    bond: int  # gwei that the sender offers
+    tip: BatchRecord
     generation: int
     unfinalised: int
-    inbox_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Who may post now, and under which law: `mode`, the sequencer, and the batch's switch."""
-
     mode: Mode
     sequencer: bytes
     law: Switch
-
-
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """Everything that the rules look at."""
-
-    config: CourtConfig
-    sender: bytes
-    bond: int  # gwei that the sender offers
-    block: BlockContext
-    parent: Parent
-    admission: Admission
     inbox: Inbox
     header: Header
     opening: Opening
@@ -81,7 +67,7 @@ def _show(value: object) -> str:
 
 def _frozen(p: Posting) -> None:
     """After the freeze nothing new is posted."""
-    if p.admission.mode == Mode.FROZEN:
+    if p.mode == Mode.FROZEN:
         raise Refused(
             PostError.POSTING_FROZEN,
             "expected a house that goes on, was a frozen one; nothing is posted any more",
@@ -90,13 +76,13 @@ def _frozen(p: Posting) -> None:
 
 def _law_version(p: Posting) -> None:
     """A batch is judged by the law that it names: the one announced for its number, in time."""
-    was, law = p.header.law_version, p.admission.law
+    was, law = p.header.law_version, p.law
     _equal(PostError.WRONG_LAW_VERSION, "law version", law.version, was, "upgrade")
-    if p.block.time_ms < law.ready_ms:
+    if p.call.block.time_ms < law.ready_ms:
         raise Refused(
             PostError.LAW_TIMELOCK,
             f"expected the first batches of law {law.version} at {law.ready_ms} ms or later, was "
-            f"{p.block.time_ms}; wait {law.ready_ms - p.block.time_ms} ms",
+            f"{p.call.block.time_ms}; wait {law.ready_ms - p.call.block.time_ms} ms",
         )
 
 
@@ -111,9 +97,9 @@ def _deployment(p: Posting) -> None:
 def _proposer(p: Posting) -> None:
     """Whom the header names posts and owns the bond: the sequencer, in open posting anyone."""
     advice = "only the registered sequencer posts, in its own name, unless posting is open"
-    if p.admission.mode == Mode.SEQUENCER:
-        _equal(PostError.WRONG_PROPOSER, "sender", p.admission.sequencer, p.sender, advice)
-    _equal(PostError.WRONG_PROPOSER, "proposer", p.sender, p.header.proposer, advice)
+    if p.mode == Mode.SEQUENCER:
+        _equal(PostError.WRONG_PROPOSER, "sender", p.sequencer, p.call.sender, advice)
+    _equal(PostError.WRONG_PROPOSER, "proposer", p.call.sender, p.header.proposer, advice)
 
 
 def _bond(p: Posting) -> None:
@@ -124,34 +110,33 @@ def _bond(p: Posting) -> None:
 def _place(p: Posting) -> None:
     """A batch extends the tip of the present generation, named by content."""
     advice = "build on the court's tip"
-    header, parent = p.header, p.parent
-    expected = parent.generation
-    _equal(PostError.WRONG_GENERATION, "generation", expected, header.generation, advice)
-    _equal(PostError.WRONG_NUMBER, "number", parent.number + 1, header.number, advice)
-    _equal(PostError.WRONG_PARENT, "parent", parent.batch_id, header.parent_id, advice)
-    _equal(PostError.WRONG_PRE_ROOT, "pre root", parent.post_root, header.pre_root, advice)
+    header, tip = p.header, p.tip
+    _equal(PostError.WRONG_GENERATION, "generation", p.generation, header.generation, advice)
+    _equal(PostError.WRONG_NUMBER, "number", tip.number + 1, header.number, advice)
+    _equal(PostError.WRONG_PARENT, "parent", tip.batch_id, header.parent_id, advice)
+    _equal(PostError.WRONG_PRE_ROOT, "pre root", tip.post_root, header.pre_root, advice)
 
 
 def _backlog(p: Posting) -> None:
     """Challengers must be able to keep up with what is open."""
-    if p.parent.unfinalised >= p.config.max_unfinalised:
+    if p.unfinalised >= p.config.max_unfinalised:
         raise Refused(
             PostError.TOO_MANY_UNFINALISED,
             f"expected fewer than {p.config.max_unfinalised} unfinalised batches, "
-            f"was {p.parent.unfinalised}; finalise what is old enough, then post",
+            f"was {p.unfinalised}; finalise what is old enough, then post",
         )
 
 
 def _base_reference(p: Posting) -> None:
     """The proposer saw this branch of the base layer, not long ago."""
-    number, age = p.header.base_number, p.block.number - p.header.base_number
+    number, age = p.header.base_number, p.call.block.number - p.header.base_number
     if age > p.config.reference_age_blocks:
         raise Refused(
             PostError.BASE_REFERENCE_OLD,
             f"expected a base reference of at most {p.config.reference_age_blocks} blocks ago, "
             f"was {age}; build the batch again on a newer block",
         )
-    known = p.block.hash_of(number)
+    known = p.call.block.hash_of(number)
     if known != p.header.base_hash:
         was = "not there yet" if known is None else known.hex()
         raise Refused(
@@ -195,7 +180,7 @@ def _opening(p: Posting) -> None:
 
 def _clock(p: Posting) -> None:
     """Law time may lag behind the base layer's (an honest backlog always lands), never lead it."""
-    latest = p.block.time_ms + p.config.drift_ms
+    latest = p.call.block.time_ms + p.config.drift_ms
     if p.opened.clock > latest:
         raise Refused(
             PostError.CLOCK_AHEAD,
@@ -237,15 +222,15 @@ def _forced_inclusion(p: Posting) -> None:
 
 def _overdue_first(p: Posting) -> None:
     """In open posting every batch serves whom the sequencer did not, oldest first."""
-    waiting = p.inbox.entry(p.parent.inbox_count)
-    if p.admission.mode != Mode.OPEN or waiting is None:
+    waiting = p.inbox.entry(p.tip.inbox_count)
+    if p.mode != Mode.OPEN or waiting is None:
         return
     deadline = waiting.time_ms + p.config.forced_delay_ms
-    if p.block.time_ms > deadline and p.opened.inbox_count <= p.parent.inbox_count:
+    if p.call.block.time_ms > deadline and p.opened.inbox_count <= p.tip.inbox_count:
         raise Refused(
             PostError.OVERDUE_FIRST,
-            f"expected inbox message {p.parent.inbox_count}, due at {deadline} ms, to be consumed "
-            f"by whoever posts now, was left at {p.block.time_ms}; begin the batch with it",
+            f"expected inbox message {p.tip.inbox_count}, due at {deadline} ms, to be consumed "
+            f"by whoever posts now, was left at {p.call.block.time_ms}; begin the batch with it",
         )
 
 
@@ -273,7 +258,7 @@ def check_rules(posting: Posting) -> None:
         rule(posting)
 
 
-def check_data(posting: Posting, meter: gas.GasMeter) -> None:
+def check_data(posting: Posting) -> None:
     """Compare the data with all that the header says of them, and pay for it.
 
     The court hashes every step that is posted and builds the steps root itself, so a broken chain,
@@ -282,26 +267,28 @@ def check_data(posting: Posting, meter: gas.GasMeter) -> None:
     """
     header = posting.header
     by_committee = header.data_kind == DATA_COMMITTEE
-    pairs = _check_attested(posting, meter) if by_committee else _check_inline(posting, meter)
+    pairs = _check_attested(posting) if by_committee else _check_inline(posting)
     expected = header.post_root
     advice = "send the data that the header was made from"
     _equal(PostError.WRONG_POST_ROOT, "the last root", expected, pairs[-1].post_root, advice)
 
 
-def _check_inline(posting: Posting, meter: gas.GasMeter) -> tuple[Pair, ...]:
+def _check_inline(posting: Posting) -> tuple[Pair, ...]:
     header, encoded = posting.header, posting.data
     data = BatchData.decode(encoded, header.step_count)
-    meter.spend(gas.posting(len(encoded), len(data.steps), action_count(data.steps)))
+    posting.call.meter.spend(gas.posting(len(encoded), len(data.steps), action_count(data.steps)))
     _check_hash(posting)
     check_steps(data, header.steps_root)
     return data.pairs
 
 
-def _check_attested(posting: Posting, meter: gas.GasMeter) -> tuple[Pair, ...]:
+def _check_attested(posting: Posting) -> tuple[Pair, ...]:
     header, encoded = posting.header, posting.data
     attestation = Attestation.decode(posting.attestation)
     pairs = decode_pairs(encoded, header.step_count)
-    meter.spend(gas.posting(len(encoded), len(pairs), 0) + gas.attesting(attestation.count()))
+    posting.call.meter.spend(
+        gas.posting(len(encoded), len(pairs), 0) + gas.attesting(attestation.count())
+    )
     _check_hash(posting)
     check_pairs(pairs, header.steps_root)
     check_attestation(posting.config.committee, Attested.of(header), attestation)
