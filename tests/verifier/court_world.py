@@ -122,6 +122,7 @@ class World:
     seed: int = 0
     file: ChainFile | None = None
     check: EvidenceCheck = judge
+    versions: tuple[int, ...] = (LAW_VERSION,)
     opened: dict[bytes, OpenedGlobals] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -131,7 +132,7 @@ class World:
             clock=self.clock,
             seed=self.seed,
             file=self.file,
-            laws={LAW_VERSION: self.check},
+            laws={version: self.check for version in self.versions},
         )
         self.court = self.chain.court
         self.opened[self.chain.court.heads().tip_id] = GENESIS_GLOBALS
