@@ -35,12 +35,14 @@ class BatchPolicy:
     """When to end a batch: at most so many steps and bytes of data, after so long.
 
     `steps_max` and `bytes_max` are at most the court's caps; `interval_ms` counts from the batch's
-    first frame.
+    first frame. When the law's clock is `beat_ms` behind and nothing is to be sequenced, a step
+    without actions carries it on; 0: never.
     """
 
     steps_max: int
     bytes_max: int
     interval_ms: int
+    beat_ms: int = 0
 
     def frame_actions_max(self) -> int:
         """Return how many actions a frame may have and still fit, were each a step of its own."""

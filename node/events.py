@@ -57,10 +57,12 @@ class GenerationMoved:
     """The base layer's tip is in this generation now.
 
     `closed` tells why nothing may be acknowledged, if so: this node could not keep its word.
+    `away` if nothing of this node's is posted any more.
     """
 
     generation: int
     closed: str = ""
+    away: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ class News(NamedTuple):
 
     generation: int
     closed: str
+    away: bool
     inbox_first: int
     inbox: tuple[bytes, ...]
     moved: tuple[SealRecord, ...]
@@ -193,6 +194,7 @@ class Poster:
         return News(
             survey.heads.generation,
             self._closed(survey.standing),
+            bool(self._away(survey.standing)),
             inbox_next,
             tuple(entry.message.encode() for entry in entries),
             self._moved(before),
@@ -598,7 +600,7 @@ class PosterThread:
         self._poll_seconds = poll_seconds
         self._stopping = threading.Event()
         self.seen_at = time.monotonic()
-        self._told = (-1, "")
+        self._told = (-1, "", False)
         self._thread = threading.Thread(target=self._run, name="poster", daemon=True)
         shell.sealed.append(self._sealed)
 
@@ -640,7 +642,7 @@ class PosterThread:
             self._metrics.foreign_batch.set(self.poster.status.foreign_batch)
 
     def _tell(self, news: News) -> None:
-        told = news.generation, news.closed
+        told = news.generation, news.closed, news.away
         if told != self._told:
             self._told = told
             self._shell.send(GenerationMoved(*told))

@@ -45,6 +45,8 @@ from verifier.config import CourtConfig
 DRAIN_SECONDS = 10.0
 # Roughly what one core does of individually signed trades; only the hint to come back uses it.
 ACTIONS_PER_MS = 10
+# How often an idle house's clock is carried on: the batch lands before half of the lag is used up.
+BEATS_PER_OPEN_LAG = 4
 
 _log = structlog.get_logger("node.runner")
 
@@ -61,7 +63,8 @@ def limits_of(config: Config, court: CourtConfig | None) -> tuple[Limits, BatchP
     if court is not None:
         steps_max = min(steps_max, court.batch_steps_max)
         bytes_max = min(bytes_max, court.batch_bytes_max)
-    policy = BatchPolicy(steps_max, bytes_max, config.batch.interval_ms)
+    beat_ms = 0 if court is None else court.open_lag_ms // BEATS_PER_OPEN_LAG
+    policy = BatchPolicy(steps_max, bytes_max, config.batch.interval_ms, beat_ms)
     actions = config.batch.frame_actions_max + config.batch.inbox_per_frame_max
     frame_bytes = policy.frame_bytes_max(actions)
     if actions > steps_max or frame_bytes < config.limits.request_bytes_max:
@@ -222,6 +225,11 @@ class Node:
             "novatio_margin_calls",
             "Accounts below maintenance margin; NaN while nobody watches margin calls.",
             self.reads.margin_calls.standing,
+        )
+        watch(
+            "novatio_law_clock_age_ms",
+            "For how long the law's clock has not moved, whether it was posted or not.",
+            lambda: max(shell.clock() - sequencer.clock_ms, 0),
         )
         watch(
             "novatio_inbox_waiting",

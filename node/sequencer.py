@@ -133,6 +133,7 @@ class Sequencer:
         self.failure = ""
         self.stopping = False
         self.closed = ""
+        self.away = False
         self._sign_receipt = sign_receipt
         self._next_token = next_token
         self._synced_token = next_token - 1
@@ -158,6 +159,11 @@ class Sequencer:
         )
 
     @property
+    def clock_ms(self) -> int:
+        """The law's clock: the time of the newest step."""
+        return int(self.engine.totals.clock)
+
+    @property
     def queued_actions(self) -> int:
         """Actions without an answer."""
         return self._queued_actions
@@ -179,8 +185,8 @@ class Sequencer:
                 return self._on_synced(now_ms, token)
             case InboxArrived(first, messages):
                 return self._on_inbox(now_ms, first, messages)
-            case GenerationMoved(generation, closed):
-                self.generation, self.closed = generation, closed
+            case GenerationMoved(generation, closed, away):
+                self.generation, self.closed, self.away = generation, closed, away
                 return []
             case Tick():
                 return self._on_tick(now_ms)
@@ -302,7 +308,7 @@ class Sequencer:
         given = self.duplicates.claim(asked.action_digests[inbox_count:], eligible)
         # A claim that exceeds everything before it is the first of its kind.
         fresh = given > np.maximum.accumulate(np.concatenate(([before], given)))[:-1]
-        if not fresh.any() and not inbox_count:
+        if assembly.places and not fresh.any() and not inbox_count:
             return self._answer(assembly, asked, given, fresh, None)
         columns, blob, lengths = asked, bytes(assembly.blob), assembly.lengths
         if not fresh.all():
@@ -311,7 +317,7 @@ class Sequencer:
         effects = self._seal_if(
             now_ms,
             self.batcher.is_due(now_ms)
-            or self.batcher.must_seal_before(len(blob), lengths.shape[0]),
+            or self.batcher.must_seal_before(len(blob), max(lengths.shape[0], 1)),
         )
         self._time_ms = max(self._time_ms, now_ms)
         frame = FrameRecord(
@@ -398,11 +404,25 @@ class Sequencer:
 
     def _on_tick(self, now_ms: int) -> list[Effect]:
         effects = self._proceed(now_ms)
+        if self.idle and not self.failure:
+            effects += self._beat(now_ms)
         if self._committing is None and not self.failure:
             effects += self._seal_if(now_ms, self.batcher.is_due(now_ms))
             if self._synced_token < self._next_token - 1:
                 effects.append(Sync(self._next_token - 1))
         return effects
+
+    def _beat(self, now_ms: int) -> list[Effect]:
+        """Carry the law's clock on by a step without actions, if nothing else has for long.
+
+        Otherwise the house would lag for want of business, and anyone could open or freeze it.
+        """
+        beat_ms = self.batcher.policy.beat_ms
+        if not beat_ms or self.away or self.stopping or now_ms - self.clock_ms < beat_ms:
+            return []
+        nothing = np.zeros(0, np.int64)
+        self._preparing = _Assembly([], [], bytearray(), nothing)
+        return [Prepare(np.zeros(0, np.uint8), offsets_of(nothing))]
 
     def _seal_if(self, now_ms: int, wanted: bool) -> list[Effect]:
         """End the batch between two frames: only there does the engine know the batch's root."""

@@ -135,9 +135,13 @@ class Engine:
         return decode(blob, offsets, self.totals.domain.copy())
 
     def advance(self, columns: Columns, time: int) -> Steps:
-        """Apply all actions at law time ``time`` (ms), in as few steps as the budget allows."""
+        """Apply all actions at law time ``time`` (ms), in as few steps as the budget allows.
+
+        Without any action that is one step, which carries the clock on.
+        """
         times = np.array([time], np.int64)
-        return self._run(columns, times, NO_BOUNDS, columns.action_count)
+        bounds = NO_BOUNDS if columns.action_count else np.zeros(2, np.int64)
+        return self._run(columns, times, bounds, columns.action_count)
 
     def replay(self, columns: Columns, times: Pieces, bounds: Pieces) -> Steps:
         """Apply the steps as posted: step i is actions bounds[i] .. bounds[i + 1] at times[i].

@@ -58,8 +58,10 @@ ABOUT_FINAL = COURT.final_after_blocks + 3 * COURT.epoch_blocks + 4
 class Setting:
     """A node, a chain and a poster between them; `tick` passes one block."""
 
-    def __init__(self, native: int = RICH, court: CourtConfig = COURT) -> None:
-        self.shell = Shell(policy=POLICY)
+    def __init__(
+        self, native: int = RICH, court: CourtConfig = COURT, policy: BatchPolicy = POLICY
+    ) -> None:
+        self.shell = Shell(policy=policy)
         # Any evidence is fraud here: what evidence is worth, the court's own tests say.
         self.chain = SimulatedChain(
             court,
@@ -89,7 +91,7 @@ class Setting:
         """The poster looks once, and the node hears of it."""
         seals = len(self.shell.seals)
         news = self.poster.step(self.shell.sequencer.inbox_next)
-        self.shell.send(GenerationMoved(news.generation, news.closed))
+        self.shell.send(GenerationMoved(news.generation, news.closed, news.away))
         self.shell.send(InboxArrived(news.inbox_first, news.inbox))
         for seal in self.shell.seals[seals:]:
             self.poster.add(seal)
