@@ -84,18 +84,20 @@ class Remainder:
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
-    """`count` how many units of `size` bytes, then these; `count` bounds them."""
+class Words:
+    """A count of words of `size` bytes (1: a length), within its bounds, then these words."""
 
     count: Integer
     size: int = 1
 
     def encode(self, name: str, value: Any) -> bytes:
-        """Return count and bytes. Raises ValueError unless these are whole units."""
-        units, rest = divmod(len(value), self.size)
+        """Return count and bytes. Raises ValueError unless these are whole words."""
+        words, rest = divmod(len(value), self.size)
         if rest:
-            raise ValueError(f"expected {name} of whole {self.size} bytes, was {len(value)} bytes")
-        return self.count.encode(name, units) + raw(name, value, len(value))
+            raise ValueError(
+                f"expected {name} of whole words of {self.size} bytes, was {len(value)} bytes"
+            )
+        return self.count.encode(name, words) + raw(name, value, len(value))
 
     def read(self, name: str, reader: Reader) -> bytes:
         """Take count and bytes from the reader."""

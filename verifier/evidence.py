@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from clearing.decode import Columns, decode, pack, recover_signers
-from clearing.encoding import Field, MalformedBytes, Reader, raw
+from clearing.encoding import MalformedBytes
 from clearing.keccak import pieces
 from clearing.leaves import (
     ACCOUNT_PIECES_MAX,
@@ -31,12 +32,13 @@ from clearing.units import (
     STEPS_DEPTH,
     UNDERLYINGS_MAX,
 )
-from verifier.batch import GLOBALS_BYTES, HASH_BYTES, STEP_BYTES_MAX, step_record_hash
+from verifier.batch import GLOBALS_BYTES, STEP_BYTES_MAX, step_record_hash
+from verifier.codec import HASH_BYTES, U32, Canonical, Hash, Integer, Many, Raw, Words
 from verifier.errors import VerifierError
 from verifier.header import HEADER_BYTES, Header
 from verifier.multiproof import ProofError, root_from
 from verifier.read_set import names_of
-from verifier.witness_state import Siblings, WitnessError, WitnessLeaves, WitnessState
+from verifier.witness_state import Multiproofs, WitnessError, WitnessLeaves, WitnessState
 
 WORD_BYTES = 32
 PAGE_BYTES = 9 * WORD_BYTES
@@ -45,17 +47,9 @@ POOL_BYTES = 8 * POOL_PIECES
 UNDERLYING_BYTES = 8 * UNDERLYING_PIECES
 EVIDENCE_BYTES_MAX = 1 << 20  # far beyond any canonical one; refuses absurd lengths early
 
-_STEP = Field("step", 4, 0, (1 << 32) - 1)
-_STEP_LENGTH = Field("step bytes", 2, 9, STEP_BYTES_MAX)
-_SIBLINGS = Field("siblings", 2, 0, 4096)
-_WORDS = Field("words", 1, 3, max(ACCOUNT_PIECES_MAX, INSTRUMENT_PIECES_MAX) // 4)
-_PARAMS_WORDS = Field("params words", 1, 1, PARAMS_PIECES // 4)
-_FUNDS = Field("funds", 1, 0, FUNDS_MAX)
-_ASSETS = Field("assets", 1, 0, ASSETS_MAX)
-_POOLS = Field("pools", 1, 0, POOLS_MAX)
-_UNDERLYINGS = Field("underlyings", 1, 0, UNDERLYINGS_MAX)
-_LEAVES = Field("leaves", 2, 0, 1024)
-
+Siblings = Annotated[tuple[bytes, ...], Many(Integer(2, 0, 4096), Raw(HASH_BYTES))]
+_LEAVES = Integer(2, 0, 1024)
+_WORDS = Words(Integer(1, 3, max(ACCOUNT_PIECES_MAX, INSTRUMENT_PIECES_MAX) // 4), WORD_BYTES)
 
 Migration = Callable[[State], None]
 
@@ -65,62 +59,35 @@ class EvidenceError(VerifierError):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Canonical):
     """BAD_STEP(step), field by field in the order of the encoding.
 
     Leaves are bytes as hashed; accounts, pages (by account and number) and instruments are sorted.
     ``prior_step_hash`` is zero for step 0, whose prior root is the header's pre root.
     """
 
-    header: bytes
-    step: int
-    prior_step_hash: bytes
-    prior_root: bytes
-    post_root: bytes
-    record_siblings: tuple[bytes, ...]
-    step_bytes: bytes
-    globals_leaf: bytes
-    params_leaf: bytes
-    funds: tuple[bytes, ...]
-    accounts: tuple[bytes, ...]
-    pages: tuple[bytes, ...]
-    instruments: tuple[bytes, ...]
-    assets: tuple[bytes, ...]
-    pools: tuple[bytes, ...]
-    underlyings: tuple[bytes, ...]
-    account_siblings: tuple[bytes, ...]
-    instrument_siblings: tuple[bytes, ...]
-    underlying_siblings: tuple[bytes, ...]
-    withdrawal_siblings: tuple[bytes, ...]
-
-    def encode(self) -> bytes:
-        """Return the canonical bytes. Raises ValueError if a part does not fit its place."""
-        return b"".join(
-            (
-                raw("header", self.header, HEADER_BYTES),
-                _STEP.encode(self.step),
-                raw("prior step hash", self.prior_step_hash, HASH_BYTES),
-                raw("prior root", self.prior_root, HASH_BYTES),
-                raw("post root", self.post_root, HASH_BYTES),
-                _list(_SIBLINGS, self.record_siblings, HASH_BYTES),
-                _STEP_LENGTH.encode(len(self.step_bytes)) + self.step_bytes,
-                raw("globals leaf", self.globals_leaf, GLOBALS_BYTES),
-                _words(_PARAMS_WORDS, self.params_leaf),
-                _list(_FUNDS, self.funds, WORD_BYTES),
-                _LEAVES.encode(len(self.accounts)),
-                *(_words(_WORDS, leaf) for leaf in self.accounts),
-                _list(_LEAVES, self.pages, PAGE_BYTES),
-                _LEAVES.encode(len(self.instruments)),
-                *(_words(_WORDS, leaf) for leaf in self.instruments),
-                _list(_ASSETS, self.assets, ASSET_BYTES),
-                _list(_POOLS, self.pools, POOL_BYTES),
-                _list(_UNDERLYINGS, self.underlyings, UNDERLYING_BYTES),
-                _list(_SIBLINGS, self.account_siblings, HASH_BYTES),
-                _list(_SIBLINGS, self.instrument_siblings, HASH_BYTES),
-                _list(_SIBLINGS, self.underlying_siblings, HASH_BYTES),
-                _list(_SIBLINGS, self.withdrawal_siblings, HASH_BYTES),
-            )
-        )
+    header: Annotated[bytes, Raw(HEADER_BYTES)]
+    step: U32
+    prior_step_hash: Hash
+    prior_root: Hash
+    post_root: Hash
+    record_siblings: Siblings
+    step_bytes: Annotated[bytes, Words(Integer(2, 9, STEP_BYTES_MAX))]
+    globals_leaf: Annotated[bytes, Raw(GLOBALS_BYTES)]
+    params_leaf: Annotated[bytes, Words(Integer(1, 1, PARAMS_PIECES // 4), WORD_BYTES)]
+    funds: Annotated[tuple[bytes, ...], Many(Integer(1, 0, FUNDS_MAX), Raw(WORD_BYTES))]
+    accounts: Annotated[tuple[bytes, ...], Many(_LEAVES, _WORDS)]
+    pages: Annotated[tuple[bytes, ...], Many(_LEAVES, Raw(PAGE_BYTES))]
+    instruments: Annotated[tuple[bytes, ...], Many(_LEAVES, _WORDS)]
+    assets: Annotated[tuple[bytes, ...], Many(Integer(1, 0, ASSETS_MAX), Raw(ASSET_BYTES))]
+    pools: Annotated[tuple[bytes, ...], Many(Integer(1, 0, POOLS_MAX), Raw(POOL_BYTES))]
+    underlyings: Annotated[
+        tuple[bytes, ...], Many(Integer(1, 0, UNDERLYINGS_MAX), Raw(UNDERLYING_BYTES))
+    ]
+    account_siblings: Siblings
+    instrument_siblings: Siblings
+    underlying_siblings: Siblings
+    withdrawal_siblings: Siblings
 
     @classmethod
     def decode(cls, data: bytes) -> Evidence:
@@ -129,34 +96,10 @@ class Evidence:
             raise EvidenceError(
                 f"expected evidence of at most {EVIDENCE_BYTES_MAX} bytes, was {len(data)}"
             )
-        reader = Reader(data, MalformedBytes)
         try:
-            evidence = cls(
-                header=reader.raw("header", HEADER_BYTES),
-                step=reader.integer(_STEP),
-                prior_step_hash=reader.raw("prior step hash", HASH_BYTES),
-                prior_root=reader.raw("prior root", HASH_BYTES),
-                post_root=reader.raw("post root", HASH_BYTES),
-                record_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
-                step_bytes=reader.raw("step bytes", reader.integer(_STEP_LENGTH)),
-                globals_leaf=reader.raw("globals leaf", GLOBALS_BYTES),
-                params_leaf=_read_words(reader, _PARAMS_WORDS),
-                funds=_read_list(reader, _FUNDS, WORD_BYTES),
-                accounts=_read_leaves(reader),
-                pages=_read_list(reader, _LEAVES, PAGE_BYTES),
-                instruments=_read_leaves(reader),
-                assets=_read_list(reader, _ASSETS, ASSET_BYTES),
-                pools=_read_list(reader, _POOLS, POOL_BYTES),
-                underlyings=_read_list(reader, _UNDERLYINGS, UNDERLYING_BYTES),
-                account_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
-                instrument_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
-                underlying_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
-                withdrawal_siblings=_read_list(reader, _SIBLINGS, HASH_BYTES),
-            )
-            reader.end()
+            return super().decode(data)
         except MalformedBytes as error:
             raise EvidenceError(f"evidence, {error}; encode it canonically") from error
-        return evidence
 
     def leaves(self) -> WitnessLeaves:
         """Return the leaves, as the state that the step reads is made of them."""
@@ -172,9 +115,9 @@ class Evidence:
             self.underlyings,
         )
 
-    def siblings(self) -> Siblings:
+    def siblings(self) -> Multiproofs:
         """Return the multiproofs of the four trees."""
-        return Siblings(
+        return Multiproofs(
             self.account_siblings,
             self.instrument_siblings,
             self.underlying_siblings,
@@ -258,26 +201,3 @@ def _decode_actions(actions: Sequence[bytes], state: WitnessState) -> Columns:
 def _expect(what: str, expected: bytes, was: bytes) -> None:
     if expected != was:
         raise EvidenceError(f"expected {what} {expected.hex()}, was {was.hex()}")
-
-
-def _list(count: Field, items: Sequence[bytes], size: int) -> bytes:
-    return count.encode(len(items)) + b"".join(raw(count.name, item, size) for item in items)
-
-
-def _read_list(reader: Reader, count: Field, size: int) -> tuple[bytes, ...]:
-    return tuple(reader.raw(count.name, size) for _ in range(reader.integer(count)))
-
-
-def _words(count: Field, leaf: bytes) -> bytes:
-    words, rest = divmod(len(leaf), WORD_BYTES)
-    if rest:
-        raise ValueError(f"expected whole words of {WORD_BYTES} bytes, was {len(leaf)} bytes")
-    return count.encode(words) + leaf
-
-
-def _read_leaves(reader: Reader) -> tuple[bytes, ...]:
-    return tuple(_read_words(reader, _WORDS) for _ in range(reader.integer(_LEAVES)))
-
-
-def _read_words(reader: Reader, count: Field) -> bytes:
-    return reader.raw(count.name, WORD_BYTES * reader.integer(count))

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from clearing.codes import Tag
-from clearing.encoding import Field, MalformedBytes, Reader, raw
+from clearing.encoding import MalformedBytes
 from clearing.holdings import PRICED_UNITS
 from clearing.keccak import tagged_hash
 from clearing.leaves import ACCOUNT_PIECES_MAX, INSTRUMENT_PIECES_MAX
@@ -29,7 +29,7 @@ from clearing.units import (
     UNDERLYINGS_MAX,
 )
 from verifier.account_proof import ProvenAccount, decode_account_leaf
-from verifier.batch import HASH_BYTES
+from verifier.codec import HASH_BYTES, Canonical, Integer, Many, Raw, Words
 from verifier.exit_leaves import (
     UNDERLYING_BYTES,
     AssetTerms,
@@ -40,11 +40,12 @@ from verifier.exit_leaves import (
 )
 from verifier.multiproof import ProofError, root_from
 
-_ACCOUNT_WORDS = Field("words", 1, 3, ACCOUNT_PIECES_MAX // 4)
-_MARKET_WORDS = Field("words", 1, 3, INSTRUMENT_PIECES_MAX // 4)
-_MARKETS = Field("instruments", 1, 0, POSITIONS_MAX)
-_UNDERLYINGS = Field("underlyings", 1, 0, UNDERLYINGS_MAX)
-_SIBLINGS = Field("siblings", 2, 0, 3 * INSTRUMENTS_DEPTH * POSITIONS_MAX)
+Siblings = Annotated[
+    tuple[bytes, ...],
+    Many(Integer(2, 0, 3 * INSTRUMENTS_DEPTH * POSITIONS_MAX), Raw(HASH_BYTES)),
+]
+_ACCOUNT = Words(Integer(1, 3, ACCOUNT_PIECES_MAX // 4), HASH_BYTES)
+_MARKET = Words(Integer(1, 3, INSTRUMENT_PIECES_MAX // 4), HASH_BYTES)
 # The longest claim: 32 options of 8 underlyings, and all siblings.
 CLAIM_BYTES_MAX = 128 * 1024
 
@@ -93,56 +94,25 @@ class Worth(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ExitClaim:
+class ExitClaim(Canonical):
     """An account's leaf with what it needs: leaves are bytes as hashed, sorted by index."""
 
-    account: bytes
-    account_siblings: tuple[bytes, ...]
-    instruments: tuple[bytes, ...]
-    instrument_siblings: tuple[bytes, ...]
-    underlyings: tuple[bytes, ...]
-    underlying_siblings: tuple[bytes, ...]
-
-    def encode(self) -> bytes:
-        """Return the canonical bytes (docs/protocol.md, section 11)."""
-        return b"".join(
-            (
-                _ACCOUNT_WORDS.encode(len(self.account) // HASH_BYTES) + self.account,
-                _hashes(self.account_siblings),
-                _MARKETS.encode(len(self.instruments)),
-                *(
-                    _MARKET_WORDS.encode(len(leaf) // HASH_BYTES) + leaf
-                    for leaf in self.instruments
-                ),
-                _hashes(self.instrument_siblings),
-                _UNDERLYINGS.encode(len(self.underlyings)),
-                *(raw("underlying leaf", leaf, UNDERLYING_BYTES) for leaf in self.underlyings),
-                _hashes(self.underlying_siblings),
-            )
-        )
+    account: Annotated[bytes, _ACCOUNT]
+    account_siblings: Siblings
+    instruments: Annotated[tuple[bytes, ...], Many(Integer(1, 0, POSITIONS_MAX), _MARKET)]
+    instrument_siblings: Siblings
+    underlyings: Annotated[
+        tuple[bytes, ...], Many(Integer(1, 0, UNDERLYINGS_MAX), Raw(UNDERLYING_BYTES))
+    ]
+    underlying_siblings: Siblings
 
     @classmethod
     def decode(cls, data: bytes) -> ExitClaim:
         """Inverse of `encode`. Raises ProofError unless the bytes are used up exactly."""
-        reader = Reader(data, MalformedBytes)
         try:
-            claim = cls(
-                account=_leaf(reader, _ACCOUNT_WORDS),
-                account_siblings=_read_hashes(reader),
-                instruments=tuple(
-                    _leaf(reader, _MARKET_WORDS) for _ in range(reader.integer(_MARKETS))
-                ),
-                instrument_siblings=_read_hashes(reader),
-                underlyings=tuple(
-                    reader.raw("underlying leaf", UNDERLYING_BYTES)
-                    for _ in range(reader.integer(_UNDERLYINGS))
-                ),
-                underlying_siblings=_read_hashes(reader),
-            )
-            reader.end()
+            return super().decode(data)
         except MalformedBytes as error:
             raise ProofError(f"exit claim, {error}; build it again") from error
-        return claim
 
 
 def worth_of(terms: ExitTerms, claim: ExitClaim) -> Worth:
@@ -280,17 +250,3 @@ def _take(
 def value_of(units: int, price: int) -> int:
     """Return what units of an asset are worth in micro-quote, rounded down."""
     return units * price // PRICED_UNITS
-
-
-def _hashes(siblings: Sequence[bytes]) -> bytes:
-    return _SIBLINGS.encode(len(siblings)) + b"".join(
-        raw("sibling", sibling, HASH_BYTES) for sibling in siblings
-    )
-
-
-def _read_hashes(reader: Reader) -> tuple[bytes, ...]:
-    return tuple(reader.raw("sibling", HASH_BYTES) for _ in range(reader.integer(_SIBLINGS)))
-
-
-def _leaf(reader: Reader, words: Field) -> bytes:
-    return reader.raw("leaf", HASH_BYTES * reader.integer(words))

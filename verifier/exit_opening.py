@@ -4,60 +4,41 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Annotated
 
 from clearing.codes import Tag
-from clearing.encoding import Field, MalformedBytes, Reader, raw
+from clearing.encoding import MalformedBytes
 from clearing.keccak import tagged_hash
 from clearing.leaves import ASSET_PIECES, POOL_PIECES
 from clearing.units import ASSETS_DEPTH, ASSETS_MAX, POOLS_DEPTH, POOLS_MAX
 from verifier.batch import OPENING_BYTES, Opening
 from verifier.batches import BatchRecord
+from verifier.codec import Canonical, Integer, Many, Raw
 from verifier.exit_claim import ExitTerms, Tree
 from verifier.exit_leaves import PIECE_BYTES, AssetTerms, decode_asset, decode_pool
 from verifier.multiproof import ProofError, dense_root
 
 ASSET_BYTES = PIECE_BYTES * ASSET_PIECES
 POOL_BYTES = PIECE_BYTES * POOL_PIECES
-_ASSETS = Field("assets", 1, 0, ASSETS_MAX)
-_POOLS = Field("pools", 1, 0, POOLS_MAX)
 _COUNTS = struct.Struct(">qqq")  # assets, pools, underlyings: pieces 28 to 30 of the globals
 _COUNTS_AT = 28 * PIECE_BYTES
 
 
 @dataclass(frozen=True)
-class ExitOpening:
+class ExitOpening(Canonical):
     """The opening of the exit root, 576 bytes, and every asset and pool leaf as hashed."""
 
-    opening: bytes
-    assets: tuple[bytes, ...]
-    pools: tuple[bytes, ...]
-
-    def encode(self) -> bytes:
-        """Return `opening || u8 n || n asset leaves || u8 n || n pool leaves`."""
-        return b"".join(
-            (
-                raw("opening", self.opening, OPENING_BYTES),
-                _ASSETS.encode(len(self.assets)),
-                *(raw("asset leaf", leaf, ASSET_BYTES) for leaf in self.assets),
-                _POOLS.encode(len(self.pools)),
-                *(raw("pool leaf", leaf, POOL_BYTES) for leaf in self.pools),
-            )
-        )
+    opening: Annotated[bytes, Raw(OPENING_BYTES)]
+    assets: Annotated[tuple[bytes, ...], Many(Integer(1, 0, ASSETS_MAX), Raw(ASSET_BYTES))]
+    pools: Annotated[tuple[bytes, ...], Many(Integer(1, 0, POOLS_MAX), Raw(POOL_BYTES))]
 
     @classmethod
     def decode(cls, data: bytes) -> ExitOpening:
         """Inverse of `encode`. Raises ProofError unless the bytes are used up exactly."""
-        reader = Reader(data, MalformedBytes)
         try:
-            opening = reader.raw("opening", OPENING_BYTES)
-            count = reader.integer(_ASSETS)
-            assets = tuple(reader.raw("asset leaf", ASSET_BYTES) for _ in range(count))
-            count = reader.integer(_POOLS)
-            pools = tuple(reader.raw("pool leaf", POOL_BYTES) for _ in range(count))
-            reader.end()
+            return super().decode(data)
         except MalformedBytes as error:
             raise ProofError(f"exit opening, {error}; build it again") from error
-        return cls(opening, assets, pools)
 
 
 def terms_of(record: BatchRecord, encoded: bytes, claims_close: int, ends: int) -> ExitTerms:

@@ -112,8 +112,8 @@ class WitnessLeaves:
     underlyings: tuple[bytes, ...]
 
 
-class Siblings(NamedTuple):
-    """Multiproofs of the accounts, instruments, underlyings and withdrawals trees."""
+class Multiproofs(NamedTuple):
+    """The siblings in the accounts, instruments, underlyings and withdrawals trees."""
 
     accounts: Sequence[bytes]
     instruments: Sequence[bytes]
@@ -210,7 +210,7 @@ class WitnessState:
                 "add it"
             )
 
-    def root(self, names: Names, siblings: Siblings) -> bytes:
+    def root(self, names: Names, siblings: Multiproofs) -> bytes:
         """Return the state root that the rows and the siblings stand for, before or after ``run``.
 
         Also writes the withdrawals root into the globals once the step has run. Raises ProofError
