@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from clearing.codes import InstrumentStatus, Scope
+from clearing.codes import InboxKind, InstrumentStatus, Scope
 from clearing.keccak import pieces
 from clearing.recovery import address_of
 from prover.exits import exit_claim, exit_opening
@@ -18,6 +18,7 @@ from verifier.base.transactions import (
     ClaimExit,
     Deposit,
     Finalise,
+    Force,
     Freeze,
     PayExit,
     RefundDeposit,
@@ -28,6 +29,7 @@ from verifier.events import DepositRefunded, ExitBegun, ExitFiled, SurplusTaken
 from verifier.exit_claim import CLAIM_BYTES_MAX, ExitClaim
 from verifier.exit_leaves import UNDERLYING_BYTES
 from verifier.host import gas
+from verifier.inbox import ForcedRequest
 
 # A bought ten lots at 30, B sold them; the price is 50. A's profit is 200, B has lost as much.
 A = Holder(cash=700, positions=((PERPETUAL, 10, 300),))
@@ -339,6 +341,20 @@ def test_unclaimed_withdrawals_are_paid_first_and_in_full_and_no_claim_touches_t
     for claim in claims:
         assert world.send(ALICE, claim).error is None
     assert tokens(world, address_of(BOB)) == before + 700
+
+
+def test_nothing_but_a_deposit_is_given_back(world):
+    world.settle(A, B)
+    world.now -= world.config.freeze_lag_ms
+    index = world.court.inbox.count
+    request = ForcedRequest(InboxKind.WITHDRAW, 2, 0, 0, 900)
+    assert world.send(ALICE, Force(request)).error is None
+    world.now += world.config.freeze_lag_ms
+    assert world.begin().escrow[0] == 2_000
+    # It names an amount too, that nobody brought.
+    assert world.court.inbox.entry(index).message.amount == 900
+    refuse(world, RefundDeposit(index), CourtError.NOT_REFUNDABLE, ALICE)
+    assert world.court.exits.escrow() == 2_000
 
 
 def test_a_deposit_that_no_batch_consumed_is_given_back_and_is_no_part_of_the_exit(world):

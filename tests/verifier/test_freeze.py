@@ -293,6 +293,17 @@ def test_a_message_that_is_not_overdue_may_wait_in_open_posting(world):
     assert world.try_post(lazy).error is None
 
 
+def test_a_message_is_overdue_after_the_forced_delay_and_not_at_its_end(world):
+    world.post()
+    opened(world)
+    world.deposit(ALICE)
+    due = world.court.inbox.entry(0).time_ms + world.config.forced_delay_ms
+    for now, expected in ((due, None), (due + 1, PostError.OVERDUE_FIRST)):
+        world.now = now
+        lazy = world.build(world.after(consumed=0, clock=due))
+        assert world.try_post(lazy).error == expected
+
+
 def test_a_lagging_clock_never_rejects_a_batch(world):
     clock = world.court_clock()
     opened(world)
@@ -320,6 +331,13 @@ def test_the_sequencer_closes_posting_once_the_clock_is_brought_up(world):
     assert world.send(SEQUENCER, ClosePosting()).error == CourtError.POSTING_MODE
     foreign = world.build(proposer=address_of(BOB))
     assert world.try_post(foreign, BOB).error == PostError.WRONG_PROPOSER
+
+
+def test_posting_closes_at_the_last_lag_that_would_not_have_opened_it(world):
+    opened(world)
+    world.post()
+    world.now = standing(world).opens_ms - 1
+    assert world.send(SEQUENCER, ClosePosting()).error is None
 
 
 # The freeze

@@ -8,7 +8,7 @@ from clearing.calls import close_call
 from clearing.codes import Code, InstrumentStatus, Kind, Operation, Phase, Scope
 from clearing.compiler import checked
 from clearing.keccak import pieces
-from clearing.units import PRICE_MAX
+from clearing.units import LOTS_MAX, PRICE_MAX
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
 from tests.support.calls import BUY, GAP, LOW, SELL, TOP, CallWorld, price_of
 from tests.support.world import START_MS, address_of, key_of
@@ -133,6 +133,16 @@ def test_a_side_takes_no_more_than_could_be_opened_clr_trd_015():
     assert call.world.apply(call.order("bob", SELL, 9, level=20)) == Code.APPLIED
 
 
+def test_no_side_of_a_book_holds_more_lots_than_a_market_may_have_clr_trd_015():
+    call = CallWorld("alice", "bob")
+    call.enter(("alice", BUY, 1, 20))
+    # Whatever a market's own cap is: the sums over a book's levels stay inside their width.
+    call.market.open_interest_cap = 4 * LOTS_MAX
+    call.market.rows[0].values[5] = LOTS_MAX - 2
+    assert call.world.apply(call.order("bob", BUY, 2, level=20)) == Code.OPEN_INTEREST_CAP
+    assert call.world.apply(call.order("bob", BUY, 1, level=20)) == Code.APPLIED
+
+
 def test_an_owners_limit_binds_orders_of_a_call_clr_trd_016():
     call = CallWorld("alice", owner_limit=10 * GAP)
     assert call.world.apply(call.order("alice", BUY, 11, level=20)) == Code.OWNER_LIMIT
@@ -167,6 +177,19 @@ class Filling(Case):
     def action(self):
         fields = {"buyer": 0, "seller": 1, "instrument": 0}
         return self.world.request(Kind.CALL_FILL, **fields | self.changes)
+
+
+def test_a_seller_is_filled_within_his_own_cap_clr_trd_014():
+    call = CallWorld("alice", "bob", "carol")
+    call.enter(("alice", BUY, 10, 20), ("carol", BUY, 5, 20), ("bob", SELL, 15, 18))
+    call.strike()
+    assert call.fill("carol", "bob") == Code.APPLIED
+    # Alice buys the ten that she may have; for bob they come on top of five.
+    call.market.position_cap = 14
+    assert call.fill("alice", "bob") == Code.POSITION_CAP
+    call.market.position_cap = 15
+    assert call.fill("alice", "bob") == Code.APPLIED
+    assert call.held("alice", "bob", "carol") == [10, -15, 5]
 
 
 def without_call(case):

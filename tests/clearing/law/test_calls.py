@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.auctions import call_level, call_share
-from clearing.calls import stable_near
+from clearing.calls import binds, book_shape, stable_near
 from clearing.codes import Code, InstrumentStatus, Kind, Operation, Phase, Scope
 from clearing.compiler import checked
 from clearing.formulas import evaluate
@@ -76,6 +76,46 @@ def test_the_law_finds_the_price_and_every_fill_is_at_it():
         lots * price_of(18) for lots in (6, 1, -5, 0, -2)
     ]
     assert call.fill("alice", "erin") == Code.NO_OPERATION
+
+
+def test_nobody_is_filled_on_the_side_that_he_did_not_sign_for():
+    call = CallWorld("alice", "bob", "erin", "fred")
+    call.enter(
+        ("alice", BUY, 6, 20), ("bob", BUY, 4, 18), ("erin", SELL, 2, 18), ("fred", SELL, 5, 10)
+    )
+    # Seven execute at level 18: six of alice's, one at the level that erin sells at.
+    assert call.strike() == (price_of(18), 7)
+    assert call.fill("erin", "fred") == Code.ORDER_DEAD
+    assert call.fill("alice", "bob") == Code.ORDER_DEAD
+    assert call.held("alice", "bob", "erin", "fred") == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("stable", "expected"),
+    [
+        # 95 parts of 100 of the stable price are 47,502,639.1 and 47,502,641: on a tick of ten the
+        # first level that the band holds is 47,502,640, and 47,502,650.
+        (50_002_778, (47_502_640, STEP, TOP)),
+        (50_002_780, (47_502_650, STEP, TOP)),
+    ],
+)
+def test_no_level_of_a_book_lies_below_the_band(stable, expected):
+    call = CallWorld()
+    call.market.stable_price = stable
+    with checked():
+        assert book_shape(call.market, 50_000) == expected
+
+
+def test_an_order_in_another_markets_call_binds_until_its_deadline_and_no_longer():
+    call = CallWorld("alice")
+    call.enter(("alice", BUY, 1, 20))
+    alice, other = call.entry("alice"), call.world.instrument(1)
+    deadline = int(alice.call_until)
+    with checked():
+        assert binds(alice, other, deadline - 1)
+        assert not binds(alice, other, deadline)
+        # Of its own market the call itself tells.
+        assert binds(alice, call.market, deadline)
 
 
 def test_the_last_fill_reopens_the_market_with_the_price_as_stable_price():
@@ -405,6 +445,18 @@ def test_an_order_that_its_account_can_no_longer_bear_is_not_filled_clr_mrg_001(
     call.enter(("alice", BUY, 30, 20), ("bob", SELL, 30, 18))
     call.strike(52_500_000)
     assert call.fill("alice", "bob") == Code.MARGIN
+    assert call.tick(GAP, 1_000) == Code.APPLIED
+    assert call.fill("alice", "bob") == Code.APPLIED
+
+
+def test_a_seller_who_can_no_longer_bear_his_order_is_not_filled_either_clr_mrg_001():
+    call = CallWorld("alice", "bob", amount=10**8, price_jump_ppm=PPM)
+    assert call.world.apply(call.world.deposit(call.traders["alice"], DEPOSIT)) == Code.APPLIED
+    call.enter(("alice", BUY, 15, 20), ("bob", SELL, 15, 18))
+    # Sold at 55,548,040 and worth 62,500,000, fifteen lots lose 104 of bob's hundred million.
+    assert call.strike(62_500_000) == (price_of(20), 15)
+    assert call.fill("alice", "bob") == Code.MARGIN
+    # At 57,500,000 they lose 29 and need 43.
     assert call.tick(GAP, 1_000) == Code.APPLIED
     assert call.fill("alice", "bob") == Code.APPLIED
 

@@ -4,7 +4,9 @@ from math import ceil
 
 import pytest
 
-from clearing.codes import Code, Side
+from clearing.codes import Code, Mode, Side
+from clearing.compiler import checked
+from clearing.margin import is_improvement, is_legal
 from clearing.units import PPM
 from tests.support.world import DEPOSIT, MARK, TIERS, World
 
@@ -141,3 +143,47 @@ def test_a_debt_without_positions_forbids_every_opening_clr_mrg_001():
     world = World()
     alice, bob = world.trader("alice", 1), world.trader("bob")
     assert world.apply(world.trade(alice, bob, 1)) == Code.MARGIN
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        # (equity, maintenance): 75 over 100 is as good as 60 over 80, and better than 59 over 80.
+        ((75, 100), (60, 80), True),
+        ((75, 100), (59, 80), False),
+        # What a bankrupt account owes looks smaller over a larger maintenance: no improvement.
+        ((-10, 100), (-10, 101), False),
+        ((-10, 100), (-10, 100), True),
+        ((-10, 100), (-5, 50), True),
+        ((-10, 100), (-6, 50), False),
+        # Without maintenance equity must grow.
+        ((-10, 0), (-10, 0), False),
+        ((-10, 0), (-9, 0), True),
+        ((5, 0), (6, 1), False),
+    ],
+)
+def test_an_improvement_needs_no_more_maintenance_and_has_no_less_equity_for_it_clr_mrg_001(
+    old, new, expected
+):
+    with checked():
+        assert is_improvement(*old, *new) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "grown", "new", "expected"),
+    # Before: equity 50, initial margin 100, maintenance 80.
+    [
+        (Mode.CROSS, True, (99, 99, 79), True),
+        (Mode.CROSS, True, (98, 99, 79), False),
+        (Mode.CROSS, False, (50, 99, 80), True),
+        (Mode.PORTFOLIO, True, (50, 99, 79), True),
+        (Mode.PORTFOLIO, True, (50, 100, 79), False),
+        (Mode.PORTFOLIO, True, (50, 99, 80), False),
+        (Mode.PORTFOLIO, False, (50, 100, 80), True),
+    ],
+)
+def test_only_a_portfolio_may_grow_below_initial_margin_and_only_if_both_margins_fall_clr_mrg_001(
+    mode, grown, new, expected
+):
+    with checked():
+        assert is_legal(mode, grown, (50, 100, 80), new) == expected
