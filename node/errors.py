@@ -58,6 +58,19 @@ class LogCorrupt(StorageError):
         )
 
 
+class LogBehind(StorageError):
+    """A whole, undamaged log lacks what was promised out of it; nothing of it is served."""
+
+    def __init__(self, promised_by: str, expected: str, was: str, next_step: str) -> None:
+        self.promised_by = promised_by
+        self.expected = expected
+        self.was = was
+        super().__init__(
+            f"log: {promised_by} holds {expected}, expected it in the log, was: {was}. "
+            f"Next: {next_step}; nothing was served"
+        )
+
+
 class ViewCorrupt(StorageError):
     """The rebuildable index returned something that was never put there."""
 

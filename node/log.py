@@ -20,8 +20,9 @@ its own: the next sync of the same file carries it to the disk, so a frame still
 - A mark block is one of two, at most one of which is ever unsynced, so a torn mark costs nothing;
   it is repaired and reported. If a damaged mark *and* a damaged last sync come together, the
   second is not detected; two damaged marks are corruption.
-- A directory that was emptied wholly looks like a new log. A missing segment does not: the head of
-  each one holds the tail of the one before, and a full one is sealed with a mark that says so.
+- A missing segment is detected: the head of each one holds the tail of the one before, and a full
+  one is sealed with a mark that says so. A directory that was emptied wholly looks like a new log,
+  and an older copy of it like a younger node; both are for the witness to tell (`node.witness`).
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from node.disk import Disk
 from node.errors import LogCorrupt
+
+if TYPE_CHECKING:
+    from node.witness import Witness
 
 GENESIS_HASH = bytes(32)
 PAYLOAD_BYTES_MAX = 64 * 2**20
@@ -175,13 +179,19 @@ class Log:
     """
 
     def __init__(
-        self, disk: Disk, segment_bytes_max: int, read_only: bool, opening: _Opening
+        self,
+        disk: Disk,
+        segment_bytes_max: int,
+        read_only: bool,
+        opening: _Opening,
+        witness: Witness | None,
     ) -> None:
         """Use `Log.open`."""
         self.segment_bytes_max = segment_bytes_max
         self.read_only = read_only
         self.recovery = _recovery_of(opening)
         self._disk = disk
+        self._witness = witness
         self._segments = opening.segments
         self._waypoints = opening.waypoints
         self._durable_tail = opening.tail
@@ -198,23 +208,29 @@ class Log:
         *,
         segment_bytes_max: int = SEGMENT_BYTES_MAX_DEFAULT,
         read_only: bool = False,
+        witness: Witness | None = None,
     ) -> Self:
         """Verify every record of the log on `disk`, cut off a torn tail, and return the log.
 
         An empty disk becomes a new log. `segment_bytes_max` bounds a segment's file, unless the
         records of a single sync exceed it: these stay together. `read_only` repairs nothing.
+        The `witness` is told of every durable tail.
 
-        Raises `LogCorrupt` when anything that was synced is damaged or gone, `DiskFailed` when
-        the disk does.
+        Raises `LogCorrupt` when anything that was synced is damaged or gone, `LogBehind` when the
+        log lacks what the witness holds, `DiskFailed` when the disk does.
         """
         if segment_bytes_max <= RECORDS_OFFSET:
             raise ValueError(
                 f"segment_bytes_max: expected more than {RECORDS_OFFSET}, was {segment_bytes_max}"
             )
         opening = _verify(disk)
+        log = cls(disk, segment_bytes_max, read_only, opening, witness)
+        if witness is not None:
+            witness.require(log.hash_at)
         if not read_only:
             _repair(disk, opening)
-        return cls(disk, segment_bytes_max, read_only, opening)
+            log.sync_witness()
+        return log
 
     @property
     def tail(self) -> Tail:
@@ -276,7 +292,15 @@ class Log:
                 active.end += group_bytes
                 self._durable_tail = tail
             _write_mark(self._disk, active, tail, sealed=False)
+            if self._witness is not None:
+                self._witness.note(tail)
             return tail
+
+    def sync_witness(self) -> None:
+        """Let the witness hold the durable tail for good, whatever happens to the machine."""
+        if self._witness is not None:
+            self._witness.note(self._durable_tail)
+            self._witness.sync()
 
     def close(self) -> None:
         """Sync what is pending and the last mark, so that no loss at all can go undetected.
@@ -286,6 +310,7 @@ class Log:
         if not self.read_only:
             self.sync()
             self._disk.sync(self._segments[-1].name)
+            self.sync_witness()
 
     def records(self, from_sequence: int = 1) -> Iterator[Record]:
         """Yield the records from `from_sequence` to the durable tail as it is at the first step.
@@ -336,6 +361,7 @@ class Log:
         In this order a crash between the two leaves a whole log; and once the seal is there, the
         loss of the new segment is detected.
         """
+        self.sync_witness()
         full = self._segments[-1]
         fresh = _create_segment(self._disk, self._durable_tail)
         _seal(self._disk, full, self._durable_tail)
@@ -357,24 +383,25 @@ def _segment_name(first_sequence: int) -> str:
     return f"log-{first_sequence:020d}"
 
 
-def _block(content: bytes) -> bytes:
+def block(content: bytes) -> bytes:
     """Fill a block with zeros and end it with the CRC-32 of all before."""
     body = content.ljust(BLOCK_BYTES - 4, b"\0")
     return body + zlib.crc32(body).to_bytes(4, "big")
 
 
-def _block_is_whole(block: bytes) -> bool:
-    return len(block) == BLOCK_BYTES and zlib.crc32(block[:-4]) == int.from_bytes(block[-4:], "big")
+def block_is_whole(data: bytes) -> bool:
+    """Tell whether these bytes are a block that `block` made, undamaged."""
+    return len(data) == BLOCK_BYTES and zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "big")
 
 
 def _mark_block(tail: Tail, *, sealed: bool) -> bytes:
-    return _block(_MARK.pack(_MARK_MAGIC, sealed, tail.sequence, tail.hash))
+    return block(_MARK.pack(_MARK_MAGIC, sealed, tail.sequence, tail.hash))
 
 
 def _create_segment(disk: Disk, previous: Tail) -> _Segment:
     """Make the file whose first record will follow `previous`, durably, all or nothing."""
     name = _segment_name(previous.sequence + 1)
-    head = _block(_HEAD.pack(_HEAD_MAGIC, _FORMAT_VERSION, previous.sequence + 1, previous.hash))
+    head = block(_HEAD.pack(_HEAD_MAGIC, _FORMAT_VERSION, previous.sequence + 1, previous.hash))
     disk.replace(name, head + 2 * _mark_block(previous, sealed=False))
     return _Segment(name, previous, _Mark(previous, False, 0), RECORDS_OFFSET)
 
@@ -491,7 +518,7 @@ def _read_segment_blocks(disk: Disk, name: str, damaged: list[DamagedMark]) -> _
         expected = f"a segment of at least {RECORDS_OFFSET} bytes"
         raise LogCorrupt(name, len(blocks), expected, "the end of the file", _RESTORE)
     head = blocks[:BLOCK_BYTES]
-    if not _block_is_whole(head):
+    if not block_is_whole(head):
         raise LogCorrupt(name, 0, "a segment head with a right CRC", "a damaged one", _RESTORE)
     magic, version, first_sequence, previous_hash = _HEAD.unpack_from(head)
     if (magic, version, _segment_name(first_sequence)) != (_HEAD_MAGIC, _FORMAT_VERSION, name):
@@ -504,9 +531,9 @@ def _read_segment_blocks(disk: Disk, name: str, damaged: list[DamagedMark]) -> _
         )
     marks = []
     for slot, offset in enumerate(MARK_OFFSETS):
-        block = blocks[offset : offset + BLOCK_BYTES]
-        if _block_is_whole(block) and block.startswith(_MARK_MAGIC):
-            _, sealed, sequence, tail_hash = _MARK.unpack_from(block)
+        found = blocks[offset : offset + BLOCK_BYTES]
+        if block_is_whole(found) and found.startswith(_MARK_MAGIC):
+            _, sealed, sequence, tail_hash = _MARK.unpack_from(found)
             marks.append(_Mark(Tail(sequence, tail_hash), bool(sealed), slot))
         else:
             damaged.append(DamagedMark(name, offset))

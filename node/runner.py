@@ -21,6 +21,7 @@ from node.clock import Clock, law_clock
 from node.committee import connect
 from node.config import Config, ConfigInvalid, load_genesis, load_key, split_address
 from node.disk import OsDisk
+from node.errors import StorageError
 from node.intake import Intake
 from node.log import Log
 from node.metrics import Metrics, watch_base
@@ -30,13 +31,14 @@ from node.reads import Reads
 from node.receipts import receipt_signer
 from node.records import SealRecord
 from node.rehearsal import rehearse
-from node.replay import recover
+from node.replay import Recovered, recover
 from node.sequencer import Limits
 from node.service import NodeServer, NodeServicer
 from node.shell import Shell, fold
 from node.status import BaseStatus
 from node.v1 import node_pb2
-from node.view import open_view
+from node.view import CatchUp, open_view
+from node.witness import Witness, require_posted
 from prover.member_service import CommitteeClient
 from verifier.base.interface import BaseLayer
 from verifier.base.remote import RemoteBaseLayer
@@ -111,22 +113,16 @@ class Node:
         sequencer = None if base is None else base.standing().sequencer
         _check_court(court, genesis, sequencer, sequencer_key)
         limits, policy = limits_of(config, court)
-        domain = domain_separator(genesis.chain_id, genesis.settlement)
         # Compiling takes seconds the first time, and must not fall into the first call.
         rehearse()
         directory = Path(config.node.data_dir)
-        self.disk = OsDisk(directory / "log")
-        self.log = Log.open(self.disk)
-        recovered = recover(
-            self.log,
-            genesis,
-            limits,
-            policy,
-            receipt_signer(sequencer_key, domain),
-            accounts_capacity=config.node.accounts_capacity,
-            progress=lambda done, total: _log.info("replaying", record=done, of=total),
-        )
-        self.view, caught_up = open_view(directory / "view", self.log, fold)
+        self.disk, self.witness_disk = OsDisk(directory / "log"), OsDisk(directory / "witness")
+        try:
+            recovered, caught_up = self._recover(limits, policy, sequencer_key, directory)
+        except StorageError:
+            self.disk.close()
+            self.witness_disk.close()
+            raise
         _log.info(
             "recovered",
             frames=recovered.frames,
@@ -152,6 +148,26 @@ class Node:
         servicer = NodeServicer(Intake(self.shell, config.limits), self.reads)
         self.server = NodeServer(config, servicer, doorkeeper, self.metrics)
         self.address = self.server.address
+
+    def _recover(
+        self, limits: Limits, policy: BatchPolicy, key: bytes, directory: Path
+    ) -> tuple[Recovered, CatchUp]:
+        """Open log and view, replay, and make sure that nothing which was promised is missing."""
+        domain = domain_separator(self.genesis.chain_id, self.genesis.settlement)
+        self.log = Log.open(self.disk, witness=Witness.open(self.witness_disk))
+        recovered = recover(
+            self.log,
+            self.genesis,
+            limits,
+            policy,
+            receipt_signer(key, domain),
+            accounts_capacity=self.config.node.accounts_capacity,
+            progress=lambda done, total: _log.info("replaying", record=done, of=total),
+        )
+        if self._base is not None:
+            require_posted(self._base, recovered.seals)
+        self.view, caught_up = open_view(directory / "view", self.log, fold)
+        return recovered, caught_up
 
     def _poster(
         self, court: CourtConfig | None, key: bytes, seals: tuple[SealRecord, ...]
@@ -188,6 +204,7 @@ class Node:
         self.server.stop(1.0)
         self.view.close()
         self.disk.close()
+        self.witness_disk.close()
         _log.info("stopped", drained=drained)
         return drained
 

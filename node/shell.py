@@ -236,6 +236,7 @@ class Shell:
                 self.actions += effect.frame.count
                 self.ring.put(effect)
             case Sealed(token, seal):
+                self.log.sync_witness()
                 self.ring.put(BatchMoved(token, seal))
                 for listener in self.sealed:
                     listener(effect)

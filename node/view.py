@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import plyvel
 
-from node.errors import DiskFailed, ViewCorrupt
+from node.errors import DiskFailed, LogBehind, StorageError, ViewCorrupt
 from node.log import EMPTY_TAIL, Log, Record, Tail
 
 KEY_BYTES_MAX = 1024
@@ -130,7 +130,8 @@ def open_view(directory: str | os.PathLike[str], log: Log, fold: Fold) -> tuple[
     """Open the view of `log` and bring it to the log's durable tail.
 
     `fold` turns a record into puts. A damaged or foreign view is destroyed and rebuilt.
-    Raises `LogCorrupt` and `DiskFailed`; never `ViewCorrupt` about what was there before.
+    Raises `LogCorrupt`, `DiskFailed`, and `LogBehind` when the view has seen more of the log than
+    there is; never `ViewCorrupt` about what was there before.
     """
     reason: str | None = None
     try:
@@ -139,7 +140,11 @@ def open_view(directory: str | os.PathLike[str], log: Log, fold: Fold) -> tuple[
         reason = str(damage)
         destroy_view(directory)
         view = View(directory)
-    found = catch_up(view, log, fold)
+    try:
+        found = catch_up(view, log, fold)
+    except StorageError:
+        view.close()
+        raise
     return view, CatchUp(reason or found.rebuilt_because, found.records)
 
 
@@ -170,10 +175,18 @@ def _why_rebuild(view: View, log: Log) -> str | None:
     known = log.hash_at(mark.sequence)
     if known == mark.hash:
         return None
-    there = "no such record" if known is None else known.hex()
+    if known is None:
+        # Only synced records come into the view: the log had this one, and it is gone.
+        raise LogBehind(
+            "the view",
+            f"record {mark.sequence} with hash {mark.hash.hex()}",
+            f"a log that ends with record {log.durable_tail.sequence}",
+            f"restore the newest copy of the log, or, if {view.directory} is of another node, "
+            "remove it",
+        )
     return (
-        f"view: expected the hash of the log's record {mark.sequence}: {there}, "
-        f"was: {mark.hash.hex()}; the view is of another log, or ahead of this one"
+        f"view: expected the hash of the log's record {mark.sequence}: {known.hex()}, "
+        f"was: {mark.hash.hex()}; the view is of another log"
     )
 
 

@@ -303,7 +303,7 @@ def _of_node_config(module: Any, error: Exception) -> NovatioError | None:
 
 
 def _of_node(module: Any, error: Exception) -> NovatioError | None:
-    if isinstance(error, module.LogCorrupt | module.ViewCorrupt):
+    if isinstance(error, module.LogCorrupt | module.LogBehind | module.ViewCorrupt):
         return CorruptData(str(error), next_step="novatio inspect log <directory>")
     if isinstance(error, module.StorageError):
         return NovatioError(str(error), reason="STORAGE_FAILED")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.errors import DiskFailed, ViewCorrupt
+from node.errors import DiskFailed, LogBehind, ViewCorrupt
 from node.log import EMPTY_TAIL, Log, Record, Tail
 from node.view import KEY_BYTES_MAX, CatchUp, View, catch_up, destroy_view, open_view
 from simulator.disk import SimDisk
@@ -169,12 +169,15 @@ def test_a_view_of_another_log_is_rebuilt(tmp_path: Path) -> None:
     view.close()
 
 
-def test_a_view_ahead_of_its_log_is_rebuilt(tmp_path: Path) -> None:
+def test_a_log_that_lacks_what_its_view_has_seen_is_refused(tmp_path: Path) -> None:
     view, _ = open_view(tmp_path / "view", new_log(12), fold)
-    found = catch_up(view, new_log(10), fold)
-    assert "record 12: no such record" in str(found.rebuilt_because)
-    assert view.watermark().sequence == 10
-    assert view.get(b"1") == b"6"
+    view.close()
+    with pytest.raises(LogBehind, match="the view holds record 12 .* ends with record 10") as refused:
+        open_view(tmp_path / "view", new_log(10), fold)
+    assert refused.value.promised_by == "the view"
+    # Nothing was thrown away, and the store was let go of.
+    view, found = open_view(tmp_path / "view", new_log(12), fold)
+    assert found == CatchUp(None, 0)
     view.close()
 
 
