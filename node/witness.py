@@ -6,11 +6,11 @@ directory looks like a new log, an older copy like a younger node. So two others
 anything is served: the *witness*, a file in a directory of its own (best on another device), which
 holds the durable tail, and the base layer, which holds every batch that was posted.
 
-The tail is written into one of two blocks in turns, after every sync of the log, without a sync of
-its own; it is synced when the node starts, with every sealed batch, when a segment is full, and at a
-clean close. So a process that dies leaves it exact, and a machine that dies at least as new as the
-last sealed batch. What remains: if the machine dies *and* a copy of the log is restored that is
-newer than the last sealed batch, the end of that log is not missed.
+The tail is written after every sync of the log, without a sync of its own, into one of two
+blocks: that which does not hold the note that was synced last. It is synced when the node starts,
+with every sealed batch, when a segment is full, and at a clean close. So a process that dies leaves
+it exact, and a machine that dies at least as new as the last sealed batch. What remains: if the
+machine dies *and* a copy of the log is restored that is newer than that, its end is not missed.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from node.disk import Disk
 from node.errors import LogBehind, LogCorrupt
 from node.log import BLOCK_BYTES, EMPTY_TAIL, Tail, block, block_is_whole
 from node.records import SealRecord
-from verifier.base_layer import BaseLayer
+from verifier.base.interface import BaseLayer
 
 NAME = "promised"
 
 _NOTE = struct.Struct(">4sQ32s")
 _MAGIC = b"NovP"
 _LOST = (
-    "restore the newest copy of the log; if there is none that has this, what the node acknowledged "
-    "is lost: it must not sign again with this key (docs/operations.md, 'The node's log is behind')"
+    "restore the newest copy of the log; if there is none that has this, acknowledged actions are "
+    "lost, and this key must not sign again (docs/operations.md, 'The node's log is behind')"
 )
 
 

@@ -31,6 +31,10 @@ CHANCES = {
     "log-bit-flipped": 0.2,
     "log-cut-short": 0.2,
     "log-segment-lost": 0.1,
+    "log-emptied": 0.1,
+    "log-restored-from-an-old-copy": 0.2,
+    "log-and-witness-lost": 0.1,
+    "witness-bit-flipped": 0.1,
     "stale-poster-resumes": 0.4,
     # The base layer and the wire to it.
     "base-layer-unreachable": 0.02,

@@ -27,7 +27,7 @@ import numpy as np
 
 from clearing.codes import Code, Kind
 from clearing.keys import recover
-from node.errors import LogCorrupt
+from node.errors import LogBehind, LogCorrupt
 from node.events import Publish, Reply
 from node.log import Log
 from node.receipts import check_receipt, receipt_digest
@@ -35,6 +35,7 @@ from node.records import FrameRecord, OutcomeRecord, RecordKind
 from simulator.follower import Follower, Posted
 from simulator.market import DOMAIN, OPERATOR, address
 from verifier.base.chain import Block
+from verifier.base.interface import LIST_MAX
 from verifier.events import BatchFinalised, BatchPosted, BatchReverted
 from verifier.header import Header
 
@@ -158,6 +159,13 @@ class Invariants:
         """Take note that a log was refused: all that was promised is lost with it."""
         self.lost_acknowledged = sum(1 for sequence, _ in self.acknowledged.values() if sequence)
         raise InvariantBroken("I4", str(error)) from error
+
+    def on_held_back(self, error: LogBehind) -> None:
+        """Let a node wait if a batch on the chain is invalid, and thus somebody else's."""
+        court = self._world.base.chain.court
+        views = court.batches(court.heads().finalised_number + 1, LIST_MAX)
+        foreign = any(not self.findings[view.record.batch_id].valid for view in views)
+        self.require("I4", foreign, f"what was promised is missing: {error}")
 
     def check_law(self, state: Any) -> None:
         """Recompute the law's totals from every row."""

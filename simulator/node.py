@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from clearing.decode import recover_signers
 from node.batcher import BatchPolicy
-from node.errors import DiskFailed, LogCorrupt
+from node.errors import DiskFailed, LogBehind, LogCorrupt
 from node.events import (
     Append,
     Effect,
@@ -33,11 +33,12 @@ from node.events import (
 from node.log import Log
 from node.poster import Poster
 from node.receipts import receipt_signer
-from node.replay import recover
+from node.replay import Recovered, recover
 from node.sequencer import Limits, Sequencer
+from node.witness import Witness, require_posted
 from simulator.base import Wire
+from simulator.damage import Damages, Disks
 from simulator.disk import SimDisk, SimulatedCrash
-from simulator.invariants import InvariantBroken
 from simulator.market import DOMAIN, OPERATOR, genesis, key_of
 from verifier.base.interface import BaseLayer
 from verifier.errors import VerifierError
@@ -69,13 +70,21 @@ class Request:
     answer: Callable[[Reply | Refuse], None]
 
 
+class Opened(NamedTuple):
+    """A log that may be served, and the sequencer at its end."""
+
+    log: Log
+    recovered: Recovered
+
+
 class NodeActor:
     """Performs the sequencer's effects; dies and comes back."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._chance = world.chance("node")
-        self.disk = SimDisk(world.chance("disk"))
+        self.disks = Disks(SimDisk(world.chance("disk")), SimDisk(world.chance("witness disk")))
+        self.damages = Damages(world)
         self.log: Log | None = None
         self.sequencer: Sequencer | None = None
         self.poster: Poster | None = None
@@ -96,28 +105,31 @@ class NodeActor:
         self._life += 1
         self.lives += 1
         if self._happens("node-crash-while-recovering"):
-            self.disk.crash_at(self._chance.randint(1, 6))
+            self._any_disk().crash_at(self._chance.randint(1, 6))
+        wire = Wire(self._world, self._world.base.layer, "node-crash-while-posting")
         try:
-            self.log = Log.open(self.disk, segment_bytes_max=SEGMENT_BYTES_MAX)
-            recovered = recover(
-                self.log,
-                genesis(),
-                LIMITS,
-                POLICY,
-                receipt_signer(key_of(OPERATOR), DOMAIN),
-                accounts_capacity=8,
-            )
+            opened = self.open(self.disks, cast(BaseLayer, wire))
         except SimulatedCrash:
             self._die("crashed while recovering")
             return
+        except VerifierError as error:
+            self._die(f"did not start: {type(error).__name__}")
+            return
+        except LogBehind as error:
+            # Somebody who has the key posted more than this log holds.
+            self._world.invariants.on_held_back(error)
+            self._die("did not start: waits for a batch to fall")
+            return
         except LogCorrupt as error:
-            # This disk loses only what was not synced, so nothing may look damaged.
+            # These disks lose only what was not synced, so nothing may look damaged.
             self._world.invariants.on_unreadable(error)
-        self.disk.crash_at(None)
+        for disk in self.disks:
+            disk.crash_at(None)
+        self.log, recovered = opened.log, opened.recovered
         self.sequencer = recovered.sequencer
         self._world.note("node", f"up at {self.sequencer.engine.root()[:4].hex()}")
         self._world.invariants.on_restart(self.log)
-        wire = Wire(self._world, self._world.base.layer, "node-crash-while-posting")
+        self.damages.backup = self.disks.log.twin()
         self.poster = Poster(
             cast(BaseLayer, wire),
             wire.config(),
@@ -131,6 +143,15 @@ class NodeActor:
         self._skew_ms = self._chance.randint(-SKEW_MS_MAX, SKEW_MS_MAX) if skewed else 0
         self._later(TICK_MS, "tick", self._tick)
         self._later(POLL_MS, "poll", self._poll)
+
+    def open(self, disks: Disks, layer: BaseLayer) -> Opened:
+        """Do what a node does before it serves: verify, replay, compare with what was promised."""
+        witness = Witness.open(disks.witness)
+        log = Log.open(disks.log, segment_bytes_max=SEGMENT_BYTES_MAX, witness=witness)
+        signer = receipt_signer(key_of(OPERATOR), DOMAIN)
+        recovered = recover(log, genesis(), LIMITS, POLICY, signer, accounts_capacity=8)
+        require_posted(layer, recovered.seals)
+        return Opened(log, recovered)
 
     def receive(self, request: Request) -> None:
         """Take a request from the wire; a dead node hears nothing."""
@@ -166,7 +187,7 @@ class NodeActor:
         self._world.note("node", why)
         stale = self.poster
         power_loss = self._happens("power-loss")
-        self.disk.restart(power_loss=power_loss)
+        self.disks.restart(power_loss)
         self.sequencer = self.log = self.poster = None
         self._requests.clear()
         self._life += 1
@@ -174,12 +195,8 @@ class NodeActor:
         if self._happens("node-down-for-long"):
             down_ms += self._chance.randint(10_000, 30_000)
         self._world.after(down_ms, "node", "start", self.start)
-        if not power_loss and self._happens("log-bit-flipped"):
-            self.check_damage("log-bit-flipped", self.flip_bit)
-        if not power_loss and self._happens("log-cut-short"):
-            self.check_damage("log-cut-short", self.cut)
-        if not power_loss and self._happens("log-segment-lost"):
-            self.check_damage("log-segment-lost", self.lose_segment)
+        if not power_loss and self.damages.backup is not None:
+            self.damages.happen(self.disks)
         if stale is not None and self._happens("stale-poster-resumes"):
             self._resume(stale, self._chance.randint(1, 8))
 
@@ -194,45 +211,8 @@ class NodeActor:
             wait = self._chance.randint(POLL_MS, 4 * POLL_MS)
             self._world.after(wait, "stale", "poll", lambda: self._resume(stale, steps - 1))
 
-    def check_damage(self, kind: str, damage: Callable[[SimDisk], str]) -> None:
-        """Damage a copy of the disk: whoever opens it must find all that was promised, or stop."""
-        disk = self.disk.twin()
-        text = damage(disk)
-        try:
-            log = Log.open(disk, segment_bytes_max=SEGMENT_BYTES_MAX)
-            self._world.invariants.on_restart(log)
-        except LogCorrupt:
-            self._world.note("node", f"{kind}: {text}: refused")
-            return
-        except InvariantBroken as error:
-            raise InvariantBroken("I16", f"{kind}: {text}: served, and {error}") from error
-        self._world.note("node", f"{kind}: {text}: harmless")
-
-    def _any_file(self, disk: SimDisk) -> tuple[str, int]:
-        name = self._chance.choice(disk.names())
-        return name, disk.size(name)
-
-    def flip_bit(self, disk: SimDisk) -> str:
-        """Damage a disk by a bit; say where."""
-        name, size = self._any_file(disk)
-        offset = self._chance.randrange(max(size, 1))
-        disk.flip_bit(name, offset, self._chance.randrange(8))
-        return f"{name} at byte {offset}"
-
-    def cut(self, disk: SimDisk) -> str:
-        """Cut a file of a disk short; say where."""
-        name, size = self._any_file(disk)
-        length = self._chance.randrange(max(size, 1))
-        disk.cut(name, length)
-        return f"{name} to {length} bytes"
-
-    def lose_segment(self, disk: SimDisk) -> str:
-        """Delete a file of a disk; say which. One that was alone stays: that looks like new."""
-        name, _ = self._any_file(disk)
-        if len(disk.names()) == 1:
-            return "nothing"
-        disk.delete(name)
-        return name
+    def _any_disk(self) -> SimDisk:
+        return self._chance.choice(self.disks)
 
     def _tick(self) -> None:
         self._later(TICK_MS, "tick", self._tick)
@@ -240,11 +220,11 @@ class NodeActor:
             self._die("crashed")
             return
         if self._happens("node-crash-at-a-write"):
-            self.disk.crash_at(self._chance.randint(1, 8))
+            self._any_disk().crash_at(self._chance.randint(1, 8))
         if self._happens("clock-jump"):
             self._skew_ms = self._chance.randint(-SKEW_MS_MAX, SKEW_MS_MAX)
         if self._happens("sync-failure"):
-            self.disk.fail_sync_at(1)
+            self._any_disk().fail_sync_at(1)
         self._handle(Tick())
 
     def _poll(self) -> None:
@@ -309,6 +289,7 @@ class NodeActor:
             case Sealed(_, seal):
                 assert self.poster is not None
                 self._world.note("node", f"sealed batch {seal.number}")
+                self.log.sync_witness()
                 self.poster.add(seal)
 
     def _sync(self) -> None:

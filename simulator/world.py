@@ -12,7 +12,6 @@ from typing import Any
 
 from structlog.testing import capture_logs
 
-from node.log import Log
 from prover.proofs import withdrawal_proof
 from simulator.base import BaseActor
 from simulator.book import Book
@@ -35,7 +34,7 @@ from simulator.market import (
     address,
     genesis,
 )
-from simulator.node import SEGMENT_BYTES_MAX, NodeActor
+from simulator.node import NodeActor
 from simulator.rogue import Rogue
 from simulator.shrink import command_of
 from simulator.traders import Traders
@@ -197,7 +196,8 @@ class World:
         self.note("world", "healed")
         self.faults.heal()
         self.rogue.finished = True
-        self.node.disk.crash_at(None)
+        for disk in self.node.disks:
+            disk.crash_at(None)
 
     def _settle(self) -> None:
         """No new business; everything that was promised has to become final in time."""
@@ -253,7 +253,7 @@ class World:
         self.book.check(node.sequencer.engine.state, self.now - START_MS)
         # A cleanly closed log, read by nobody but the disk, says the same again.
         node.log.close()
-        log = Log.open(node.disk, segment_bytes_max=SEGMENT_BYTES_MAX)
+        log = node.open(node.disks, self.base.layer).log
         self.invariants.on_restart(log)
         logged = [action for frame, _, _ in frames_of(log) for action in actions_of(frame)]
         final: list[bytes] = []

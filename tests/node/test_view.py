@@ -172,9 +172,8 @@ def test_a_view_of_another_log_is_rebuilt(tmp_path: Path) -> None:
 def test_a_log_that_lacks_what_its_view_has_seen_is_refused(tmp_path: Path) -> None:
     view, _ = open_view(tmp_path / "view", new_log(12), fold)
     view.close()
-    with pytest.raises(LogBehind, match="the view holds record 12 .* ends with record 10") as refused:
+    with pytest.raises(LogBehind, match=r"the view holds record 12 .* ends with record 10"):
         open_view(tmp_path / "view", new_log(10), fold)
-    assert refused.value.promised_by == "the view"
     # Nothing was thrown away, and the store was let go of.
     view, found = open_view(tmp_path / "view", new_log(12), fold)
     assert found == CatchUp(None, 0)

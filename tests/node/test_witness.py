@@ -43,7 +43,7 @@ def test_an_emptied_log_is_refused_untouched_and_a_whole_one_goes_on():
     node = Node()
     node.fill(9)
     empty = SimDisk(random.Random(2))
-    with pytest.raises(LogBehind, match="the witness holds record 9 .* was: no such record"):
+    with pytest.raises(LogBehind, match=r"the witness holds record 9 .* was: no such record"):
         node.open(empty)
     assert empty.names() == []
     assert node.open().durable_tail.sequence == 9
@@ -149,7 +149,7 @@ def test_a_log_with_every_posted_batch_and_more_is_accepted(posted: Any):
 
 @pytest.mark.parametrize("kept", [0, 1])
 def test_a_log_without_a_posted_batch_is_refused(posted: Any, kept):
-    with pytest.raises(LogBehind, match=f"the base layer holds batch {kept + 1} .*batch {kept}"):
+    with pytest.raises(LogBehind, match=rf"the base layer holds batch {kept + 1} .*batch {kept}"):
         require_posted(posted.base, tuple(posted.shell.seals[:kept]))
 
 
@@ -165,7 +165,7 @@ def test_a_node_whose_log_directory_was_emptied_or_restored_does_not_start(tmp_p
     data = tmp_path / "data"
     shutil.copytree(data / "log", tmp_path / "older")
     again = Client(tmp_path)
-    again.submit(b"\xff")
+    again.submit(trade(1))
     again.stop()
     shutil.rmtree(data / "log")
     with pytest.raises(LogBehind, match="the witness"):

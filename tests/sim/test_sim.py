@@ -11,8 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from node.duplicates import Duplicates
+from node.witness import Witness
 from novatio.cli import main
 from simulator.campaign import CODES, run_seeds, summary
+from simulator.damage import Damages
 from simulator.disk import SimDisk
 from simulator.faults import CHANCES, ROUGH_ONLY, WEATHER_MS, Faults
 from simulator.frauds import FORGERIES, FRAUDS
@@ -106,25 +108,47 @@ def test_a_disk_that_syncs_nothing_is_found_out_and_its_seed_made_small(monkeypa
     )
 
 
-def test_a_damaged_log_is_refused_or_whole_and_an_emptied_one_is_found_out():
+@pytest.fixture(scope="module")
+def stood_still() -> World:
+    """A world that went well, whose node is closed and whose disks hold all of it."""
     world = World(1, Options(faults=False, frauds=0, seconds=10))
     world.run()
-    node = world.node
-    for damage in (node.flip_bit, node.cut):
+    return world
+
+
+def test_a_damaged_log_is_refused_or_whole(stood_still):
+    world = stood_still
+    disks = world.node.disks
+    for damage in (Damages.flip_bit, Damages.cut, Damages.flip_witness_bit):
         for _ in range(8):
-            node.check_damage("damage", damage)
-    refused = [line for line in world.trace if line.endswith("refused")]
+            world.node.damages.check("damage", damage, disks)
+    refused = [line for line in world.trace if "refused" in line]
     assert len(refused) > 3
+    assert any("harmless" in line for line in world.trace)
 
-    # Nothing tells a disk without any file from a new one: the log says so of itself.
-    def empty(disk: SimDisk) -> str:
-        for name in disk.names():
-            disk.delete(name)
-        return "every file"
 
-    with pytest.raises(InvariantBroken, match="every file: served") as broken:
-        node.check_damage("damage", empty)
-    assert broken.value.name == "I16"
+@pytest.mark.parametrize(
+    "damage", [Damages.lose_segment, Damages.empty, Damages.restore, Damages.empty_all]
+)
+def test_a_log_that_lost_what_was_promised_is_refused(stood_still, damage):
+    stood_still.node.damages.check("damage", damage, stood_still.node.disks)
+    assert "refused by Log" in stood_still.trace[-1]
+
+
+def test_a_node_that_does_not_ask_its_witness_is_found_out(stood_still, monkeypatch):
+    monkeypatch.setattr(Witness, "require", lambda self, hash_at: None)
+    monkeypatch.setattr("simulator.node.require_posted", lambda base, seals: None)
+    for damage in (Damages.empty, Damages.restore, Damages.empty_all):
+        with pytest.raises(InvariantBroken, match="served, and I") as broken:
+            stood_still.node.damages.check("damage", damage, stood_still.node.disks)
+        assert broken.value.name == "I16"
+
+
+def test_a_crash_after_a_synced_frame_and_before_its_outcome_loses_nothing():
+    # The seed in which a damaged copy was looked at before its last outcome was made again.
+    report = run(237, Options(frauds=0, seconds=13))
+    assert report["lost_acknowledged"] == 0
+    assert report["faults"]["log-segment-lost"] > 0
 
 
 def test_the_smallest_set_of_faults_is_found_by_leaving_out():
