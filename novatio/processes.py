@@ -37,6 +37,7 @@ from prover.challenger import ASKS_MAX, Alert, AskSteps, Effect, Report, SettleA
 from prover.challenger_process import ChallengerProcess
 from prover.engine import Engine
 from prover.member import DataMember
+from prover.member_answers import Answers
 from prover.member_service import MemberServer
 from prover.member_store import MemberStore
 from prover.pursuit import Prove
@@ -52,7 +53,7 @@ __all__ = [
     "BaseConfig",
     "ChallengerConfig",
     "MemberConfig",
-    "challenge",
+    "look_again",
     "run_base",
     "run_challenger",
     "run_member",
@@ -123,6 +124,12 @@ class MemberSection(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="file of the BLS secret; novatio committee keygen makes one")
     ] = ""
     data_dir: Annotated[str, Meta(description="directory of the data", min_length=1)] = "member"
+    answer_key_file: Annotated[
+        str, Meta(description="key that pays for answers on the base layer; empty: none are given")
+    ] = ""
+    poll_ms: Annotated[
+        int, Meta(description="pause between two looks for asks", ge=1, le=10**6)
+    ] = 1_000
 
 
 class MemberConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,11 +212,11 @@ def run_challenger(
         commits=section.commits,
     )
     _log.info("watching", base=section.base, proves=bool(section.key_file))
-    challenge(
+    look_again(
         process.tick,
         stop,
         section.poll_ms / 1000,
-        lambda reason: _log.warning("looked in vain", reason=reason),
+        _lost,
     )
     if members is not None:
         members.close()
@@ -217,7 +224,7 @@ def run_challenger(
     return 0
 
 
-def challenge(
+def look_again(
     look: Callable[[], None], stop: Event, pause_seconds: float, lost: Callable[[str], None]
 ) -> None:
     """Look again and again until ``stop``; ``lost`` is told why a look was in vain."""
@@ -229,10 +236,14 @@ def challenge(
             lost(str(error))
 
 
+def _lost(reason: str) -> None:
+    _log.warning("looked in vain", reason=reason)
+
+
 def run_member(
     config: str | os.PathLike[str] | None = None, flags: Mapping[str, Any] | None = None
 ) -> int:
-    """Hold data for a committee until a signal; return the exit code.
+    """Hold data for a committee, and answer asks about them, until a signal; return the exit code.
 
     Raises ConfigInvalid, StoreError for a directory that cannot be used, MemberUnreachable if the
     address is taken, or BaseLayerUnavailable.
@@ -266,12 +277,20 @@ def run_member(
     member = DataMember(court, store, secret, lambda: base.standing().sequencer)
     credentials = server_credentials(tls) if tls.certificate else None
     server = MemberServer(member, section.listen, credentials)
+    answers = None
+    if section.answer_key_file:
+        key = load_key(section.answer_key_file)
+        answers = Answers(base, member, key, lambda reason: _log.warning("ask", reason=reason))
     server.start()
     status = member.status()
     _log.info("holding data", address=server.address, batches=status.batch_count)
     if not status.registered:
         _log.warning("not on the committee", public_key=status.public_key.hex())
-    stop.wait()
+    if answers is None:
+        _log.warning("asks are left to others", reason="member.answer_key_file names no key")
+        stop.wait()
+    else:
+        look_again(answers.step, stop, section.poll_ms / 1000, _lost)
     server.stop()
     store.close()
     base.close()

@@ -12,7 +12,7 @@ from threading import Event
 from typing import Any
 
 from novatio.output import plain
-from novatio.processes import challenge
+from novatio.processes import look_again
 from prover.challenger import (
     Alert,
     AskSteps,
@@ -77,7 +77,7 @@ class Watch:
 
     def follow(self, stop: Event, pause_seconds: float) -> None:
         """Look again and again until ``stop``; what fails is said, and tried again."""
-        challenge(self.look, stop, pause_seconds, self._lost)
+        look_again(self.look, stop, pause_seconds, self._lost)
 
     def _lost(self, reason: str) -> None:
         self._tell("unreachable", {"reason": reason})

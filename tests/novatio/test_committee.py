@@ -7,6 +7,7 @@ import stat
 
 import pytest
 
+from clearing.keys import address_of
 from clearing.messages import decode_step
 from node.committee import addresses_of, load_committee
 from node.config import ConfigInvalid
@@ -16,9 +17,11 @@ from tests.novatio.house import SELLER, WAIT_SECONDS, House
 from tests.novatio.test_processes import cli, free_port, processes, until
 from tests.support.committee import committee_of, committee_text, member_of, secret_of
 from verifier import bls
+from verifier.base.transactions import Faucet
 from verifier.batch import Step, decode_pairs
 from verifier.committee import Committee, Member
 from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
+from verifier.withheld import answer_closes, ask_closes
 
 __all__ = ["processes"]
 
@@ -46,7 +49,7 @@ def house(tmp_path, ports):
     made.stop()
 
 
-def start_member(house, processes, place, port):
+def start_member(house, processes, place, port, *sets):
     key = house.directory / f"member-{place}.key"
     key.touch(mode=0o600)
     key.write_text(secret_of(place).hex())
@@ -56,6 +59,7 @@ def start_member(house, processes, place, port):
         "--set", f"member.listen=127.0.0.1:{port}",
         "--set", f"member.key_file={key}",
         "--set", f"member.data_dir={house.directory / f'member-{place}'}",
+        *(part for one in sets for part in ("--set", one)),
     )  # fmt: skip
 
 
@@ -164,6 +168,35 @@ def test_anyone_answers_with_what_members_show_while_the_node_is_away(house, pro
     assert json.loads(answered.stdout)["events"] == "StepAnswered", answered.stderr
     name = house.base.batches(number, 1)[0].record.batch_id
     assert house.base.batch(name).open_asks == 0
+
+
+def test_members_answer_by_themselves_while_the_node_is_away(house, processes, ports):
+    house.open_accounts()
+    payers = [bytes([8] * 31 + [place]) for place in (0, 1)]
+    for key in payers:
+        house.send(key, Faucet(address_of(key), 10**13, 0))
+    files = {place: house.key_file(key) for place, key in enumerate(payers)}
+    daemons = [
+        start_member(
+            house, processes, place, ports[place],
+            f"member.answer_key_file={files[place]}", "member.poll_ms=20",
+        )
+        for place in files
+    ]  # fmt: skip
+    until(lambda: serving(house)[:2] == ["serving", "serving"], daemons[0])
+    number = until_held(house)
+    house.node.poster.stop()
+    name = house.base.batches(number, 1)[0].record.batch_id
+    # A member's turn is a share of the time that is left: asked late, it comes soon.
+    posted = house.base.batch(name).record.posted_block
+    last = ask_closes(house.base.config().challenge_window_blocks, posted)
+    house.base.mine(last - house.base.head().number - 20)
+    assert house.cli("committee", "ask", number, 0, key=SELLER).exit_code == 0
+    closes = answer_closes(house.base.config().challenge_window_blocks, posted)
+    house.base.mine((closes - house.base.head().number) // 2)
+    house.until(lambda: house.base.batch(name).open_asks == 0)
+    assert sum(house.base.credit(address_of(key)) > 0 for key in payers) == 1
+    assert house.base.answered(name, 0) is not None
 
 
 # The commands and files without a house.
