@@ -10,6 +10,7 @@ holds its formulas.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import cast
 
 from clearing.formulas import (
@@ -39,7 +40,16 @@ from clearing.formulas.quantities import (
     bind,
 )
 
-__all__ = ["FORMULAS", "Formula", "FormulaError", "Quantity", "Series", "Table", "evaluate"]
+__all__ = [
+    "FORMULAS",
+    "Formula",
+    "FormulaError",
+    "Quantity",
+    "Series",
+    "Table",
+    "evaluate",
+    "names_like",
+]
 
 SUBJECTS = (
     trading,
@@ -69,9 +79,12 @@ def evaluate(name: str, arguments: Mapping[str, Value]) -> dict[str, Result]:
     or out of its bounds, and a result that leaves 64 bits.
     """
     if name not in FORMULAS:
-        raise FormulaError(f"expected a formula of {', '.join(FORMULAS)}; was {name}")
+        raise FormulaError(f"expected {names_like(name)}; was {name}")
     formula = FORMULAS[name]
     bound = bind(name, formula.arguments, arguments)
+    for demand in formula.demands:
+        if not demand.holds(bound):
+            raise FormulaError(f"{name}: expected {demand.text}")
     try:
         outcome = formula.run(**bound)
     except ArithmeticError as error:
@@ -84,6 +97,13 @@ def evaluate(name: str, arguments: Mapping[str, Value]) -> dict[str, Result]:
         quantity.name: _plain(quantity, value)
         for quantity, value in zip(formula.results, values, strict=True)
     }
+
+
+def names_like(name: str) -> str:
+    """Return words for what formulas a wrong name may have meant."""
+    near = get_close_matches(name, FORMULAS, 5, 0.5)
+    near += [known for known in FORMULAS if name and name in known and known not in near][:5]
+    return f"one of the {len(FORMULAS)} formulas" + (f", like {', '.join(near)}" if near else "")
 
 
 def _plain(quantity: Quantity | Series, value: object) -> Result:

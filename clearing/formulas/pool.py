@@ -23,6 +23,7 @@ from clearing.formulas.pool_entries import (
 from clearing.formulas.quantities import (
     CASH_MAX,
     YES_OR_NO,
+    Demand,
     Formula,
     Quantity,
     Table,
@@ -38,6 +39,11 @@ SHARE = "shares"
 FACTOR = "1e-18 per quote"
 RATE = "1e-18 per second"
 BORROW_INDEX = "1e-15 micro-quote per micro-quote"
+_WORTH = Demand("pool_value of 0 or more", lambda given: bool(given["pool_value"] >= 0))
+_ISSUED = Demand(
+    "shares of at most the supply",
+    lambda given: bool(given["pool_value"] < 0 or given["shares"] <= given["supply"]),
+)
 
 _SIDES = tuple(
     micro(name, 0, SIDE_MAX)
@@ -174,6 +180,7 @@ FORMULAS = (
         (micro("deposit", 0), _VALUE, _SUPPLY),
         (Quantity("shares", SHARE),),
         share_mint,
+        (_WORTH,),
     ),
     Formula(
         "pool_share_redeem",
@@ -181,6 +188,7 @@ FORMULAS = (
         (Quantity("shares", SHARE, 0), _VALUE, _SUPPLY),
         (micro("amount"),),
         share_redeem,
+        (_ISSUED,),
     ),
     Formula(
         "pool_share_price",

@@ -32,9 +32,13 @@ class Quantity:
 
     def read(self, value: object) -> int:
         """Return `value` if it is legal. Raises FormulaError."""
+        if type(value) is bool and (self.low, self.high) == (0, 1):
+            return int(value)
         # bool is an int to Python, and NaN compares with nothing: the type decides.
         if type(value) is not int:
-            raise FormulaError(f"{self.name}: expected a whole number of {self.unit}, was {value}")
+            raise FormulaError(
+                f"{self.name}: expected a whole number of {self.unit}, was {value!r}"
+            )
         if not self.low <= value <= self.high:
             raise FormulaError(
                 f"{self.name}: expected {self.low} .. {self.high} {self.unit}, was {value}"
@@ -83,6 +87,14 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Demand:
+    """What arguments must satisfy together, and how to say so: "expected `text`"."""
+
+    text: str
+    holds: Callable[[Mapping[str, Any]], bool]
+
+
+@dataclass(frozen=True)
 class Formula:
     """A named formula: what it takes, what it gives, and the law's function behind it."""
 
@@ -91,6 +103,7 @@ class Formula:
     arguments: tuple[Quantity | Series | Table, ...]
     results: tuple[Quantity | Series, ...]
     run: Callable[..., Any]
+    demands: tuple[Demand, ...] = ()
 
 
 def bind(

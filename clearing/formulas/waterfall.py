@@ -11,6 +11,7 @@ from clearing.formulas.quantities import (
     PPMS,
     PRICE,
     YES_OR_NO,
+    Demand,
     Formula,
     Quantity,
     Series,
@@ -153,6 +154,11 @@ LIQUIDATION = (
     ),
 )
 
+_FREED = Demand(
+    "maintenance_freed of at most maintenance",
+    lambda given: bool(given["maintenance_freed"] <= given["maintenance"]),
+)
+_HELD = Demand("lots other than 0", lambda given: bool(given["lots"]))
 BANKRUPTCY = (
     Formula(
         "bankruptcy_quote",
@@ -160,6 +166,7 @@ BANKRUPTCY = (
         (micro("value_change"), _EQUITY, micro("maintenance_freed", 0), _MAINTENANCE),
         (micro("quote"),),
         entries.bankruptcy_quote,
+        (_FREED,),
     ),
     Formula(
         "bankruptcy_price",
@@ -167,6 +174,7 @@ BANKRUPTCY = (
         (lots("lots"), _MARK, _EQUITY, micro("maintenance_freed", 0), _MAINTENANCE),
         (Quantity("price", PRICE), micro("quote")),
         entries.bankruptcy_price,
+        (_FREED, _HELD),
     ),
     Formula(
         "fillable_price",
@@ -181,6 +189,7 @@ BANKRUPTCY = (
         ),
         (Quantity("price", PRICE), micro("spread")),
         entries.fillable_price,
+        (_HELD,),
     ),
     Formula(
         "euler_split",
@@ -202,6 +211,7 @@ BANKRUPTCY = (
             Series("amounts", micro("amount"), POSITIONS_MAX),
         ),
         entries.euler_split,
+        (Demand("lots of each leg other than 0", lambda a: all(leg["lots"] for leg in a["legs"])),),
     ),
     Formula(
         "insurance_fund_delta",
@@ -406,6 +416,7 @@ SHARING = (
         (micro("loss", 0), lots("long_lots", 0), lots("short_lots")),
         (Quantity("index_change", "1e-12 micro-quote per lot"),),
         entries.loss_index,
+        (Demand("lots on a side at least", lambda a: bool(a["long_lots"] or a["short_lots"])),),
     ),
     Formula(
         "deposit_index_after_loss",

@@ -115,11 +115,11 @@ def _document(text: str | None) -> dict[str, Any]:
 
 
 def _formula(name: str) -> Formula:
-    from clearing.formulas import FORMULAS
+    from clearing.formulas import FORMULAS, names_like
 
     if name not in FORMULAS:
         raise NotFound(
-            f"formula: expected one of {', '.join(FORMULAS)}, was {name}",
+            f"formula: expected {names_like(name)}, was {name}",
             metadata={"name": name},
             next_step="novatio law list",
         )

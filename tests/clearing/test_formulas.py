@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from math import ceil, floor, inf, nan, trunc
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -294,12 +295,18 @@ def test_the_margin_of_an_account_is_the_sum_over_its_positions(cash, positions,
 
 
 FEE = {"value": 1, "rate_ppm": 1}
+ACCOUNT = {"equity": 1, "maintenance": 5}
+BANKRUPT = ACCOUNT | {"value_change": 1, "maintenance_freed": 5}
+BANKRUPT_LEG = ACCOUNT | {"lots": 1, "mark_price": 9, "maintenance_freed": 5}
+FILLED = ACCOUNT | {"position_value": 1, "position_maintenance": 1, "lots": 1}
+LEG = {"lots": 1, "mark_price": 3, "worst_value": -1}
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "text"),
     [
-        ("fees", {}, "expected a formula of .*was fees"),
+        ("fees", {}, "expected one of the .* formulas, like fee, .*was fees"),
+        ("premium", {}, "like .*funding_premium.*was premium"),
         ("fee", {"value": 1}, "missing rate_ppm"),
         ("fee", FEE | {"price": 1}, "unknown price"),
         ("fee", FEE | {"value": -1}, "value: expected 0 .. .*was -1"),
@@ -307,7 +314,7 @@ FEE = {"value": 1, "rate_ppm": 1}
         ("fee", FEE | {"value": 1.0}, "whole number of micro-quote, was 1.0"),
         ("fee", FEE | {"value": nan}, "was nan"),
         ("fee", FEE | {"value": inf}, "was inf"),
-        ("fee", FEE | {"value": "1"}, "whole number"),
+        ("fee", FEE | {"value": "1"}, "whole number of micro-quote, was '1'"),
         ("fee", FEE | {"value": None}, "was None"),
         ("fee", FEE | {"value": True}, "was True"),
         ("fee", [1, 2], "expected a mapping"),
@@ -318,6 +325,14 @@ FEE = {"value": 1, "rate_ppm": 1}
         ("median", {"values": [1, nan]}, "was nan"),
         ("equity", {"cash": 0, "positions": [3]}, r"positions\[0\]: expected a mapping"),
         ("equity", {"cash": 0, "positions": [{"lots": 3}]}, "missing mark_price"),
+        ("bankruptcy_quote", BANKRUPT | {"maintenance": 4}, "maintenance_freed of at most maint"),
+        ("bankruptcy_price", BANKRUPT_LEG | {"lots": 0}, "expected lots other than 0"),
+        ("bankruptcy_price", BANKRUPT_LEG | {"maintenance": 4}, "maintenance_freed of at most"),
+        ("fillable_price", FILLED | {"lots": 0}, "expected lots other than 0"),
+        ("socialise_loss_index", {"loss": 3, "long_lots": 0, "short_lots": 0}, "lots on a side"),
+        ("euler_split", {"equity": 3, "legs": [LEG, LEG | {"lots": 0}]}, "lots of each leg"),
+        ("pool_share_mint", {"deposit": 1, "pool_value": -1, "supply": 9}, "pool_value of 0"),
+        ("pool_share_redeem", {"shares": 9, "pool_value": 1, "supply": 8}, "at most the supply"),
         (
             "initial_margin",
             {"lots": LOTS_MAX, "mark_price": PRICE_MAX, "fraction_ppm": PPM},
@@ -328,6 +343,14 @@ FEE = {"value": 1, "rate_ppm": 1}
 def test_a_wrong_argument_is_named_with_what_was_expected(name, arguments, text):
     with pytest.raises(FormulaError, match=text):
         evaluate(name, arguments)
+
+
+def test_yes_and_no_may_be_written_as_such():
+    levels = [{"price": 5, "lots": 2}]
+    for number, word in ((0, False), (1, True)):
+        arguments: dict[str, Any] = {"levels": levels, "impact_notional": 6}
+        found = evaluate("impact_price", arguments | {"is_bid": number})
+        assert found == evaluate("impact_price", arguments | {"is_bid": word})
 
 
 def test_more_tiers_than_the_law_has_are_refused():
@@ -356,7 +379,8 @@ def test_at_the_corners_of_its_bounds_a_formula_answers_or_says_that_it_cannot(n
     try:
         results = evaluate(name, arguments)
     except FormulaError as error:
-        assert "64 bits" in str(error)
+        demands = [demand.text for demand in FORMULAS[name].demands]
+        assert any(text in str(error) for text in ("64 bits", *demands))
     else:
         assert list(results) == [result.name for result in FORMULAS[name].results]
         for value in results.values():
