@@ -27,6 +27,7 @@ class TransactionError(IntEnum):
     OUT_OF_GAS = 10
     INSUFFICIENT_BALANCE = 11
     NO_FAUCET = 12
+    RECEIVER_REFUSES = 13  # a contract that takes no money
 
 
 class PostError(IntEnum):

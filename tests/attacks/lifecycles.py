@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from clearing import eip712
 from clearing.codes import InboxKind
 from clearing.messages import Receipt
 from clearing.recovery import address_of, sign
-from clearing.units import ASSETS_MAX, LAW_VERSION, SHARES_BASE
-from prover.exits import exit_claim, exit_opening
+from clearing.units import ASSETS_MAX, LAW_VERSION
+from tests.attacks.exit_lives import LEFT, POOL_LEFT
+from tests.attacks.moves import Make, call, deposit, finalise, later, post, pull, stand, unless
 from tests.attacks.stage import GUARDIAN, LIAR, Lifecycle, Move, Stage
 from tests.support.committee import committee_of, held
-from tests.support.exits import PERPETUAL, Holder
 from tests.verifier.court_world import (
     ALICE,
     BOB,
@@ -31,35 +30,25 @@ from verifier.base.transactions import (
     AnnounceLaw,
     AnswerStep,
     AskStep,
-    BeginExit,
     Body,
-    ClaimCredit,
-    ClaimExit,
     ClaimWithdrawal,
     ClosePosting,
     Commit,
-    Deposit,
     Faucet,
-    Finalise,
     Force,
-    Freeze,
     NameSuccessor,
     OpenPosting,
-    PayExit,
     Prolong,
     ProveFraud,
     ProveReceipt,
     PutStake,
-    RefundDeposit,
     RotateSequencer,
     SettleAsk,
     SettleReward,
     TakeStake,
-    TakeSurplus,
 )
 from verifier.batch import Step, decode_pairs, step_record_hash
 from verifier.exits import WithdrawalLeaf
-from verifier.freeze import Mode
 from verifier.inbox import ForcedRequest
 from verifier.receipts import SignedReceipt, TwoReceipts
 from verifier.rewards import commitment_of
@@ -67,78 +56,6 @@ from verifier.stakes import stake_subject
 from verifier.withheld import Wanted
 
 NEXT_LAW = LAW_VERSION + 1
-CLAIM_BLOCKS = 12  # of an exit: the fewest are ten
-Make = Callable[[Stage], Batch]
-
-
-# Moves that several lives share
-
-
-def post(name: str, make: Make | None = None, key: bytes = SEQUENCER) -> Move:
-    """Post the batch of a name; it need not stand for long."""
-    build = make or (lambda stage: stage.make(name, proposer=address_of(key)))
-    return Move(
-        f"post {name}",
-        key,
-        lambda stage: build(stage).body(stage.config.bond),
-        lambda stage: stage.posted(name) is not None,
-    )
-
-
-def stand(name: str, make: Make | None = None, key: bytes = SEQUENCER) -> Move:
-    """Post the batch of a name, and again until one stands."""
-    move = post(name, make, key)
-    return replace(move, done=lambda stage: stage.stands(name) is not None)
-
-
-def finalise(name: str) -> Move:
-    """Make the batch of a name final, and before it whatever stands below it."""
-
-    def body(stage: Stage) -> Body | None:
-        found = stage.court.batches(stage.court.heads().finalised_number + 1, 1)
-        return Finalise(found[0].record.batch_id) if found else None
-
-    return Move(f"finalise {name}", BOB, body, lambda stage: stage.is_final(name))
-
-
-def unless(too_late: Callable[[Stage], bool], move: Move) -> Move:
-    """Want a move only for as long as it is not too late for it."""
-    return replace(move, done=lambda stage: too_late(stage) or move.done(stage))
-
-
-def pull(key: bytes, since: Callable[[Stage], bool] = lambda stage: True) -> Move:
-    """Pull whatever was earned, once something was."""
-    address = address_of(key)
-    return Move(
-        "claim credit",
-        key,
-        lambda stage: ClaimCredit(),
-        lambda stage: since(stage) and stage.court.bonds.credit(address) == 0,
-    )
-
-
-def call(name: str, key: bytes, body: Body) -> Move:
-    """Send a call that is always the same, once."""
-    return Move(name, key, lambda stage: body, lambda stage: stage.happened(key, body.kind))
-
-
-def later(name: str, key: str, until: Callable[[Stage], bool]) -> Move:
-    """Let the base layer's time pass until the house may be opened, frozen, or upgraded."""
-
-    def target(stage: Stage) -> int:
-        return int(getattr(stage.court.standing(stage.now), key))
-
-    def pass_time(stage: Stage) -> None:
-        stage.now = max(stage.now, target(stage))
-
-    def done(stage: Stage) -> bool:
-        return until(stage) or stage.chain.head().time_ms >= target(stage)
-
-    return Move(name, b"", pass_time, done)
-
-
-def deposit(key: bytes = ALICE, amount: int = 1_000) -> Move:
-    return call("deposit", key, Deposit(address_of(key), 0, 0, amount))
 
 
 # Money in and out
@@ -422,6 +339,7 @@ ANSWERED = Lifecycle(
         (finalise("held"),),
         (pull(PROVER), pull(BOB)),
     ),
+    patience=6,
     changes=WIDE,
 )
 CONVICTED = Lifecycle(
@@ -434,6 +352,7 @@ CONVICTED = Lifecycle(
         (finalise("again"),),
     ),
     liars=(LIAR,),
+    patience=6,
     changes=WIDE | {"sequencer": address_of(LIAR), "operator": address_of(SEQUENCER)},
 )
 
@@ -583,117 +502,6 @@ OPENED = Lifecycle(
         (finalise("helped"),),
         (finalise("after"), pull(BOB)),
     ),
-)
-
-HOLDERS = (
-    Holder(cash=700, positions=((PERPETUAL, 10, 300),)),
-    Holder(cash=-100, positions=((PERPETUAL, -10, -300),)),
-    Holder(cash=400),
-    Holder(units=((1, 7),)),  # nobody ever claims for this one
-)
-LATE = 4  # whose claim is filed after the window
-
-
-def settle_holders(stage: Stage) -> None:
-    """Stand at a final state of three accounts, one of them bankrupt, with time to freeze."""
-    stage.settle(*HOLDERS)
-    make_papers(stage)
-
-
-def settle_pool(stage: Stage) -> None:
-    """Stand at a final state of a pool, a holder of its shares, and one who owes collateral."""
-
-    def write(state: Any) -> None:
-        state.pools[0].shares = 1_000
-        state.accounts[4].cash = 0
-        state.accounts[0].cash, state.accounts[1].cash = 800, 100
-
-    stage.settle(
-        Holder(cash=700, positions=((PERPETUAL, 10, 300),)),
-        Holder(cash=400, positions=((PERPETUAL, -10, -300),), units=((1, 100),)),
-        Holder(cash=900, units=((SHARES_BASE, 1_000),)),
-        change=write,
-    )
-    make_papers(stage)
-
-
-def make_papers(stage: Stage) -> None:
-    """Keep what is to be sent of a state, and let it be too early to freeze."""
-    engine = stage.engine
-    stage.papers = {"opening": exit_opening(engine).encode()}
-    for account in range(int(engine.totals.account_count)):
-        stage.papers[f"claim {account}"] = exit_claim(engine, account).encode()
-    stage.now -= stage.config.freeze_lag_ms
-    del stage.engine
-
-
-def begin_exit(stage: Stage) -> Body:
-    return BeginExit(stage.papers["opening"])
-
-
-def filed(stage: Stage, account: int) -> bool:
-    return stage.court.house.claim(account) is not None
-
-
-def file_claim(account: int, key: bytes) -> Move:
-    """File an account's claim; the late one only once others are paid."""
-
-    def body(stage: Stage) -> Body | None:
-        return ClaimExit(stage.papers[f"claim {account}"])
-
-    return Move(f"file {account}", key, body, lambda stage: filed(stage, account))
-
-
-def pay(account: int, key: bytes) -> Move:
-    def done(stage: Stage) -> bool:
-        found = stage.court.house.claim(account)
-        return found is not None and bool(found.paid)
-
-    return Move(f"pay {account}", key, lambda stage: PayExit(account), done)
-
-
-def refund(stage: Stage) -> Body:
-    return RefundDeposit(stage.court.inbox.count - 1)
-
-
-def nothing_to_refund(stage: Stage) -> bool:
-    return stage.court.solvency().unconsumed == 0
-
-
-def frozen(stage: Stage) -> bool:
-    return stage.court.emergency.mode == Mode.FROZEN
-
-
-LEFT = Lifecycle(
-    "lag, freeze, exit, surplus",
-    (
-        (unless(frozen, deposit()),),
-        (later("lag", "freezes_ms", lambda stage: stage.happened(BOB, Freeze.kind)),),
-        (call("freeze", BOB, Freeze()),),
-        (Move("begin", BOB, begin_exit, lambda stage: stage.court.house.begun),),
-        (file_claim(2, ALICE), file_claim(3, BOB)),
-        (pay(2, BOB),),
-        (file_claim(LATE, ALICE), pay(3, ALICE)),
-        (pay(LATE, BOB),),
-        (Move("refund", PROVER, refund, nothing_to_refund),),
-        (call("surplus", PROVER, TakeSurplus(1)),),
-    ),
-    changes={"exit_claim_blocks": CLAIM_BLOCKS, "exit_end_blocks": 5 * CLAIM_BLOCKS},
-    prepare=settle_holders,
-)
-
-POOL_LEFT = Lifecycle(
-    "freeze, exit of a pool",
-    (
-        (later("lag", "freezes_ms", frozen),),
-        (call("freeze", BOB, Freeze()),),
-        (Move("begin", BOB, begin_exit, lambda stage: stage.court.house.begun),),
-        tuple(file_claim(account, ALICE) for account in range(5)),
-        (pay(0, BOB), pay(1, ALICE), pay(2, PROVER)),
-        (pay(4, BOB), pay(3, ALICE)),
-    ),
-    changes={"exit_claim_blocks": CLAIM_BLOCKS, "exit_end_blocks": 5 * CLAIM_BLOCKS},
-    prepare=settle_pool,
 )
 
 

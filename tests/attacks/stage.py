@@ -87,6 +87,7 @@ class Stage(ExitWorld):
     papers: dict[str, bytes] = field(default_factory=dict)  # claims that are ready to be sent
     bids: bool = False  # whether whoever waits offers more
     pace_ms: int = 1_000
+    skew_ms: int = 0  # by how much a proposer's clock leads the base layer's
 
     def __post_init__(self) -> None:
         self.check = self.judge
@@ -187,6 +188,11 @@ class Stage(ExitWorld):
         )
 
     # Batches
+
+    def after(self, consumed: int | None = None, **changes: Any) -> OpenedGlobals:
+        """Return the globals that an honest batch on the tip would end with, by its own clock."""
+        clock = max(self.court_clock(), self.now + self.skew_ms)
+        return super().after(consumed, **({"clock": clock} | changes))
 
     def make(
         self, name: str, opened: OpenedGlobals | None = None, lie: bool = False, **header: Any

@@ -2,7 +2,8 @@
 
 The base layer's currency (gwei) pays bonds and gas; tokens are what is deposited: asset 0's units
 are micro-quote, another asset's 1e-6 of one.
-Nothing appears or vanishes but by a faucet and by burning, and both are counted.
+Nothing appears or vanishes but by a faucet and by burning, and both are counted. An address may be
+a contract that takes no money: whoever pays it fails, alone.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Ledger:
         self.native_minted: Cell[int] = Cell(log, 0)
         self._minted: Table[int, int] = Table(log)
         self.fees_burned: Cell[int] = Cell(log, 0)
+        self.takes_nothing: set[bytes] = set()  # contracts that refuse every payment
 
     def token_minted(self, asset: int = SETTLEMENT_ASSET) -> int:
         """Return how many units of an asset's token were ever made."""
@@ -67,7 +69,8 @@ class Ledger:
         self.add_token(address, token, asset)
 
     def add_native(self, address: bytes, amount: int) -> None:
-        """Give `amount` gwei >= 0 to `address`."""
+        """Give `amount` gwei >= 0 to `address`. Raises Refused(RECEIVER_REFUSES)."""
+        self._check_takes(address)
         self._native[address] = (self._native.get(address) or 0) + amount
 
     def take_native(self, address: bytes, amount: int) -> None:
@@ -86,12 +89,16 @@ class Ledger:
         self.fees_burned.value += amount
 
     def refund_fee(self, address: bytes, amount: int) -> None:
-        """Give back what of a fee was not spent."""
-        self.add_native(address, amount)
+        """Give back what of a fee was not spent; no contract runs, so none can refuse it."""
+        self._native[address] = (self._native.get(address) or 0) + amount
         self.fees_burned.value -= amount
 
     def add_token(self, address: bytes, amount: int, asset: int = SETTLEMENT_ASSET) -> None:
-        """Give `amount` units >= 0 of an asset's token to `address`."""
+        """Give `amount` units >= 0 of an asset's token to `address`.
+
+        Raises Refused(RECEIVER_REFUSES).
+        """
+        self._check_takes(address)
         self._tokens[asset][address] = (self._tokens[asset].get(address) or 0) + amount
 
     def take_token(self, address: bytes, amount: int, asset: int = SETTLEMENT_ASSET) -> None:
@@ -104,6 +111,14 @@ class Ledger:
                 "deposit less",
             )
         self._tokens[asset][address] = balance - amount
+
+    def _check_takes(self, address: bytes) -> None:
+        if address in self.takes_nothing:
+            raise Refused(
+                TransactionError.RECEIVER_REFUSES,
+                f"expected {address.hex()} to take money, was a contract that refuses it; what it "
+                "is owed waits until it does",
+            )
 
     def use_nonce(self, address: bytes) -> None:
         """Count one transaction of `address`."""
