@@ -420,6 +420,13 @@ def test_forged_receipts_and_false_roots_are_the_challengers_error(world, histor
     assert prove(world, good).error is None
 
 
+def test_what_nobody_signed_breaks_nobodys_word(world):
+    # No key can be told of these; nobody's address is zero, and so is who posts in open posting.
+    unsigned = [SignedReceipt(0, 1, bytes([word]) * 32, bytes(65)) for word in (1, 2)]
+    receipt = prove(world, TwoReceipts(*unsigned))
+    assert (receipt.error, "one key signed" in receipt.text) == (CourtError.INVALID_EVIDENCE, True)
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes_are_evidence_or_an_error_of_the_sender(data):
     with suppress(EvidenceError):
@@ -557,9 +564,13 @@ def test_proven_fraud_forfeits_the_stake_so_voiding_receipts_is_never_cheaper(wo
     assert totals.held == world.config.bond // 2
 
 
-def test_the_stake_of_the_sequencer_is_locked(world):
-    world.post()
+def test_the_stake_of_the_sequencer_is_locked_even_if_all_that_it_posted_is_final(world):
+    batch = world.post()
     assert world.send(SEQUENCER, TakeStake()).error == CourtError.STAKE_LOCKED
+    world.pass_window()
+    assert world.send(BOB, Finalise(batch.id)).error is None
+    assert world.send(SEQUENCER, TakeStake()).error == CourtError.STAKE_LOCKED
+    assert stake_of(world) == world.config.receipt_stake
 
 
 def test_a_stake_of_somebody_who_does_not_post_comes_back(world):

@@ -117,6 +117,25 @@ def test_a_commitment_shown_after_the_reveal_window_is_too_late(world):
     assert credit(world, PROVER) == world.config.bond // 2
 
 
+def test_the_last_block_of_a_reveal_window_is_for_commitments_and_not_for_the_reward(world):
+    batch = world.post()
+    world.commit(batch, ALICE)
+    world.prove(batch)
+    closes = world.court.pledges.rewards.reward(0, batch.id).closes_block
+    assert closes == world.chain.head().number + world.config.reveal_window_blocks
+    # What is sent stands in the next block.
+    world.chain.mine(closes - 2 - world.chain.head().number)
+    settling = world.send(BOB, SettleReward(0, batch.id))
+    assert (settling.error, world.chain.head().number) == (CourtError.REWARD_WAITS, closes - 1)
+    assert world.prove(batch, key=ALICE).error is None
+    assert world.chain.head().number == closes
+    world.chain.reorg(1, drop=_hashes(world, 1))
+    world.chain.mine(closes - 1 - world.chain.head().number)
+    assert world.send(BOB, SettleReward(0, batch.id)).error == CourtError.REWARD_WAITS
+    assert world.chain.head().number == closes
+    assert world.send(BOB, SettleReward(0, batch.id)).error is None
+
+
 def test_a_reward_is_settled_after_its_window_and_once(world):
     batch = world.post()
     assert world.send(BOB, SettleReward(0, batch.id)).error == CourtError.NO_SUCH_REWARD

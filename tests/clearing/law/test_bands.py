@@ -392,6 +392,22 @@ def test_the_uniform_price_is_of_a_time_after_the_auction_clr_prc_003(offset, ex
     assert case.outcome() == expected
 
 
+def test_the_uniform_price_is_newer_than_the_last_price_clr_prc_003():
+    case = Uncrossing()
+    # Publishers' clocks lead by up to ten seconds: the last price is of a time after the auction.
+    case.world.wait(-5_000)
+    late = case.world.time + 8_000
+    assert case.world.apply(case.world.price(0, 57_500_000, time=late)) == Code.APPLIED
+    assert case.world.instrument().status == InstrumentStatus.AUCTION
+    case.world.wait(5_000)
+    case.fields["time"] = late
+    assert case.outcome() == Code.PRICE_TIME
+    case.fields["time"] = late + 1
+    assert case.outcome() == Code.APPLIED
+    row = case.world.instrument()
+    assert (row.price_time, row.stable_time) == (late + 1, late + 1)
+
+
 # Outages
 
 

@@ -304,6 +304,16 @@ def test_a_forced_withdrawal_of_an_asset_pays_that_asset():
     assert withdrawals(world) == [(0, 1, 70, alice.account, alice.address)]
 
 
+def test_a_forced_withdrawal_pays_the_cash_that_is_there_and_none_on_the_credit_of_collateral():
+    world = asset_world()
+    alice, _ = world.trader("alice", 500), world.trader("bob")
+    assert world.apply(world.deposit(alice, 1_000, asset=1)) == Code.APPLIED
+    # Equity is 36 million above the cash, and custody holds bob's deposit.
+    assert world.apply(world.forced(InboxKind.WITHDRAW, alice, AMOUNT_MAX)) == Code.APPLIED
+    assert withdrawals(world) == [(0, 0, 500, alice.account, alice.address)]
+    assert (world.account(alice).cash, world.units(alice, 1)) == (0, 1_000)
+
+
 def test_a_forced_withdrawal_of_an_asset_leaves_the_margin_of_positions():
     world = asset_world()
     alice, bob = world.trader("alice", MARK), world.trader("bob")

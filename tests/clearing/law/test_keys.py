@@ -191,6 +191,15 @@ def test_no_session_key_grants_revokes_rotates_or_withdraws_clr_key_001(market):
         assert world.apply(action) == Code.KEY_SCOPE
 
 
+def test_a_session_key_with_the_owners_bit_would_be_no_owner_either_clr_key_001(market):
+    # No grant makes one; the law asks all the same.
+    world, alice, _ = market
+    assert world.apply(grant(world, alice, "robot")) == Code.APPLIED
+    world.account(alice).keys[0].scope |= Scope.ROOT
+    assert world.apply(rotate(world, alice, "robot", signer="robot")) == Code.KEY_SCOPE
+    assert world.apply(world.withdraw(as_key(alice, "robot"), 1)) == Code.KEY_SCOPE
+
+
 def actions_of(world, signer, other):
     """One action of each scope, signed by somebody for his account."""
     return {

@@ -209,6 +209,19 @@ def test_what_the_sleeve_took_can_be_bought_from_it():
     assert world.own.cash == PAID_IN + 20_000_000
 
 
+def test_nobody_comes_or_goes_at_an_old_price_of_what_the_sleeve_holds_clr_trd_005():
+    world, alice = failing_world(MARK - 4_500_000)
+    assert world.apply(world.pool_takeover(alice, 1)) == Code.APPLIED
+    world.wait(60_001)
+    # The pool's own market is fresh; market 1 is older than it may be, and as old.
+    world.instrument(1).price_time = world.time - 60_001
+    assert world.apply(world.price(0, MARK)) == Code.APPLIED
+    coming = world.pool_deposit(world.polly, 1_000_000)
+    assert world.apply(coming) == Code.PRICE_STALE
+    world.instrument(1).price_time = world.time - 60_000
+    assert world.apply(coming) == Code.APPLIED
+
+
 def test_nothing_is_taken_before_the_auction_was_opened_or_while_collateral_is_left():
     world, alice = failing_world(MARK - 4_500_000)
     began = int(world.account(alice).auction_time)
