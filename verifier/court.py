@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from clearing.codes import InboxKind
 from clearing.units import ASSETS_MAX
-from verifier import events
+from verifier import events, receipts
 from verifier.batch import Opening
 from verifier.batches import BatchRecord, BatchStatus, record_of
 from verifier.committee import split_posted
@@ -28,6 +28,8 @@ from verifier.inbox import ForcedRequest
 from verifier.multiproof import ProofError
 from verifier.posting import Posting, check_data, check_rules
 from verifier.registry import NOBODY
+from verifier.rewards import Reward
+from verifier.stakes import stake_subject
 from verifier.state import CourtState, no_such_batch
 from verifier.withheld import Wanted
 
@@ -64,6 +66,8 @@ class Court(CourtState):
             request.other,
             message.amount,
         )
+
+    # Batches: posted, proven wrong, final
 
     def post_batch(
         self, call: Call, bond: int, header: bytes, opening: bytes, data: bytes
@@ -103,7 +107,7 @@ class Court(CourtState):
         self._data[decoded.data_hash] = data
         self._ledger.take_native(call.sender, bond)
         self.bonds.lock()
-        self.pledges.stakes.note_posted(call.sender, record.number)
+        self.stakes.note_posted(call.sender, record.number)
         return events.BatchPosted(record.batch_id, record.number, record.generation, call.sender)
 
     def prove_fraud(
@@ -114,8 +118,8 @@ class Court(CourtState):
         Open until the batch is finalised, window or not: an error found late is still an error.
         Once another did that, whoever committed to evidence before him shows it here again.
         """
-        self.pledges.check_length(evidence)
-        rewards, record, reward = self.pledges.rewards, self._batches.get(batch_id), None
+        self._check_length(evidence)
+        rewards, record, reward = self.rewards, self._batches.get(batch_id), None
         if record is None or rewards.reward(record.generation, batch_id) is None:
             record = self._live(batch_id)
         else:
@@ -134,9 +138,40 @@ class Court(CourtState):
                 "confirms; check against the canonical data",
             )
         if reward is not None:
-            return self.pledges.reveal(reward)
+            return self._reveal(reward)
         step = int.from_bytes(evidence[HEADER_BYTES : HEADER_BYTES + 4], "big")
         return self._roll_back(record, step, call, call.sender, evidence)
+
+    def finalise(self, call: Call, batch_id: bytes) -> events.BatchFinalised:
+        """Make the oldest open batch final once its window has passed; anyone may call this."""
+        record = self._live(batch_id)
+        call.meter.spend(gas.CALL_GAS)
+        expected = self._finalised.value + 1
+        if record.number != expected:
+            raise Refused(
+                CourtError.NOT_NEXT_TO_FINALISE,
+                f"expected batch number {expected}, was {record.number}; finalise that one first",
+            )
+        closes = self._closes(record)
+        if call.block.number <= closes:
+            raise Refused(
+                CourtError.CHALLENGE_WINDOW_OPEN,
+                f"expected a block after {closes}, was {call.block.number}; wait",
+            )
+        self.withheld.check_none_open(batch_id)
+        self._finalised.value = record.number
+        proposer = Header.decode(record.header).proposer
+        self.bonds.release(proposer)
+        return events.BatchFinalised(batch_id, record.number, proposer, self.config.bond)
+
+    def prolong(self, call: Call) -> events.WindowsProlonged:
+        """Let the open batches wait longer, each once; all that the guardian can do."""
+        call.meter.spend(gas.CALL_GAS)
+        tip = self._tip_record()
+        newest = tip.posted_block if self._unfinalised() else 0
+        return events.WindowsProlonged(tip.number, self._guardian.delay(call.sender, newest))
+
+    # Steps that a committee keeps back
 
     def ask_step(self, call: Call, batch_id: bytes, wanted: Wanted) -> events.StepAsked:
         """Ask for the bytes of a step that a committee holds, and prepay the dearest answer."""
@@ -178,27 +213,7 @@ class Court(CourtState):
         returned = self.withheld.give_back(batch_id, step)
         return self._roll_back(record, step, call, asker, None), returned
 
-    def finalise(self, call: Call, batch_id: bytes) -> events.BatchFinalised:
-        """Make the oldest open batch final once its window has passed; anyone may call this."""
-        record = self._live(batch_id)
-        call.meter.spend(gas.CALL_GAS)
-        expected = self._finalised.value + 1
-        if record.number != expected:
-            raise Refused(
-                CourtError.NOT_NEXT_TO_FINALISE,
-                f"expected batch number {expected}, was {record.number}; finalise that one first",
-            )
-        closes = self._closes(record)
-        if call.block.number <= closes:
-            raise Refused(
-                CourtError.CHALLENGE_WINDOW_OPEN,
-                f"expected a block after {closes}, was {call.block.number}; wait",
-            )
-        self.withheld.check_none_open(batch_id)
-        self._finalised.value = record.number
-        proposer = Header.decode(record.header).proposer
-        self.bonds.release(proposer)
-        return events.BatchFinalised(batch_id, record.number, proposer, self.config.bond)
+    # Who is paid what
 
     def claim_withdrawal(
         self, call: Call, batch_id: bytes, index: int, leaf: bytes, siblings: Sequence[bytes]
@@ -222,34 +237,18 @@ class Court(CourtState):
         self._ledger.add_token(paid.recipient, paid.amount, paid.asset)
         return events.WithdrawalClaimed(batch_id, index, paid.recipient, paid.amount, paid.asset)
 
-    def prolong(self, call: Call) -> events.WindowsProlonged:
-        """Let the open batches wait longer, each once; all that the guardian can do."""
-        call.meter.spend(gas.CALL_GAS)
-        tip = self._tip_record()
-        newest = tip.posted_block if self._unfinalised() else 0
-        return events.WindowsProlonged(tip.number, self._guardian.delay(call.sender, newest))
-
-    def put_stake(self, call: Call) -> events.Staked:
-        """Lock a stake of the sender behind the receipts that he signs."""
-        return self.pledges.put_stake(call, self._generation.value)
-
-    def take_stake(self, call: Call) -> events.StakeReturned:
-        """Make the stake of who posts no more his credit, once his last batch is final."""
-        frozen = self.emergency.mode == Mode.FROZEN
-        posts = call.sender == self.registry.sequencer and not frozen
-        return self.pledges.take_stake(call, posts, self._finalised.value, self._tip.value)
-
     def commit(self, call: Call, commitment: bytes) -> events.Committed:
         """Remember that the sender commits to evidence, for a price that is burned."""
-        return self.pledges.commit(call, commitment)
+        call.meter.spend(gas.CALL_GAS)
+        self._ledger.take_native(call.sender, self.rewards.price)
+        place = self.rewards.commit(call.sender, commitment)
+        return events.Committed(call.sender, commitment, place, self.rewards.price)
 
     def settle_reward(self, call: Call, generation: int, subject: bytes) -> events.RewardSettled:
         """Make a reward that waited long enough its winner's credit; anyone may call this."""
-        return self.pledges.settle_reward(call, generation, subject)
-
-    def prove_receipt(self, call: Call, evidence: bytes) -> events.ReceiptBroken | events.Revealed:
-        """Take the stake of whom `evidence` shows to have broken a receipt."""
-        return self.pledges.prove_receipt(call, evidence)
+        call.meter.spend(gas.CALL_GAS)
+        settled = self.rewards.settle((generation, subject), call.block.number)
+        return events.RewardSettled(generation, subject, settled.winner, settled.amount)
 
     def claim_credit(self, call: Call) -> events.CreditClaimed:
         """Pay out what the sender has earned."""
@@ -257,6 +256,43 @@ class Court(CourtState):
         amount = self.bonds.pull(call.sender)
         self._ledger.add_native(call.sender, amount)
         return events.CreditClaimed(call.sender, amount)
+
+    # What backs receipts
+
+    def put_stake(self, call: Call) -> events.Staked:
+        """Lock a stake of the sender behind the receipts that he signs from now on."""
+        call.meter.spend(gas.CALL_GAS)
+        self._ledger.take_native(call.sender, self.stakes.size)
+        serial = self.stakes.put(call.sender, self._generation.value)
+        return events.Staked(call.sender, serial, self.stakes.size)
+
+    def take_stake(self, call: Call) -> events.StakeReturned:
+        """Make the stake of a former sequencer his credit, once nothing can be held against it."""
+        call.meter.spend(gas.CALL_GAS)
+        posts = call.sender == self.registry.sequencer and self.emergency.mode != Mode.FROZEN
+        final, tip = self._finalised.value, self._tip.value
+        amount = self.stakes.take_back(call.sender, posts, final, tip, call.block.number)
+        return events.StakeReturned(call.sender, amount)
+
+    def prove_receipt(self, call: Call, evidence: bytes) -> events.ReceiptBroken | events.Revealed:
+        """Take the stake of whom `evidence` shows to have broken a receipt.
+
+        Once another did that, whoever committed to evidence before him shows it here again.
+        """
+        self._check_length(evidence)
+        call.meter.spend(gas.proving_receipt(len(evidence)))
+        try:
+            signer, generation = self._liar(receipts.decode_evidence(evidence))
+        except EvidenceError as error:
+            raise Refused(CourtError.INVALID_EVIDENCE, str(error)) from error
+        stake = self.stakes.of(signer)
+        name, block = (stake.serial, stake_subject(signer)), call.block.number
+        if stake.amount == 0 and self.rewards.reward(*name) is not None:
+            return self._reveal(self.rewards.check_older(name, call.sender, evidence, block))
+        self.stakes.check_there(signer, generation)
+        rewarded, burned = self.stakes.slash(signer)
+        self.rewards.open(name, rewarded, call.sender, evidence, block)
+        return events.ReceiptBroken(signer, stake.serial, call.sender, rewarded, burned)
 
     # Who runs the house
 
@@ -403,10 +439,46 @@ class Court(CourtState):
 
     # Parts
 
+    def _check_length(self, evidence: bytes) -> None:
+        length, length_max = len(evidence), self.config.evidence_bytes_max
+        if length > length_max:
+            raise Refused(
+                CourtError.EVIDENCE_TOO_LONG,
+                f"expected at most {length_max} bytes, was {length}; send the read set alone",
+            )
+
+    def _reveal(self, reward: Reward) -> events.Revealed:
+        """Let a reward wait for whom `Rewards.check_older` found, his evidence being good."""
+        self.rewards.reveal(reward)
+        return events.Revealed(reward.generation, reward.subject, reward.winner, reward.place)
+
+    def _liar(self, evidence: receipts.Evidence) -> tuple[bytes, int]:
+        """Return who broke a receipt of which generation.
+
+        Raises EvidenceError, or Refused if nobody did.
+        """
+        signer = receipts.signer_of(evidence, self._domain)
+        if isinstance(evidence, receipts.TwoReceipts):
+            generation = evidence.first.generation
+            reason = receipts.why_both_hold(evidence.first, evidence.second)
+        else:
+            generation = evidence.receipt.generation
+            posted = self._posted(evidence.batch_id)
+            reason = receipts.why_kept(evidence.receipt, posted, evidence.roots)
+        if reason is None and self.stakes.signer_of(generation) != signer:
+            reason = f"it binds nobody: generation {generation} was not {signer.hex()}'s alone"
+        if reason is not None:
+            raise Refused(
+                CourtError.NO_FRAUD,
+                f"expected a broken receipt, was one that may be kept: {reason}; "
+                "novatio receipt check tells more",
+            )
+        return signer, generation
+
     def _sequencer_changed(self, call: Call, former: bytes) -> events.SequencerChanged:
         """Begin a generation that another posts in; the former sequencer's word binds him too."""
         until = call.block.number + self.config.final_after_blocks
-        self.pledges.stakes.note_left(former, until)
+        self.stakes.note_left(former, until)
         registry = self.registry
         return events.SequencerChanged(
             registry.operator, registry.sequencer, self._next_generation(goes_on=True)
@@ -416,7 +488,7 @@ class Court(CourtState):
         self._generation.value += 1
         alone = self.emergency.mode == Mode.SEQUENCER
         signer = self.registry.sequencer if alone else NOBODY
-        self.pledges.stakes.begin(self._generation.value, signer, goes_on)
+        self.stakes.begin(self._generation.value, signer, goes_on)
         return self._generation.value
 
     def _pay_out(self, recipient: bytes, amount: int, asset: int) -> None:
@@ -438,8 +510,8 @@ class Court(CourtState):
         if evidence is None:
             self.bonds.give(prover, rewarded)
         else:
-            self.pledges.rewards.open(name, rewarded, prover, evidence, call.block.number)
-        forfeited = self.pledges.stakes.forfeit(Header.decode(record.header).proposer)
+            self.rewards.open(name, rewarded, prover, evidence, call.block.number)
+        forfeited = self.stakes.forfeit(Header.decode(record.header).proposer)
         generation = self._generation.value
         event = events.BatchReverted(
             record.batch_id,

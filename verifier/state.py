@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import islice
 
+from clearing import eip712
 from clearing.units import SETTLEMENT_ASSET
 from verifier.batch import OpenedGlobals, Opening
 from verifier.batches import BatchRecord, BatchStatus, BatchView, Heads, record_of
@@ -28,9 +29,10 @@ from verifier.host.ledger import Ledger
 from verifier.host.storage import Cell, Table, UndoLog
 from verifier.inbox import EMPTY_ACCUMULATOR, Inbox
 from verifier.laws import LAWS, EvidenceCheck, LawTable
-from verifier.pledges import Pledges
 from verifier.receipts import Posted
 from verifier.registry import Registry
+from verifier.rewards import Rewards
+from verifier.stakes import Stakes
 from verifier.withheld import Withheld
 
 
@@ -57,13 +59,15 @@ class CourtState:
         self.inbox = Inbox(log, opened.account_count)
         self.exits = Exits(log, opened.custody)
         self.withheld = Withheld(config, ledger, self.bonds, log)
-        self.pledges = Pledges(config, ledger, self.bonds, log, self._posted)
+        self.rewards = Rewards(log, self.bonds, config.reveal_window_blocks)
+        self.stakes = Stakes(log, self.bonds, config.receipt_stake)
         self._guardian = Guardian(log, config.guardian, config.guardian_delay_blocks)
         self.registry = Registry(log, config.operator, config.sequencer)
         self.emergency = Emergency(log, config)
         self.laws = LawTable(log, config.law_version, laws)
         self.house = ExitHouse(log)
         self._ledger = ledger
+        self._domain = eip712.domain_separator(config.chain_id, config.settlement)
         self._genesis_custody = opened.custody
         root = genesis.state_root()
         record = record_of(
@@ -78,7 +82,7 @@ class CourtState:
         self._tip: Cell[int] = Cell(log, 0)
         self._finalised: Cell[int] = Cell(log, 0)
         self._generation: Cell[int] = Cell(log, 0)
-        self.pledges.stakes.begin(0, config.sequencer)
+        self.stakes.begin(0, config.sequencer)
 
     # Views
 
@@ -192,7 +196,7 @@ class CourtState:
         parent = self._batches[header.parent_id]
         return Posted(
             record.generation,
-            self.pledges.stakes.first_bound(record.generation),
+            self.stakes.first_bound(record.generation),
             parent.sequenced_count,
             parent.sequenced_accumulator,
             record.sequenced_count,

@@ -83,7 +83,7 @@ def signed(house: House, count: int, accumulator: bytes, key: bytes = SEQUENCER)
 def _shown(house: House, evidence: TwoReceipts | LeftOut, kind: str) -> Outcome:
     """Show evidence of a broken receipt to the court."""
     try:
-        broken = house.court.pledges.prove_receipt(house.call(), evidence.encode())
+        broken = house.court.prove_receipt(house.call(), evidence.encode())
     except Refused as refused:
         if refused.code is CourtError.NO_FRAUD:
             return UNCAUGHT

@@ -114,7 +114,7 @@ def check_credits(stage: Stage, events: list[Event]) -> None:
                 credit[event.owner] += event.amount
             case BatchReverted():
                 # Without evidence, for a step that nobody showed, there is no reward to wait for.
-                rewards = stage.court.pledges.rewards
+                rewards = stage.court.rewards
                 record = stage.court.batch(event.batch_id)
                 assert record is not None
                 if rewards.reward(record.record.generation, event.batch_id) is None:

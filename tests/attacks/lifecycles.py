@@ -165,7 +165,7 @@ def reward_name(stage: Stage, name: str) -> tuple[int, bytes] | None:
 
 def reward_of(stage: Stage, name: str) -> Any:
     found = reward_name(stage, name)
-    return None if found is None else stage.court.pledges.rewards.reward(*found)
+    return None if found is None else stage.court.rewards.reward(*found)
 
 
 def commits(name: str, key: bytes = PROVER) -> Move:
@@ -183,7 +183,7 @@ def commits(name: str, key: bytes = PROVER) -> Move:
         return None if found is None else Commit(found)
 
     def done(stage: Stage) -> bool:
-        stood = stage.court.pledges.rewards.commitments(address_of(key))
+        stood = stage.court.rewards.commitments(address_of(key))
         return hash_of(stage) in [one.hash for one in stood]
 
     return Move("commit", key, body, done)
@@ -396,7 +396,7 @@ STAKE_COMMITMENT = commitment_of(address_of(PROVER), *STAKE_NAME, TWO)
 
 
 def stake_reward(stage: Stage) -> Any:
-    return stage.court.pledges.rewards.reward(*STAKE_NAME)
+    return stage.court.rewards.reward(*STAKE_NAME)
 
 
 def receipt_won(stage: Stage) -> bool:

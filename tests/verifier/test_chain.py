@@ -299,8 +299,8 @@ def everything(world):
         court.exits.paid(),
         [court.exits.is_claimed(i) for i in range(3)],
         [(ledger.account(address_of(key)), court.bonds.credit(address_of(key))) for key in keys],
-        [court.pledges.rewards.commitments(address_of(key)) for key in keys],
-        [court.pledges.rewards.reward(0, view.batch_id) for view in court.reverts(0, 100)],
+        [court.rewards.commitments(address_of(key)) for key in keys],
+        [court.rewards.reward(0, view.batch_id) for view in court.reverts(0, 100)],
     )
 
 

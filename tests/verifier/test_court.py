@@ -645,9 +645,9 @@ class BondsAreConserved(RuleBasedStateMachine):
         heads = world.court.heads()
         court, keys = world.court, [address_of(key) for key in (PROVER, SEQUENCER, ALICE, BOB)]
         credits = sum(court.bonds.credit(key) for key in keys)
-        stakes = sum(court.pledges.stakes.of(key).amount for key in keys)
+        stakes = sum(court.stakes.of(key).amount for key in keys)
         names = [event.batch_id for event in court.reverts(0, 10_000)]
-        earned = [court.pledges.rewards.reward(self.record_of(id).generation, id) for id in names]
+        earned = [court.rewards.reward(self.record_of(id).generation, id) for id in names]
         waiting = sum(one.amount for one in earned if one is not None and not one.paid)
         locked = (heads.tip_number - heads.finalised_number) * world.config.bond
         assert held == locked + credits + stakes + waiting

@@ -138,7 +138,7 @@ def hand_over(world, key):
 
 
 def stake_of(world, key=SEQUENCER):
-    return world.court.pledges.stakes.of(address_of(key)).amount
+    return world.court.stakes.of(address_of(key)).amount
 
 
 # Guilty
@@ -368,9 +368,9 @@ def test_while_posting_is_open_nobody_is_bound_and_order_may_change(world, histo
     assert prove(world, TwoReceipts(first, signed(1, b"\x77" * 32, 1))).error == CourtError.NO_FRAUD
     for posted, receipt in ((stranger, first), (batch, first), (batch, anew)):
         assert prove(world, left_out(posted, receipt)).error == CourtError.NO_FRAUD
-    assert world.court.pledges.stakes.signer_of(1) == bytes(20)
+    assert world.court.stakes.signer_of(1) == bytes(20)
     assert world.send(SEQUENCER, ClosePosting()).error is None
-    assert world.court.pledges.stakes.signer_of(2) == address_of(SEQUENCER)
+    assert world.court.stakes.signer_of(2) == address_of(SEQUENCER)
 
 
 def test_a_rotated_key_leaves_its_stake_until_its_last_batch_is_final(world, history):
@@ -611,7 +611,7 @@ def test_a_stake_outlives_a_reorganisation_of_its_loss(world, history):
     receipt = prove(world, evidence)
     world.chain.reorg(1, drop=[receipt.transaction_hash])
     assert stake_of(world) == world.config.receipt_stake
-    assert world.court.pledges.rewards.reward(1, SUBJECT) is None
+    assert world.court.rewards.reward(1, SUBJECT) is None
     assert prove(world, evidence).error is None
 
 

@@ -48,7 +48,7 @@ def credit(world, key):
 def test_without_a_commitment_the_sender_of_the_proof_is_paid(world):
     batch = world.post()
     world.prove(batch)
-    reward = world.court.pledges.rewards.reward(0, batch.id)
+    reward = world.court.rewards.reward(0, batch.id)
     assert (reward.winner, reward.place) == (address_of(PROVER), NO_PLACE)
     settled = world.settle_reward(batch)
     amount = world.config.bond // 2
@@ -165,7 +165,7 @@ def test_commitments_cost_a_price_that_is_gone_and_are_bounded(world):
     for number in range(COMMITMENTS_MAX + 2):
         receipt = world.send(PROVER, Commit(bytes([number]) * 32))
         fees += receipt.fee
-    standing = world.court.pledges.rewards.commitments(address_of(PROVER))
+    standing = world.court.rewards.commitments(address_of(PROVER))
     assert [one.place for one in standing] == list(range(2, COMMITMENTS_MAX + 2))
     price = world.config.bond // PRICE_SHARE
     spent = before - world.chain.ledger.account(address_of(PROVER)).native - fees
@@ -180,14 +180,14 @@ def test_a_reorganisation_takes_commitments_reveals_and_settlements_back(world):
     world.commit(batch, PROVER)
     world.prove(batch, key=BOB)
     world.prove(batch, key=PROVER)
-    shown = world.court.pledges.rewards.reward(0, batch.id)
+    shown = world.court.rewards.reward(0, batch.id)
     world.chain.reorg(1, drop=_hashes(world, 1))
-    assert world.court.pledges.rewards.reward(0, batch.id).winner == address_of(BOB)
+    assert world.court.rewards.reward(0, batch.id).winner == address_of(BOB)
     assert world.prove(batch, key=PROVER).error is None
-    assert world.court.pledges.rewards.reward(0, batch.id) == shown
+    assert world.court.rewards.reward(0, batch.id) == shown
     world.chain.reorg(3, drop=_hashes(world, 3))
-    assert world.court.pledges.rewards.reward(0, batch.id) is None
-    assert world.court.pledges.rewards.commitments(address_of(PROVER)) == []
+    assert world.court.rewards.reward(0, batch.id) is None
+    assert world.court.rewards.commitments(address_of(PROVER)) == []
     assert world.court.bonds.totals.burned == 0
 
 
@@ -260,7 +260,7 @@ def test_a_delay_changes_windows_and_nothing_else(guarded):
     def everything():
         court = guarded.court
         batches = [view.record for view in court.batches(0, 9)]
-        money = court.bonds.totals, court.solvency(), court.pledges.stakes.of(address_of(GUARDIAN))
+        money = court.bonds.totals, court.solvency(), court.stakes.of(address_of(GUARDIAN))
         return court.heads(), batches, money, court.reverts(0, 9), court.inbox.count
 
     before = everything()
@@ -276,7 +276,7 @@ def test_without_the_guardians_word_a_lie_outlives_nothing(guarded):
     batch = guarded.post()
     guarded.send(GUARDIAN, Prolong())
     assert guarded.prove(batch, key=GUARDIAN).error is None
-    assert guarded.court.pledges.rewards.reward(0, batch.id).winner == address_of(GUARDIAN)
+    assert guarded.court.rewards.reward(0, batch.id).winner == address_of(GUARDIAN)
 
 
 def test_a_reorganisation_takes_a_delay_back(guarded):

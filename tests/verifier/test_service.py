@@ -122,10 +122,10 @@ def test_a_life_of_batches_reads_the_same_in_both_houses(world, base):
     assert (base.is_claimed(0), base.is_claimed(1)) == (True, False)
     assert base.account(alice) == chain.ledger.account(alice)
     assert base.credit(prover) == 0
-    assert base.reward(0, wrong.id) == court.pledges.rewards.reward(0, wrong.id)
+    assert base.reward(0, wrong.id) == court.rewards.reward(0, wrong.id)
     assert base.reward(1, wrong.id) is None
-    assert base.commitments(prover) == court.pledges.rewards.commitments(prover)
-    assert base.stake(prover) == court.pledges.stakes.of(prover)
+    assert base.commitments(prover) == court.rewards.commitments(prover)
+    assert base.stake(prover) == court.stakes.of(prover)
     assert base.receipt_signer(1) == world.config.sequencer and base.receipt_signer(2) is None
     assert base.bonds() == court.bonds.totals
     assert base.solvency() == court.solvency()

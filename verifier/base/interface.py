@@ -260,22 +260,22 @@ class InProcessBaseLayer:
     def reward(self, generation: int, subject: bytes, at: bytes | None = None) -> Reward | None:
         """Return what a proof earned, by its name (`verifier.rewards`), or None."""
         with self.chain.at(at):
-            return self.chain.court.pledges.rewards.reward(generation, subject)
+            return self.chain.court.rewards.reward(generation, subject)
 
     def commitments(self, address: bytes, at: bytes | None = None) -> list[Commitment]:
         """Return the commitments of an address that stand, oldest first."""
         with self.chain.at(at):
-            return self.chain.court.pledges.rewards.commitments(address)
+            return self.chain.court.rewards.commitments(address)
 
     def stake(self, address: bytes, at: bytes | None = None) -> Stake:
         """Return what backs the receipts of an address."""
         with self.chain.at(at):
-            return self.chain.court.pledges.stakes.of(address)
+            return self.chain.court.stakes.of(address)
 
     def receipt_signer(self, generation: int, at: bytes | None = None) -> bytes | None:
         """Return whose receipts bind in a generation: zeros for nobody's, None before it begins."""
         with self.chain.at(at):
-            return self.chain.court.pledges.stakes.signer_of(generation)
+            return self.chain.court.stakes.signer_of(generation)
 
     def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:
         """Compare the escrow of an asset with what the last opened state owes."""
