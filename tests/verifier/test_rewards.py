@@ -121,7 +121,7 @@ def test_the_last_block_of_a_reveal_window_is_for_commitments_and_not_for_the_re
     batch = world.post()
     world.commit(batch, ALICE)
     world.prove(batch)
-    closes = world.court.pledges.rewards.reward(0, batch.id).closes_block
+    closes = world.court.rewards.reward(0, batch.id).closes_block
     assert closes == world.chain.head().number + world.config.reveal_window_blocks
     # What is sent stands in the next block.
     world.chain.mine(closes - 2 - world.chain.head().number)
