@@ -48,6 +48,7 @@ CLOSE_MASK = (1 << CLOSE_BITS) - 1
 CLOSE_SIGN = 1 << (CLOSE_BITS - 1)
 
 GLOBALS_PIECES = 40
+WITHDRAWALS_ROOT_PIECE = 20
 ACCOUNT_HEADER_PIECES = 12
 KEY_PIECES = 8
 CALL_ORDER_PIECES = 8
@@ -145,7 +146,7 @@ def encode_globals(totals: Globals, row: Rows[int]) -> int:
     row[14] = totals.cash_total
     row[15] = totals.pot_total
     encode_word(row, 16, totals.sequenced_accumulator)
-    encode_word(row, 20, totals.withdrawals_root)
+    encode_word(row, WITHDRAWALS_ROOT_PIECE, totals.withdrawals_root)
     encode_word(row, 24, totals.domain)
     row[28] = totals.asset_count
     row[29] = totals.pool_count
@@ -176,7 +177,7 @@ def load_globals(row: Rows[int], totals: Globals) -> None:
     totals.cash_total = row[14]
     totals.pot_total = row[15]
     load_word(row, 16, totals.sequenced_accumulator)
-    load_word(row, 20, totals.withdrawals_root)
+    load_word(row, WITHDRAWALS_ROOT_PIECE, totals.withdrawals_root)
     load_word(row, 24, totals.domain)
     totals.asset_count = row[28]
     totals.pool_count = row[29]

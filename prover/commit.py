@@ -1,12 +1,14 @@
-"""From the rows that a step touched to the step's root: leaves, hash sweep, trees, state root.
+"""From the rows that steps touched to the steps' roots: leaves, trees, state roots.
 
-Everything here runs inside one kernel after each step, on working memory that the caller owns.
-Formats: docs/protocol.md, sections 2 and 3; ``clearing.leaves`` writes the leaves.
+After each step its touched leaves are hashed and noted (`note_step`); a few dozen steps later the
+trees climb for all of them at once and each step gets its root (`settle_steps`). Everything here
+runs inside one kernel, on working memory that the caller owns. Formats: docs/protocol.md, sections
+2 and 3; ``clearing.leaves`` writes the leaves.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from clearing.leaves import (
     POOL_FIELDS,
     UNDERLYING_FIELDS,
     UNDERLYING_PIECES,
+    WITHDRAWALS_ROOT_PIECE,
     encode_account,
     encode_fields,
     encode_fund,
@@ -43,13 +46,13 @@ from clearing.units import (
 )
 from prover.tree import (
     HASH_PIECES,
-    NODE_PIECES,
     TREE_SHIFT,
-    Forest,
+    VERSIONS,
     Pieces,
+    Trees,
+    climb,
+    note_leaf,
     sort_distinct,
-    store_leaf,
-    sweep,
 )
 
 ACCOUNTS = 0
@@ -95,68 +98,135 @@ TAG_STATE = int(Tag.STATE)
 
 @by_reference
 class Book(NamedTuple):
-    """The state's trees and the working memory of a commit.
+    """The root of the state, and the working memory of the steps on their way to theirs.
 
-    nodes int64[n, 4], offsets int64[7, levels], depths int64[7]: a ``Forest`` of accounts,
-    instruments, funds, withdrawals, underlyings, assets and pools. For ``rows`` leaves in flight:
-    keys int64[rows], groups int64[rows, 16], digests int64[rows, 4], leaves int64[rows, 284],
-    lengths int64[rows]. ``long_leaf`` int64[872] is for one underlying.
-    ``words`` int64[36], nine words, stands under the state root; ``root`` int64[4] is it.
+    ``words`` int64[36], nine words, stands under the state root; ``root`` int64[4] is it;
     ``globals_leaf`` int64[40] is the leaf under it; ``withdrawals`` int64[1] counts the withdrawals
-    that are in the tree.
+    that are noted. Of the ``steps`` int64[1] that are noted, up to 64, the same by step:
+    step_words int64[64, 36], step_roots int64[64, 4], step_globals int64[64, 40]. For the n leaves
+    that a step touches: leaves int64[n, 284], lengths int64[n], digests int64[n, 4]; ``long_leaf``
+    int64[872] is for one underlying.
     """
 
-    nodes: Pieces
-    offsets: Pieces
-    depths: Pieces
-    keys: Pieces
-    groups: Pieces
-    digests: Pieces
-    leaves: Pieces
-    lengths: Pieces
-    long_leaf: Pieces
     words: Pieces
     root: Pieces
     globals_leaf: Pieces
     withdrawals: Pieces
+    steps: Pieces
+    step_words: Pieces
+    step_roots: Pieces
+    step_globals: Pieces
+    leaves: Pieces
+    lengths: Pieces
+    digests: Pieces
+    long_leaf: Pieces
 
 
-def new_book(forest: Forest, rows: int) -> Book:
-    """Return a book over ``forest`` with room for ``rows`` leaves a commit."""
+def new_book(rows: int) -> Book:
+    """Return a book with room for a step that touches ``rows`` leaves."""
+    rows = max(rows, VERSIONS)
+
+    def pieces(*shape: int) -> Pieces:
+        return np.zeros(shape, np.int64)
+
     return Book(
-        nodes=forest.nodes,
-        offsets=forest.offsets,
-        depths=forest.depths,
-        keys=np.zeros(rows, np.int64),
-        groups=np.zeros((rows, NODE_PIECES), np.int64),
-        digests=np.zeros((rows, HASH_PIECES), np.int64),
-        leaves=np.zeros((rows, LEAF_PIECES), np.int64),
-        lengths=np.zeros(rows, np.int64),
-        long_leaf=np.zeros(UNDERLYING_PIECES, np.int64),
-        words=np.zeros(ROOT_PIECES, np.int64),
-        root=np.zeros(HASH_PIECES, np.int64),
-        globals_leaf=np.zeros(GLOBALS_PIECES, np.int64),
-        withdrawals=np.zeros(1, np.int64),
+        words=pieces(ROOT_PIECES),
+        root=pieces(HASH_PIECES),
+        globals_leaf=pieces(GLOBALS_PIECES),
+        withdrawals=pieces(1),
+        steps=pieces(1),
+        step_words=pieces(VERSIONS, ROOT_PIECES),
+        step_roots=pieces(VERSIONS, HASH_PIECES),
+        step_globals=pieces(VERSIONS, GLOBALS_PIECES),
+        leaves=pieces(rows, LEAF_PIECES),
+        lengths=pieces(rows),
+        digests=pieces(rows, HASH_PIECES),
+        long_leaf=pieces(UNDERLYING_PIECES),
     )
 
 
 @kernel
-def commit_step(state: State, book: Book) -> None:
-    """Bring the trees and ``book.root`` up to the state, from the touched lists of the step.
+def note_step(state: State, trees: Trees, book: Book) -> None:
+    """Hash the leaves that the step touched and note them, with all else that its root needs.
 
-    The lists are sorted in place. Also writes the withdrawals root into the globals, which the
-    state root covers.
+    The step's touched lists are sorted in place. There must be room: see `is_book_full`.
     """
     hash_touched_pages(state, book)
-    count = put_accounts(state, book)
-    count = put_instruments(state, book, count)
+    note_accounts(state, trees, book)
+    note_instruments(state, trees, book)
     if state.scratch[0].touched_funds > 0:
-        count = put_funds(state, book, count)
-    count = put_withdrawals(state, book, count)
+        note_funds(state, trees, book)
+    note_withdrawals(state, trees, book)
     if is_wide(state):
-        count = put_tables(state, book, count)
-    sweep(book.nodes, book.offsets, book.depths, book.keys, count, book.groups, book.digests)
-    seal(state, book)
+        note_tables(state, trees, book)
+    note_root(state, book)
+
+
+@kernel
+def note_root(state: State, book: Book) -> None:
+    """Note what stands under the step's root beside the trees: globals and params."""
+    step = book.steps[0]
+    encode_globals(state.globals[0], book.step_globals[step])
+    for piece in range(HASH_PIECES * PARAMS_WORD, ROOT_PIECES):
+        book.step_words[step, piece] = book.words[piece]
+    book.steps[0] = step + 1
+
+
+@kernel
+def is_book_full(trees: Trees, book: Book) -> bool:
+    """Tell whether the noted steps must be settled before another is noted."""
+    room = trees.entries.shape[0] - trees.noted[0]
+    return bool(book.steps[0] == VERSIONS or room < book.lengths.shape[0])
+
+
+@kernel
+def settle_steps(state: State, trees: Trees, book: Book) -> None:
+    """Make the roots of the noted steps, ``step_roots``.
+
+    The book then stands at the last of them, whose withdrawals root goes into the globals.
+    """
+    count: int = book.steps[0]
+    book.steps[0] = 0
+    climb(trees, count)
+    for step in range(count):
+        for piece in range(HASH_PIECES):
+            place = WITHDRAWALS_ROOT_PIECE + piece
+            book.step_globals[step, place] = trees.roots[step, WITHDRAWALS, piece]
+        copy_root(trees, book, step, ACCOUNTS, ACCOUNTS_WORD)
+        copy_root(trees, book, step, INSTRUMENTS, INSTRUMENTS_WORD)
+        copy_root(trees, book, step, FUNDS, FUNDS_WORD)
+        copy_root(trees, book, step, UNDERLYINGS, UNDERLYINGS_WORD)
+        copy_root(trees, book, step, ASSETS, ASSETS_WORD)
+        copy_root(trees, book, step, POOLS, POOLS_WORD)
+    hash_steps(book, count)
+    last = count - 1
+    for piece in range(HASH_PIECES):
+        state.globals[0].withdrawals_root[piece] = trees.roots[last, WITHDRAWALS, piece]
+        book.root[piece] = book.step_roots[last, piece]
+    for piece in range(ROOT_PIECES):
+        book.words[piece] = book.step_words[last, piece]
+    for piece in range(GLOBALS_PIECES):
+        book.globals_leaf[piece] = book.step_globals[last, piece]
+
+
+@kernel
+def copy_root(trees: Trees, book: Book, step: int, tree: int, word: int) -> None:
+    """Copy a tree's root at a step to its word under the step's root."""
+    for piece in range(HASH_PIECES):
+        book.step_words[step, HASH_PIECES * word + piece] = trees.roots[step, tree, piece]
+
+
+@kernel
+def hash_steps(book: Book, count: int) -> None:
+    """Hash the globals of ``count`` steps into their words, and the words to the roots."""
+    for step in range(count):
+        book.lengths[step] = GLOBALS_PIECES
+    hash_rows(book.step_globals, book.lengths, count, TAG_GLOBALS, book.digests)
+    for step in range(count):
+        book.lengths[step] = ROOT_PIECES
+        for piece in range(HASH_PIECES):
+            book.step_words[step, piece] = book.digests[step, piece]
+    hash_rows(book.step_words, book.lengths, count, TAG_STATE, book.step_roots)
 
 
 @kernel
@@ -174,53 +244,59 @@ def hash_touched_pages(state: State, book: Book) -> None:
 
 
 @kernel
-def put_accounts(state: State, book: Book) -> int:
-    """Store the touched accounts' leaves; return how many keys now wait for the sweep."""
+def note_accounts(state: State, trees: Trees, book: Book) -> None:
+    """Hash and note the leaves of the touched accounts."""
     count = sort_distinct(state.touched_accounts, state.scratch[0].touched_accounts)
     for place in range(count):
         account = state.accounts[state.touched_accounts[place]]
         book.lengths[place] = encode_account(account, state.pages, book.leaves[place])
-        book.keys[place] = state.touched_accounts[place]
-    store_leaves(book, 0, count, TAG_ACCOUNT)
-    return count
+    hash_rows(book.leaves, book.lengths, count, TAG_ACCOUNT, book.digests)
+    for place in range(count):
+        note(trees, book, ACCOUNTS, state.touched_accounts[place], place)
 
 
 @kernel
-def put_instruments(state: State, book: Book, first: int) -> int:
-    """Store the touched instruments' leaves behind ``first`` keys; return the new number."""
+def note_instruments(state: State, trees: Trees, book: Book) -> None:
+    """Hash and note the leaves of the touched instruments."""
     count = sort_distinct(state.touched_instruments, state.scratch[0].touched_instruments)
     for place in range(count):
         instrument = state.instruments[state.touched_instruments[place]]
         book.lengths[place] = encode_instrument(instrument, book.leaves[place])
-        book.keys[first + place] = (INSTRUMENTS << TREE_SHIFT) | state.touched_instruments[place]
-    store_leaves(book, first, count, TAG_INSTRUMENT)
-    return first + count
+    hash_rows(book.leaves, book.lengths, count, TAG_INSTRUMENT, book.digests)
+    for place in range(count):
+        note(trees, book, INSTRUMENTS, state.touched_instruments[place], place)
 
 
 @kernel
-def put_funds(state: State, book: Book, first: int) -> int:
-    """Store every fund's leaf behind ``first`` keys; return the new number."""
+def note(trees: Trees, book: Book, tree: int, index: int, place: int) -> None:
+    """Note the digest at ``place`` as that of a leaf from the open step on."""
+    note_leaf(trees, book.steps[0], (tree << TREE_SHIFT) | index, book.digests[place])
+
+
+@kernel
+def note_funds(state: State, trees: Trees, book: Book) -> None:
+    """Hash and note the leaf of every fund."""
     count = state.globals[0].fund_count
     for place in range(count):
         book.lengths[place] = encode_fund(state.funds[place], book.leaves[place])
-        book.keys[first + place] = (FUNDS << TREE_SHIFT) | place
-    store_leaves(book, first, count, TAG_FUND)
-    return first + count
+    hash_rows(book.leaves, book.lengths, count, TAG_FUND, book.digests)
+    for place in range(count):
+        note(trees, book, FUNDS, place, place)
 
 
 @kernel
-def put_withdrawals(state: State, book: Book, first: int) -> int:
-    """Store the withdrawals that are not in the tree yet; return the new number of keys."""
+def note_withdrawals(state: State, trees: Trees, book: Book) -> None:
+    """Hash and note the withdrawals that are not noted yet."""
     start: int = book.withdrawals[0]
     count = state.globals[0].withdrawal_count - start
     base = state.scratch[0].withdrawal_base
     for place in range(count):
         withdrawal = state.withdrawals[start + place - base]
         book.lengths[place] = encode_withdrawal(withdrawal, book.leaves[place])
-        book.keys[first + place] = (WITHDRAWALS << TREE_SHIFT) | (start + place)
-    store_leaves(book, first, count, TAG_WITHDRAWAL)
+    hash_rows(book.leaves, book.lengths, count, TAG_WITHDRAWAL, book.digests)
+    for place in range(count):
+        note(trees, book, WITHDRAWALS, start + place, place)
     book.withdrawals[0] = start + count
-    return first + count
 
 
 @kernel
@@ -232,37 +308,32 @@ def is_wide(state: State) -> bool:
 
 
 @kernel
-def put_tables(state: State, book: Book, first: int) -> int:
-    """Store the touched underlyings, all assets and all pools; renew the params' hash."""
+def note_tables(state: State, trees: Trees, book: Book) -> None:
+    """Note the touched underlyings, all assets and all pools; renew the params' hash."""
     count = sort_distinct(state.touched_underlyings, state.scratch[0].touched_underlyings)
     for place in range(count):
         id = state.touched_underlyings[place]
         length = encode_fields(state.underlying_pieces[id], UNDERLYING_FIELDS, book.long_leaf)
         hash_pieces(book.long_leaf, length, TAG_UNDERLYING, book.digests[0])
-        book.keys[first + place] = (UNDERLYINGS << TREE_SHIFT) | id
-        store_leaf(book.nodes, book.offsets, book.keys[first + place], book.digests[0])
-    first += count
+        note(trees, book, UNDERLYINGS, id, 0)
     if state.scratch[0].touched_assets > 0:
         count = state.globals[0].asset_count
         for place in range(count):
-            book.lengths[place] = encode_fields(
-                state.asset_pieces[place], ASSET_FIELDS, book.leaves[place]
-            )
-            book.keys[first + place] = (ASSETS << TREE_SHIFT) | place
-        store_leaves(book, first, count, TAG_ASSET)
-        first += count
+            pieces = state.asset_pieces[place]
+            book.lengths[place] = encode_fields(pieces, ASSET_FIELDS, book.leaves[place])
+        hash_rows(book.leaves, book.lengths, count, TAG_ASSET, book.digests)
+        for place in range(count):
+            note(trees, book, ASSETS, place, place)
     if state.scratch[0].touched_pools > 0:
         count = state.globals[0].pool_count
         for place in range(count):
-            book.lengths[place] = encode_fields(
-                state.pool_pieces[place], POOL_FIELDS, book.leaves[place]
-            )
-            book.keys[first + place] = (POOLS << TREE_SHIFT) | place
-        store_leaves(book, first, count, TAG_POOL)
-        first += count
+            pieces = state.pool_pieces[place]
+            book.lengths[place] = encode_fields(pieces, POOL_FIELDS, book.leaves[place])
+        hash_rows(book.leaves, book.lengths, count, TAG_POOL, book.digests)
+        for place in range(count):
+            note(trees, book, POOLS, place, place)
     if state.scratch[0].touched_params > 0:
         hash_params(state, book)
-    return first
 
 
 @kernel
@@ -275,45 +346,16 @@ def hash_params(state: State, book: Book) -> None:
     hash_pieces(book.leaves[0], length, TAG_PARAMS, book.words[HASH_PIECES * PARAMS_WORD :])
 
 
-@kernel
-def store_leaves(book: Book, first: int, count: int, tag: int) -> None:
-    """Hash the encoded rows 0 .. count and store them under the keys behind ``first``."""
-    hash_rows(book.leaves, book.lengths, count, tag, book.digests)
-    for place in range(count):
-        store_leaf(book.nodes, book.offsets, book.keys[first + place], book.digests[place])
-
-
-@kernel
-def seal(state: State, book: Book) -> None:
-    """Write the withdrawals root into the globals and make the state root of sub-roots."""
-    copy_root(book, WITHDRAWALS, state.globals[0].withdrawals_root, 0)
-    copy_root(book, ACCOUNTS, book.words, ACCOUNTS_WORD)
-    copy_root(book, INSTRUMENTS, book.words, INSTRUMENTS_WORD)
-    copy_root(book, FUNDS, book.words, FUNDS_WORD)
-    copy_root(book, UNDERLYINGS, book.words, UNDERLYINGS_WORD)
-    copy_root(book, ASSETS, book.words, ASSETS_WORD)
-    copy_root(book, POOLS, book.words, POOLS_WORD)
-    length = encode_globals(state.globals[0], book.globals_leaf)
-    hash_pieces(book.globals_leaf, length, TAG_GLOBALS, book.words[:HASH_PIECES])
-    hash_pieces(book.words, ROOT_PIECES, TAG_STATE, book.root)
-
-
-@kernel
-def copy_root(book: Book, tree: int, words: Any, place: int) -> None:
-    """Copy a tree's root to word ``place`` of ``words``."""
-    row = book.offsets[tree, book.depths[tree]]
-    for piece in range(HASH_PIECES):
-        words[HASH_PIECES * place + piece] = book.nodes[row, piece]
+@kernel_entry
+def commit_touched(state: State, trees: Trees, book: Book) -> None:
+    """Commit what is touched as one step: for states that were loaded, restored or edited."""
+    note_step(state, trees, book)
+    settle_steps(state, trees, book)
 
 
 @kernel_entry
-def commit_touched(state: State, book: Book) -> None:
-    """``commit_step`` on its own: for states that were loaded, restored or edited."""
-    commit_step(state, book)
-
-
-@kernel_entry
-def reseal(state: State, book: Book) -> None:
+def reseal(state: State, trees: Trees, book: Book) -> None:
     """Recompute the params leaf and the state root from trees that stand."""
     hash_params(state, book)
-    seal(state, book)
+    note_root(state, book)
+    settle_steps(state, trees, book)

@@ -41,7 +41,7 @@ from prover.commit import (
     reseal,
 )
 from prover.run import APPLYING, NEXT, PHASE, STEPS, Run, new_run, run_steps
-from prover.tree import HASH_PIECES, TREE_SHIFT, Forest, Pieces
+from prover.tree import HASH_PIECES, LEAVES, TREE_SHIFT, Forest, Pieces, Trees
 from verifier.batch import Opening
 
 # Arrays that a checkpoint keeps whole.
@@ -75,7 +75,7 @@ class Steps:
 class Engine:
     """The state of a chain, standing after some step.
 
-    ``state`` and ``book`` are replaced when their arrays grow: read them afresh after each call.
+    ``state`` is replaced when its arrays grow: read it afresh after each call.
     Not thread-safe; compiled runs release the GIL, so guard the engine if threads share it.
     """
 
@@ -98,10 +98,11 @@ class Engine:
             _rows(self.state.assets),
             _rows(self.state.pools),
         )
-        self.forest = Forest(DEPTHS, capacities)
         touched = _rows(self.state.touched_accounts) + _rows(self.state.touched_instruments)
         touched += sum(map(_rows, (self.state.funds, self.state.assets, self.state.pools)))
-        self.book: Book = new_book(self.forest, touched + 4 * ACTIONS_PER_STEP)
+        touched += 4 * ACTIONS_PER_STEP
+        self.forest = Forest(DEPTHS, capacities, LEAVES + touched)
+        self.book: Book = new_book(touched)
         self.checkpoints: list[Checkpoint] = []
         self.rebuild()
 
@@ -162,7 +163,7 @@ class Engine:
         self.reserve(columns)
         run = new_run(times, bounds, columns.action_digests, count)
         arrays = (columns.actions, columns.observations, columns.payload, columns.signers)
-        while not _run_until_overflow(self.state, self.book, run, arrays):
+        while not _run_until_overflow(self.state, self.forest.trees, self.book, run, arrays):
             self.totals.status = Status.HALTED
             run.codes[run.progress[NEXT]] = Code.INVARIANT
             run.progress[NEXT] += 1
@@ -195,29 +196,25 @@ class Engine:
         if instruments > _rows(self.state.instruments):
             grown = _grown(self.state.instruments, instruments)
             self.state = self.state._replace(instruments=grown)
-            self._grow_tree(INSTRUMENTS, _rows(self.state.instruments))
+            self.forest.grow(INSTRUMENTS, _rows(self.state.instruments))
         if pages > _rows(self.state.pages):
             self.state = self.state._replace(pages=_grown(self.state.pages, pages))
 
     def _reserve_accounts(self, needed: int) -> None:
         if needed > _rows(self.state.accounts):
             self.state = self.state._replace(accounts=_grown(self.state.accounts, needed))
-            self._grow_tree(ACCOUNTS, needed)
+            self.forest.grow(ACCOUNTS, needed)
 
     def _reserve_withdrawals(self, needed: int) -> None:
         if needed > _rows(self.state.withdrawals):
             self.state = self.state._replace(withdrawals=_grown(self.state.withdrawals, needed))
-            self._grow_tree(WITHDRAWALS, needed)
-
-    def _grow_tree(self, tree: int, needed: int) -> None:
-        self.forest.grow(tree, needed)
-        self.book = self.book._replace(nodes=self.forest.nodes, offsets=self.forest.offsets)
+            self.forest.grow(WITHDRAWALS, needed)
 
     def rebuild(self) -> None:
         """Recompute every leaf, node and root from the rows: after they were loaded or edited."""
         self.forest.nodes.fill(0)
         self.book.withdrawals[0] = int(self.totals.withdrawal_count)
-        reseal(self.state, self.book)
+        reseal(self.state, self.forest.trees, self.book)
         self._recommit(
             np.arange(int(cast(Any, self.state.scratch)[0].page_count), dtype=np.int64),
             np.arange(int(self.totals.account_count), dtype=np.int64),
@@ -233,7 +230,7 @@ class Engine:
         for id in range(int(self.totals.underlying_count)):
             cast(Any, state.touched_underlyings)[0] = id
             scratch.touched_underlyings = scratch.touched_assets = scratch.touched_pools = 1
-            commit_touched(state, self.book)
+            commit_touched(state, self.forest.trees, self.book)
 
     def _recommit(self, pages: Pieces, accounts: Pieces, instruments: Pieces) -> None:
         """Commit these rows, and all funds, as if a step had touched them."""
@@ -245,11 +242,11 @@ class Engine:
         for first in range(0, longest, chunk):
             self._touch(pages[first : first + chunk], NO_BOUNDS, NO_BOUNDS)
             scratch.touched_funds = 1
-            commit_touched(state, self.book)
+            commit_touched(state, self.forest.trees, self.book)
         for first in range(0, max(accounts.shape[0], instruments.shape[0]), chunk):
             stop = first + chunk
             self._touch(NO_BOUNDS, accounts[first:stop], instruments[first:stop])
-            commit_touched(state, self.book)
+            commit_touched(state, self.forest.trees, self.book)
 
     def _touch(self, pages: Pieces, accounts: Pieces, instruments: Pieces) -> None:
         state, scratch = cast(Any, self.state), cast(Any, self.state.scratch)[0]
@@ -267,8 +264,8 @@ class Engine:
         self._touch(NO_BOUNDS, NO_BOUNDS, NO_BOUNDS)
         for first in range(0, count, ACTIONS_PER_STEP):
             totals.withdrawal_count = min(first + ACTIONS_PER_STEP, count)
-            commit_touched(self.state, self.book)
-        commit_touched(self.state, self.book)
+            commit_touched(self.state, self.forest.trees, self.book)
+        commit_touched(self.state, self.forest.trees, self.book)
 
     def edit(self, mutate: Callable[[State], None]) -> None:
         """Let ``mutate`` change rows at will, then recompute everything.
@@ -288,13 +285,13 @@ class Engine:
         state, scratch = self.state, cast(Any, self.state.scratch)[0]
         # Pages first and alone: an account's leaf carries the digests of its pages.
         self._touch(pages, NO_BOUNDS, NO_BOUNDS)
-        commit_touched(state, self.book)
+        commit_touched(state, self.forest.trees, self.book)
         self._touch(NO_BOUNDS, accounts, instruments)
         cast(Any, state.touched_underlyings)[: underlyings.shape[0]] = underlyings
         scratch.touched_underlyings = underlyings.shape[0]
         scratch.touched_funds = scratch.touched_assets = scratch.touched_pools = 1
         scratch.touched_params = 1
-        commit_touched(state, self.book)
+        commit_touched(state, self.forest.trees, self.book)
         return self.root()
 
     def checkpoint(self, columns: Columns) -> Checkpoint:
@@ -381,7 +378,7 @@ class Engine:
         self._put(ACCOUNTS, np.arange(accounts, counts[0]), None)
         self._put(WITHDRAWALS, np.arange(withdrawals, counts[1]), None)
         self.book.withdrawals[0] = withdrawals
-        reseal(self.state, self.book)
+        reseal(self.state, self.forest.trees, self.book)
         if self.root() != point.root:
             raise AssertionError(
                 f"expected root {point.root.hex()} after a rollback, was {self.root().hex()}; "
@@ -404,10 +401,12 @@ class Engine:
             self.forest.put_keys(keys, part)
 
 
-def _run_until_overflow(state: State, book: Book, run: Run, arrays: tuple[Any, ...]) -> bool:
+def _run_until_overflow(
+    state: State, trees: Trees, book: Book, run: Run, arrays: tuple[Any, ...]
+) -> bool:
     """Return True when the run is finished, False when the action at NEXT overflowed."""
     try:
-        run_steps(state, book, run, *arrays)
+        run_steps(state, trees, book, run, *arrays)
     except ArithmeticError:
         if run.progress[PHASE] != APPLYING:
             raise

@@ -1,6 +1,7 @@
 """The one loop of the hot path: many actions, step by step, each step committed to its root.
 
-It stops between two actions only, so that an overflow, which leaves the kernel as an exception,
+Roots are made some dozens of steps at a time, because hashing many together costs far less. The
+loop stops between two actions only, so that an overflow, which leaves the kernel as an exception,
 loses nothing: ``progress`` says where to go on.
 """
 
@@ -11,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from clearing.codes import Tag
-from clearing.compiler import by_reference, law, law_entry
-from clearing.keccak import hash_pieces
+from clearing.compiler import by_reference, kernel, law, law_entry
+from clearing.keccak import hash_rows
 from clearing.layout import Grid, Rows
 from clearing.records import Action, Observation, State
 from clearing.step import apply_action, begin_step, end_step, fits
 from clearing.units import ACTIONS_PER_STEP
-from prover.commit import Book, commit_step
-from prover.tree import HASH_PIECES, Pieces
+from prover.commit import Book, is_book_full, note_step, settle_steps
+from prover.tree import HASH_PIECES, VERSIONS, Pieces, Trees
 
 TAG_STEP = int(Tag.STEP)
 STEP_ROW_PIECES = 2 + HASH_PIECES * ACTIONS_PER_STEP
@@ -37,7 +38,8 @@ class Run(NamedTuple):
     ``times`` int64[s]: the law time of each step, or one for all. ``bounds`` int64[s + 1]: the
     first action of each step and the end of the last; empty if the run decides where steps end.
     ``hashes`` int64[n, 4]: action hashes. Results: codes int64[n], firsts int64[steps + 1],
-    step_hashes and roots int64[steps, 4].
+    step_hashes and roots int64[steps, 4]. ``rows`` int64[64, ...] and ``lengths`` int64[64] are
+    what the hashes of the latest steps are made of.
     """
 
     times: Pieces
@@ -48,7 +50,8 @@ class Run(NamedTuple):
     step_hashes: Pieces
     roots: Pieces
     progress: Pieces
-    row: Pieces
+    rows: Pieces
+    lengths: Pieces
 
 
 def new_run(times: Pieces, bounds: Pieces, hashes: Pieces, count: int) -> Run:
@@ -63,13 +66,15 @@ def new_run(times: Pieces, bounds: Pieces, hashes: Pieces, count: int) -> Run:
         step_hashes=np.zeros((steps, HASH_PIECES), np.int64),
         roots=np.zeros((steps, HASH_PIECES), np.int64),
         progress=np.array([bounds[0] if bounds.shape[0] else 0, 0, OPENING], np.int64),
-        row=np.zeros(STEP_ROW_PIECES, np.int64),
+        rows=np.zeros((VERSIONS, STEP_ROW_PIECES), np.int64),
+        lengths=np.zeros(VERSIONS, np.int64),
     )
 
 
 @law_entry
 def run_steps(
     state: State,
+    trees: Trees,
     book: Book,
     run: Run,
     actions: Rows[Action],
@@ -87,6 +92,7 @@ def run_steps(
         step = progress[STEPS]
         if progress[PHASE] == OPENING:
             if is_finished(run, step):
+                settle(state, trees, book, run)
                 return
             begin_step(state, run.times[min(step, run.times.shape[0] - 1)])
             run.firsts[step] = progress[NEXT]
@@ -99,13 +105,13 @@ def run_steps(
         first = run.firsts[step]
         stop = progress[NEXT]
         end_step(state, actions, first, stop)
-        hash_step(run, step, first, stop)
-        commit_step(state, book)
-        for piece in range(HASH_PIECES):
-            run.roots[step, piece] = book.root[piece]
+        lay_step(run, book.steps[0], step, first, stop)
+        note_step(state, trees, book)
         run.firsts[step + 1] = stop
         progress[STEPS] = step + 1
         progress[PHASE] = OPENING
+        if is_book_full(trees, book):
+            settle(state, trees, book, run)
 
 
 @law
@@ -132,12 +138,26 @@ def is_step_full(state: State, run: Run, actions: Rows[Action], step: int) -> bo
 
 
 @law
-def hash_step(run: Run, step: int, first: int, stop: int) -> None:
-    """Set the step's hash: H(STEP, time || count || action hashes)."""
-    run.row[0] = run.times[min(step, run.times.shape[0] - 1)]
-    run.row[1] = stop - first
+def lay_step(run: Run, place: int, step: int, first: int, stop: int) -> None:
+    """Lay out what the step's hash is made of: H(STEP, time || count || action hashes)."""
+    row = run.rows[place]
+    row[0] = run.times[min(step, run.times.shape[0] - 1)]
+    row[1] = stop - first
     for k in range(first, stop):
         for piece in range(HASH_PIECES):
-            run.row[2 + HASH_PIECES * (k - first) + piece] = run.hashes[k, piece]
-    length = 2 + HASH_PIECES * (stop - first)
-    hash_pieces(run.row, length, TAG_STEP, run.step_hashes[step])
+            row[2 + HASH_PIECES * (k - first) + piece] = run.hashes[k, piece]
+    run.lengths[place] = 2 + HASH_PIECES * (stop - first)
+
+
+@kernel
+def settle(state: State, trees: Trees, book: Book, run: Run) -> None:
+    """Make the roots and the hashes of the steps that were closed since the last time."""
+    stop: int = run.progress[STEPS]
+    first = stop - book.steps[0]
+    if first == stop:
+        return
+    settle_steps(state, trees, book)
+    hash_rows(run.rows, run.lengths, stop - first, TAG_STEP, run.step_hashes[first:stop])
+    for step in range(first, stop):
+        for piece in range(HASH_PIECES):
+            run.roots[step, piece] = book.step_roots[step - first, piece]
