@@ -91,9 +91,8 @@ def begin_step(state: State, time: int) -> None:
 
 
 @law
-def fits(state: State, action: Action) -> bool:
-    """Tell whether the step's budget has room for the action."""
-    words, cells = cost(state, action)
+def fits(state: State, action: Action, words: int, cells: int) -> bool:
+    """Tell whether the step's budget has room for the action, which costs so much."""
     scratch = state.scratch[0]
     return (
         words <= scratch.words_left
@@ -230,12 +229,12 @@ def apply_action(
     action = actions[k]
     if action.code != Code.APPLIED and action.code != Code.QUORUM:
         return action.code
-    room = fits(state, action)
+    words, cells = cost(state, action)
+    room = fits(state, action, words, cells)
     # What does not fit names its accounts all the same, see `verifier.read_set`.
     scratch.listed_left -= listed_accounts(action)
     if not room:
         return Code.STEP_FULL
-    words, cells = cost(state, action)
     scratch.words_left -= words
     scratch.cells_left -= cells
     scratch.recoveries_left -= action.signature_count

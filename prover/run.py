@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clearing.codes import Tag
+from clearing.codes import Code, Tag
 from clearing.compiler import by_reference, kernel, law, law_entry
 from clearing.keccak import hash_rows
 from clearing.layout import Grid, Rows
 from clearing.records import Action, Observation, State
-from clearing.step import apply_action, begin_step, end_step, fits
+from clearing.step import apply_action, begin_step, end_step
 from clearing.units import ACTIONS_PER_STEP
 from prover.commit import Book, is_book_full, note_step, settle_steps
 from prover.tree import HASH_PIECES, VERSIONS, Pieces, Trees
@@ -97,9 +97,11 @@ def run_steps(
             begin_step(state, run.times[min(step, run.times.shape[0] - 1)])
             run.firsts[step] = progress[NEXT]
             progress[PHASE] = APPLYING
-        while not is_step_full(state, run, actions, step):
+        while not is_step_over(run, step):
             k = progress[NEXT]
             run.codes[k] = apply_action(state, actions, observations, payload, signers, k)
+            if waits(run, step):
+                break
             progress[NEXT] = k + 1
         progress[PHASE] = CLOSING
         first = run.firsts[step]
@@ -123,18 +125,25 @@ def is_finished(run: Run, step: int) -> bool:
 
 
 @law
-def is_step_full(state: State, run: Run, actions: Rows[Action], step: int) -> bool:
-    """Tell whether the open step ends before the next action."""
+def is_step_over(run: Run, step: int) -> bool:
+    """Tell whether the open step ends before the next action, whatever that is."""
     k: int = run.progress[NEXT]
     if run.bounds.shape[0] > 0:
         return bool(k == run.bounds[step + 1])
-    if k == run.codes.shape[0]:
-        return True
-    taken: int = k - run.firsts[step]
-    if taken == ACTIONS_PER_STEP:
-        return True
-    # An action that does not fit an empty step never will: the law rejects it there.
-    return taken > 0 and not fits(state, actions[k])
+    return bool(k == run.codes.shape[0] or k - run.firsts[step] == ACTIONS_PER_STEP)
+
+
+@law
+def waits(run: Run, step: int) -> bool:
+    """Tell whether the action just judged found the step full and waits for the next one.
+
+    One that does not fit an empty step never will: its rejection stands. So does every one where
+    somebody else has said where the steps end.
+    """
+    k: int = run.progress[NEXT]
+    return bool(
+        run.codes[k] == Code.STEP_FULL and run.bounds.shape[0] == 0 and k > run.firsts[step]
+    )
 
 
 @law
