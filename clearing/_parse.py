@@ -140,9 +140,15 @@ class Workspace(NamedTuple):
     message_owners: Pieces  # action of each row
     payload_row: Pieces  # one payload on its way through the hash
     payload_hash: Pieces
+    pairs: Pieces  # pairs of nodes that were hashed before, or wait for it: see `decode`
+    pair_hashes: Pieces
+    pair_states: Pieces
+    answers: Pieces  # where the hash of each short row is found
+    waiting: Pieces  # where those that are not known yet go
     used: Pieces  # see the indices below
 
 
+PAIRS_MAX = 4096  # pairs remembered: about what a frame of 512 trades has
 LONG, SHORT, MESSAGES, SIGNATURES, FIRST, PAYLOAD = range(6)
 
 
@@ -150,6 +156,8 @@ def new_workspace(actions: int, signatures: int) -> Workspace:
     """Return room for a chunk of a batch that has at most so many actions and signatures."""
     chunk = min(CHUNK, actions)
     wide = min(CHUNK * OBSERVATIONS_MAX, signatures)
+    # Behind the remembered pairs there is a place for each pair that finds none.
+    remembered = min(PAIRS_MAX, 1 << (4 * actions).bit_length())
 
     def rows(*shape: int) -> Pieces:
         return np.zeros(shape, np.int64)
@@ -172,6 +180,11 @@ def new_workspace(actions: int, signatures: int) -> Workspace:
         message_owners=rows(chunk),
         payload_row=rows(PAYLOAD_PIECES),
         payload_hash=rows(4),
+        pairs=np.empty((remembered + wide, 8), np.int64),
+        pair_hashes=np.empty((remembered + wide, 4), np.int64),
+        pair_states=rows(remembered),
+        answers=rows(wide),
+        waiting=rows(wide),
         used=rows(6),
     )
 

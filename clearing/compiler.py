@@ -1,8 +1,9 @@
-"""How the law becomes machine code: five decorators, one cache, one warm-up.
+"""How the law becomes machine code: six decorators, one cache, one warm-up.
 
 ``law`` and ``law_entry`` trap every int64 overflow and refuse floats; ``kernel`` and
 ``kernel_entry`` are for hashing, encoding and recovery, where wrap and uint64 are wanted. Entries
-are called from Python and cached on disk; helpers are compiled into the entries that use them.
+are called from Python and cached on disk; helpers are compiled into the entries that use them,
+``law_inline`` ones into every caller.
 ``by_reference`` marks named tuples of arrays that are passed as one pointer.
 Under ``NUMBA_DISABLE_JIT=1`` the same source runs as plain Python, and overflow still raises.
 
@@ -43,6 +44,7 @@ __all__ = [
     "kernel_symbol",
     "law",
     "law_entry",
+    "law_inline",
     "warm",
     "warm_lock",
 ]
@@ -74,10 +76,19 @@ def law(function: F) -> F:
     Raises (at the first call) numba TypingError naming function and line when a float, or int64
     beside uint64, appears.
     """
+    return _law_helper(function, LAW_OPTIONS)
+
+
+def law_inline(function: F) -> F:
+    """Compile like ``law``, but always into the caller: for the few called once a position."""
+    return _law_helper(function, {**LAW_OPTIONS, "forceinline": True})
+
+
+def _law_helper(function: F, options: dict[str, Any]) -> F:
     if INTERPRETED:
         return function
-    compiled = numba.njit(**LAW_OPTIONS)(function)
-    return cast(F, as_fragment(compiled, LawFragmentCompiler, LAW_OPTIONS))
+    compiled = numba.njit(**options)(function)
+    return cast(F, as_fragment(compiled, LawFragmentCompiler, options))
 
 
 def law_entry(function: F) -> F:

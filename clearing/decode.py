@@ -49,6 +49,8 @@ from clearing.units import ACTION_BYTES_MAX, BULK_DEPTH_MAX, OBSERVATIONS_MAX, S
 __all__ = ["Columns", "SignerMemory", "decode", "pack", "recover_signers"]
 
 PROBES_MAX = 32
+FREE, WAITING, KNOWN = range(3)  # states of the place of a pair
+ANSWERED = -1  # instead of a place
 
 
 def pack(actions: Sequence[bytes]) -> tuple[Bytes, Pieces]:
@@ -292,10 +294,74 @@ def _climb_bulk_trees(blob: Bytes, work: Workspace) -> None:
 
 @kernel
 def _hash_pairs(count: int, work: Workspace) -> None:
+    """Hash the first pairs of short rows into the structs of their owners, each pair once.
+
+    Orders that are near each other in a tree share all of the path but its first steps.
+    """
+    remembered = work.pair_states.shape[0]
+    fresh = 0
     for i in range(count):
-        work.lengths[i] = 8
-    hash_rows(work.short_rows, work.lengths, count, NO_TAG, work.hashes)
-    _scatter(work.hashes, work.short_owners, count, work.structs)
+        place = _place_of(work, i)
+        work.answers[i] = place
+        state = work.pair_states[place] if place < remembered else FREE
+        if state == KNOWN:
+            # At once: a later pair of this round may take the place.
+            _answer(work, i)
+            work.answers[i] = ANSWERED
+        elif state == FREE:
+            for j in range(8):
+                piece = work.short_rows[i, j]
+                work.pairs[place, j] = piece
+                work.short_rows[fresh, j] = piece
+            if place < remembered:
+                work.pair_states[place] = WAITING
+            work.waiting[fresh] = place
+            work.lengths[fresh] = 8
+            fresh += 1
+    hash_rows(work.short_rows, work.lengths, fresh, NO_TAG, work.hashes)
+    for i in range(fresh):
+        place = work.waiting[i]
+        if place < remembered:
+            work.pair_states[place] = KNOWN
+        for j in range(4):
+            work.pair_hashes[place, j] = work.hashes[i, j]
+    for i in range(count):
+        if work.answers[i] != ANSWERED:
+            _answer(work, i)
+
+
+@kernel
+def _answer(work: Workspace, row: int) -> None:
+    """Write the hash of a short row's pair into the struct of its owner."""
+    for j in range(4):
+        work.structs[work.short_owners[row], j] = work.pair_hashes[work.answers[row], j]
+
+
+@kernel
+def _place_of(work: Workspace, row: int) -> int:
+    """Return where the pair in a short row stands, or a free place for it.
+
+    It may stand in two places. Where two others wait for their hash it goes behind them all, to a
+    place of its own that nobody finds again.
+    """
+    pair = work.short_rows[row]
+    first = (pair[3] ^ (pair[7] << 1)) & (work.pair_states.shape[0] - 1)
+    for way in range(2):
+        if work.pair_states[first ^ way] != FREE and _is_pair(work.pairs[first ^ way], pair):
+            return first ^ way
+    for way in range(2):
+        if work.pair_states[first ^ way] != WAITING:
+            work.pair_states[first ^ way] = FREE
+            return first ^ way
+    return work.pair_states.shape[0] + row
+
+
+@kernel
+def _is_pair(left: Pieces, right: Pieces) -> bool:
+    difference = 0
+    for j in range(8):
+        difference |= left[j] ^ right[j]
+    return difference == 0
 
 
 @kernel

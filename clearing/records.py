@@ -181,21 +181,25 @@ class Account:
     """A margin account. Positions are dense from zero and sorted by instrument.
 
     `page_rows[p]` is the row of fill page p in `State.pages`, or -1 if the page does not exist.
+    What every valuation reads stands in the first cache line; positions stand last, so that an
+    account is its record up to the last of them.
     """
 
     id: int
     mode: int
-    subaccount: int
     cash: int
+    position_count: int
+    collateral_count: int
+    recent_profit: int  # profit that mark to market paid within the cycle
+    call_margin: int  # micro-quote of initial margin that is kept for an order in a call
+    call_until: int  # when that order lapses and nothing is kept any more
+    subaccount: int
     owner: Word
     order_floor: int
     request_sequence: int
-    position_count: int
     page_mask: int
-    collateral_count: int
     key_count: int
     auction_time: int  # when the auction of the account began; 0 none
-    recent_profit: int  # profit that mark to market paid within the cycle
     recent_time: int
     not_before: int  # when a gated forced withdrawal may go
     close_instrument: int  # of the forced close that is on offer
@@ -204,19 +208,17 @@ class Account:
     hold_until: int  # the account may only reduce before; 0: it never was held
     hold_instrument: int  # in this market, or clearing.owner_groups.EVERYWHERE
     hold_group: int  # which accounts were found beyond the limit together
-    # The order that stands in a market's call; without one all are zero.
+    # The order that stands in a market's call; without one these, its margin and end are zero.
     call_instrument: int
     call_level: int  # of the call's book, that the order reaches
     call_lots: int  # ordered, signed as they change the position; 0 none
     call_before: int  # lots that stood at the level and side before it
     call_filled: int
-    call_margin: int  # micro-quote of initial margin that is kept for it
     call_opened: int  # when the call took its first order: tells one call from another
-    call_until: int  # when the order lapses and nothing is kept any more
+    page_rows: Annotated[Rows[int], PAGES_MAX]
     collaterals: Annotated[Rows[Collateral], COLLATERALS_MAX]
     keys: Annotated[Rows[Key], KEYS_MAX]
     positions: Annotated[Rows[Position], POSITIONS_MAX]
-    page_rows: Annotated[Rows[int], PAGES_MAX]
 
 
 class Slot:

@@ -12,14 +12,15 @@ import numpy as np
 
 from clearing._prefetch import prefetch
 from clearing.codes import Mode
-from clearing.compiler import law, law_entry
+from clearing.compiler import law, law_entry, law_inline
 from clearing.layout import Rows
 from clearing.margin import NO_DRAFT, complete, measure
 from clearing.records import Account, State
 from clearing.valuation import initial_fraction_ppm, is_plain, position_terms, stable_reduction
 
 ROWS_AHEAD = 2
-LINES_AHEAD = 20  # header, collateral, keys and twelve positions
+HEADER_LINES = 2
+POSITION_LINES = 9  # twelve positions, wherever in a line they begin
 SPECIAL = -1  # the fraction of what is not plain: an account that holds it is measured whole
 
 
@@ -50,7 +51,8 @@ def margin_sweep(
     failing = 0
     for row in range(first, stop):
         if row + ROWS_AHEAD < stop:
-            prefetch(state.accounts[row + ROWS_AHEAD], LINES_AHEAD)
+            prefetch(state.accounts[row + ROWS_AHEAD], HEADER_LINES)
+            prefetch(state.accounts[row + ROWS_AHEAD].positions[0], POSITION_LINES)
         account = state.accounts[row]
         equity, initial, maintenance, done = sweep_account(state, account, fractions_ppm)
         if not done:
@@ -62,7 +64,7 @@ def margin_sweep(
     return failing
 
 
-@law
+@law_inline
 def sweep_account(
     state: State, account: Account, fractions_ppm: Rows[int]
 ) -> tuple[int, int, int, bool]:

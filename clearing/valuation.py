@@ -8,7 +8,7 @@ deeper haircut. What it does not trust is added to initial margin instead of tak
 from clearing.charges import REQUIREMENT_MAX, capped_sum
 from clearing.codes import InstrumentKind, InstrumentStatus
 from clearing.collateral import concentrated_weight_ppm, depeg_factor_ppm, haircut_value
-from clearing.compiler import law
+from clearing.compiler import law, law_inline
 from clearing.grid import FALLBACK, aged_initial, intrinsic, row_age
 from clearing.lookup import find_underlying
 from clearing.marks import mark_price
@@ -46,7 +46,7 @@ def initial_fraction_ppm(tier: Tier, open_interest: int, mark_price: int) -> int
     return tier.initial_ppm + scaled
 
 
-@law
+@law_inline
 def position_terms(
     position: Position, instrument: Instrument, initial_ppm: int, maintenance_ppm: int
 ) -> tuple[int, int, int, int, bool]:

@@ -13,7 +13,7 @@ from clearing.decode import Columns
 from clearing.forms import LISTS
 from clearing.layout import dtype_of, pieces_of
 from clearing.records import ACCOUNT, Position
-from clearing.units import PAGE_SLOTS, PAGES_MAX, SLOTS_MAX
+from clearing.units import PAGE_SLOTS, SLOTS_MAX
 from prover.tree import Pieces
 from verifier.read_set import listed
 
@@ -21,7 +21,6 @@ ROW_PIECES = ACCOUNT.itemsize // 8
 POSITION_PIECES = dtype_of(Position).itemsize // 8
 COUNT_PIECE = cast(Any, ACCOUNT.fields)["position_count"][1] // 8
 POSITIONS_PIECE = cast(Any, ACCOUNT.fields)["positions"][1] // 8
-PAGES_PIECE = cast(Any, ACCOUNT.fields)["page_rows"][1] // 8
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,7 @@ def named_pages(columns: Columns, accounts: Any, count: int) -> Pieces:
 def pack_accounts(accounts: Any, ids: Pieces) -> Pieces:
     """Return the rows of ``ids`` without their unused positions, one behind the other."""
     positions = int(accounts["position_count"][ids].sum())
-    fixed = POSITIONS_PIECE + PAGES_MAX
-    packed = np.zeros(fixed * ids.shape[0] + POSITION_PIECES * positions, np.int64)
+    packed = np.zeros(POSITIONS_PIECE * ids.shape[0] + POSITION_PIECES * positions, np.int64)
     pack_rows(pieces_of(accounts), ids, packed)
     return packed
 
@@ -96,9 +94,6 @@ def pack_rows(table: Pieces, ids: Pieces, packed: Pieces) -> None:
         for piece in range(used):
             packed[place + piece] = table[id, piece]
         place += used
-        for page in range(PAGES_MAX):
-            packed[place + page] = table[id, PAGES_PIECE + page]
-        place += PAGES_MAX
 
 
 @kernel_entry
@@ -109,9 +104,6 @@ def unpack_rows(table: Pieces, ids: Pieces, packed: Pieces) -> None:
         used = POSITIONS_PIECE + POSITION_PIECES * packed[place + COUNT_PIECE]
         for piece in range(used):
             table[id, piece] = packed[place + piece]
-        for piece in range(used, PAGES_PIECE):
+        for piece in range(used, ROW_PIECES):
             table[id, piece] = 0
         place += used
-        for page in range(PAGES_MAX):
-            table[id, PAGES_PIECE + page] = packed[place + page]
-        place += PAGES_MAX
