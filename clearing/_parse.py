@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clearing import eip712
-from clearing._load import load_integer, load_piece
+from clearing.byte_runs import copy_bytes, load_integer, load_piece
 from clearing.codes import Code, InboxKind, Kind
 from clearing.compiler import kernel
 from clearing.forms import ADDRESS_BYTES, FORMS, ID_MAX, NOBODY, QUORUM, Form
@@ -286,8 +286,7 @@ def _add_signature(blob: Bytes, offset: int, columns: Columns, work: Workspace) 
     owner: int = work.used[SIGNATURES]
     work.used[SIGNATURES] = owner + 1
     row = work.used[FIRST] + owner
-    for i in range(SIGNATURE_BYTES):
-        columns.signatures[row, i] = blob[offset + i]
+    copy_bytes(columns.signatures[row], 0, blob, offset, SIGNATURE_BYTES)
     work.places[owner, 0] = 0
     return owner
 

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from clearing._load import load_integer
 from clearing._parse import (
     BULK_STRUCT,
     CHUNK,
@@ -37,6 +36,7 @@ from clearing._parse import (
     parse_action,
     put_type,
 )
+from clearing.byte_runs import load_integer
 from clearing.codes import Kind, Tag
 from clearing.compiler import kernel, kernel_entry
 from clearing.keccak import NO_TAG, eip712_digests, hash_rows, pieces
@@ -348,12 +348,12 @@ def _place_of(work: Workspace, row: int) -> int:
     first = (pair[3] ^ (pair[7] << 1)) & (work.pair_states.shape[0] - 1)
     for way in range(2):
         if work.pair_states[first ^ way] != FREE and _is_pair(work.pairs[first ^ way], pair):
-            return first ^ way
+            return int(first ^ way)
     for way in range(2):
         if work.pair_states[first ^ way] != WAITING:
             work.pair_states[first ^ way] = FREE
-            return first ^ way
-    return work.pair_states.shape[0] + row
+            return int(first ^ way)
+    return int(work.pair_states.shape[0] + row)
 
 
 @kernel

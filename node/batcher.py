@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from clearing.byte_runs import copy_bytes
 from clearing.compiler import kernel, kernel_entry
 from node.log import Log, Record
 from node.records import (
@@ -144,23 +145,23 @@ def _write_steps(
         for _ in range(step_counts[step]):
             length = offsets[action + 1] - offsets[action]
             place = _put_integer(out, place, length, 2)
-            for byte in range(offsets[action], offsets[action + 1]):
-                out[place] = blob[byte]
-                place += 1
+            copy_bytes(out, place, blob, offsets[action], length)
+            place += length
             action += 1
     return place
 
 
-def encode_steps(frame: FrameRecord, step_counts: Bytes) -> bytes:
+def encode_steps(frame: FrameRecord, step_counts: Bytes) -> bytearray:
     """Return the bytes of a frame's steps, back to back."""
     counts = step_counts.astype(np.int64)
     size = data_bytes_of(len(frame.blob), frame.count, 0) + STEP_HEAD_BYTES * counts.shape[0]
-    out = np.zeros(size, np.uint8)
-    blob = np.frombuffer(bytearray(frame.blob), np.uint8)
-    written = _write_steps(blob, frame.offsets(), counts, frame.time_ms, out)
+    out = bytearray(size)
+    blob = np.frombuffer(frame.blob, np.uint8)
+    rows = np.frombuffer(out, np.uint8)
+    written = _write_steps(blob, frame.offsets(), counts, frame.time_ms, rows)
     if written != size:
         raise RecordMalformed(f"steps: expected {size} bytes, was {written}")
-    return out.tobytes()
+    return out
 
 
 def frames_of(records: Iterable[Record]) -> Iterable[tuple[int, FrameRecord, OutcomeRecord]]:
@@ -182,7 +183,7 @@ def batch_data(log: Log, seal: SealRecord) -> bytes:
     Raises `LogCorrupt`, or `RecordMalformed` when the frames are not those of the seal.
     """
     pairs: list[bytes] = []
-    steps: list[bytes] = []
+    steps: list[bytearray] = []
     for token, frame, outcome in frames_of(log.records(seal.first_token)):
         if token > seal.last_token:
             break
@@ -190,7 +191,7 @@ def batch_data(log: Log, seal: SealRecord) -> bytes:
         steps.append(encode_steps(frame, outcome.step_counts))
         if token == seal.last_token:
             break
-    data = b"".join(pairs + steps)
+    data = b"".join((*pairs, *steps))
     found = pairs[-1][-32:] if pairs else b""
     if len(data) != seal.data_bytes or found != seal.post_root:
         raise RecordMalformed(
