@@ -1,6 +1,7 @@
 """Bulk decoding: the same as one at a time, for every action and every damaged one."""
 
 import os
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -142,6 +143,29 @@ def test_signers_of_single_and_bulk_signatures_are_the_owners():
     columns = decoded(signed.encode())
     recover_signers(columns)
     assert np.array_equal(columns.signers, [word_of(address_of(key)) for key in KEYS])
+
+
+@pytest.mark.parametrize("count", [3, 20, 130])
+def test_paths_that_overlap_and_paths_that_do_not_climb_to_their_own_roots(count):
+    """Whatever pairs were hashed before, and however few places there are to remember them."""
+    numbers = random.Random(count)
+    shared = [numbers.randbytes(32) for _ in range(12)]
+
+    def authorised():
+        depth = numbers.randrange(1, 13)
+        path = [hash if numbers.random() < 0.7 else numbers.randbytes(32) for hash in shared]
+        return Authorisation(bytes(65), numbers.randrange(1 << depth), tuple(path[:depth]))
+
+    raws = [
+        replace(
+            TRADE,
+            maker=replace(MAKER, sequence=numbers.randrange(1, 4)),
+            maker_authorisation=authorised(),
+            taker_authorisation=authorised(),
+        ).encode()
+        for _ in range(count)
+    ]
+    assert_decoded_alike(raws)
 
 
 def test_threads_and_one_thread_find_the_same_signers():

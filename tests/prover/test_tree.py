@@ -6,7 +6,8 @@ import sha3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prover.tree import TREE_SHIFT, Forest, sort_distinct
+from clearing.keccak import pieces, to_bytes
+from prover.tree import TREE_SHIFT, VERSIONS, Forest, climb, note_leaf, sort_distinct
 from verifier.multiproof import ABSENT, ProofError, root_from
 
 
@@ -56,6 +57,42 @@ def test_random_updates_of_three_trees_equal_a_rebuild(rounds):
         for (tree, index, _), digest in zip(changes, hashes, strict=True):
             model[tree][index] = digest
     assert [forest.root(t) for t in range(3)] == [plain_root(depths[t], model[t]) for t in range(3)]
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 2), st.integers(0, 63), st.integers(0, 9)), max_size=9),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_versions_that_climb_together_have_the_roots_that_they_have_one_by_one(versions):
+    depths = [6, 3, 4]
+    together, alone = Forest(depths, [64] * 3), Forest(depths, [64] * 3)
+    roots = []
+    for version, changes in enumerate(versions):
+        for tree, index, value in changes:
+            digest = pieces(leaf(100 * index + value))
+            note_leaf(together.trees, version, tree << TREE_SHIFT | index, digest)
+        for tree in range(3):
+            put = {index: leaf(100 * index + value) for t, index, value in changes if t == tree}
+            alone.put(tree, list(put), list(put.values()))
+        roots.append([alone.root(tree) for tree in range(3)])
+    climb(together.trees, len(versions))
+    found = together.trees.roots[: len(versions)]
+    assert [[to_bytes(root) for root in trees] for trees in found] == roots
+    assert np.array_equal(together.nodes, alone.nodes)
+    assert together.trees.noted[0] == 0
+
+
+def test_as_many_versions_climb_together_as_there_may_be():
+    together, alone = Forest([5], [256]), Forest([5], [256])
+    for version in range(VERSIONS):
+        note_leaf(together.trees, version, 3 * version, pieces(leaf(version)))
+    climb(together.trees, VERSIONS)
+    for version in range(VERSIONS):
+        alone.put(0, [3 * version], [leaf(version)])
+        assert to_bytes(together.trees.roots[version, 0]) == alone.root(0)
 
 
 @given(st.lists(st.integers(0, 255), min_size=1), st.integers(1, 40))
