@@ -145,15 +145,15 @@ def test_signers_of_single_and_bulk_signatures_are_the_owners():
     assert np.array_equal(columns.signers, [word_of(address_of(key)) for key in KEYS])
 
 
-@pytest.mark.parametrize("count", [3, 20, 130])
+@pytest.mark.parametrize("count", [3, 20, 130, 400])
 def test_paths_that_overlap_and_paths_that_do_not_climb_to_their_own_roots(count):
     """Whatever pairs were hashed before, and however few places there are to remember them."""
     numbers = random.Random(count)
-    shared = [numbers.randbytes(32) for _ in range(12)]
+    shared = [[numbers.randbytes(32) for _ in range(2)] for _ in range(12)]
 
     def authorised():
         depth = numbers.randrange(1, 13)
-        path = [hash if numbers.random() < 0.7 else numbers.randbytes(32) for hash in shared]
+        path = [numbers.choice([*known, *known, numbers.randbytes(32)]) for known in shared]
         return Authorisation(bytes(65), numbers.randrange(1 << depth), tuple(path[:depth]))
 
     raws = [
