@@ -27,6 +27,7 @@ from node.records import PAIR_BYTES, SealRecord
 from node.shell import Shell
 from node.status import BaseStatus, PostedBatch
 from prover.gather import asks_of
+from verifier.base.errors import BlockUnknown
 from verifier.base.interface import (
     LIST_MAX,
     AccountView,
@@ -48,7 +49,7 @@ from verifier.base.transactions import (
 from verifier.batch import BatchData, data_hash, steps_root
 from verifier.committee import Attestation, Attested
 from verifier.config import CourtConfig
-from verifier.errors import BlockUnknown, Refused, TransactionError, VerifierError
+from verifier.errors import Refused, TransactionError, VerifierError
 from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
 from verifier.host import gas
 from verifier.withheld import AskStatus, answer_closes

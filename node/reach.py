@@ -7,9 +7,9 @@ from threading import Event
 
 import structlog
 
+from verifier.base.errors import BaseLayerUnavailable
 from verifier.base.interface import BaseLayer
 from verifier.config import CourtConfig
-from verifier.errors import BaseLayerUnavailable
 
 PAUSE_SECONDS = 0.5
 SAID_EVERY = 60  # tries between two lines that say the same

@@ -24,11 +24,12 @@ from prover.engine import Steps
 from prover.gather import StepSource, gather
 from prover.proofs import account_proof
 from prover.replica import Judgement, Replica, Verdict
-from verifier.account_proof import ProvenAccount, verify_account_proof
+from verifier.account_leaf import ProvenAccount
+from verifier.account_proof import verify_account_proof
+from verifier.base.errors import BlockUnknown
 from verifier.base.interface import BaseLayer, BatchView
 from verifier.batch import BatchData
 from verifier.batches import BatchStatus
-from verifier.errors import BlockUnknown
 from verifier.evidence import Evidence
 from verifier.header import Header
 

@@ -44,10 +44,10 @@ from prover.pursuit import Prove
 from prover.replica import Replica, Verdict
 from verifier.base.chain import SimulatedChain
 from verifier.base.chain_file import ChainFile
+from verifier.base.errors import BaseLayerUnavailable, BlockUnknown
 from verifier.base.remote import RemoteBaseLayer
 from verifier.base.service import BaseLayerServer, SteppedClock
 from verifier.bls import BlsError, public_key
-from verifier.errors import BaseLayerUnavailable, BlockUnknown
 
 __all__ = [
     "BaseConfig",

@@ -21,7 +21,8 @@ from node.v1.node_pb2 import (
     GetWithdrawalProofResponse,
 )
 from novatio.errors import VerificationFailed
-from verifier.account_proof import AccountProof, ProvenAccount, ProvenPosition
+from verifier.account_leaf import ProvenAccount, ProvenPosition
+from verifier.account_proof import AccountProof
 from verifier.account_proof import verify_account_proof as prove
 from verifier.batch import Opening
 from verifier.errors import Refused

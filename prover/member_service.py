@@ -24,10 +24,11 @@ from prover.member_store import StoreError
 from prover.v1 import committee_pb2 as pb
 from prover.v1 import committee_pb2_grpc
 from verifier import bls
+from verifier.base.errors import BaseLayerUnavailable
 from verifier.base.remote import CHANNEL_OPTIONS
 from verifier.batch import PAIR_BYTES, BatchData, check_step_hashes, data_hash
 from verifier.committee import Attestation, Attested, Committee
-from verifier.errors import BaseLayerUnavailable, Refused
+from verifier.errors import Refused
 from verifier.header import Header
 
 T = TypeVar("T")

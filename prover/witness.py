@@ -27,7 +27,8 @@ from prover.leaf_bytes import (
     leaf_bytes,
 )
 from prover.tree import Forest
-from verifier.batch import HASH_BYTES, step_record_hash
+from verifier.batch import step_record_hash
+from verifier.codec import HASH_BYTES
 from verifier.evidence import Evidence
 from verifier.header import Header
 from verifier.read_set import (

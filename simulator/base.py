@@ -9,10 +9,10 @@ from prover.engine import Engine
 from simulator.disk import SimulatedCrash
 from simulator.market import SETTLEMENT, address, court, genesis, key_of
 from verifier.base.chain import SimulatedChain
+from verifier.base.errors import BaseLayerUnavailable
 from verifier.base.interface import InProcessBaseLayer
 from verifier.base.mempool import censoring, delayed, first_come, shuffled
 from verifier.base.transactions import Body, SignedTransaction, Transaction, TransactionKind
-from verifier.errors import BaseLayerUnavailable
 
 if TYPE_CHECKING:
     from simulator.world import World

@@ -15,10 +15,10 @@ from clearing.codes import Tag
 from clearing.keccak import tagged_hash
 from clearing.messages import action_hash, encode_step, step_hash
 from clearing.units import ACTION_BYTES_MAX, ACTIONS_PER_STEP, STEPS_DEPTH, TIME_MAX
+from verifier.codec import HASH_BYTES
 from verifier.errors import PostError, Refused
 from verifier.multiproof import dense_root
 
-HASH_BYTES = 32
 PAIR_BYTES = 2 * HASH_BYTES
 GLOBALS_BYTES = 10 * HASH_BYTES
 STEP_BYTES_MAX = 9 + ACTIONS_PER_STEP * (2 + ACTION_BYTES_MAX)

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 HASH_BYTES = 32
 ADDRESS_BYTES = 20
+NOBODY = bytes(ADDRESS_BYTES)
 
 
 class Part(Protocol):

@@ -12,11 +12,11 @@ from typing import Any, NotRequired, TypedDict, Unpack
 
 from clearing.units import GATE_PASS_MS, LAW_VERSION
 from verifier.batch import STEP_BYTES_MAX
+from verifier.codec import ADDRESS_BYTES, NOBODY
 from verifier.committee import NO_COMMITTEE, Committee
 from verifier.errors import ConfigError
 from verifier.host import gas
 
-ADDRESS_BYTES = 20
 ADDRESSES = ("settlement", "sequencer", "operator", "beneficiary")
 INTEGER_MAX = (1 << 62) - 1
 BATCH_STEPS_MAX = 4_096  # docs/protocol.md, section 9
@@ -28,7 +28,6 @@ FINALITY_EPOCHS = 3  # a block is final at most this many epochs after it was ma
 EVIDENCE_BYTES_MIN = 896 * 1024
 # A prover has to profit even if the base layer is this many times dearer than assumed.
 PROOF_FEE_MARGIN = 4
-NO_GUARDIAN = bytes(ADDRESS_BYTES)
 GIGA = 10**9
 
 
@@ -99,7 +98,7 @@ class CourtConfig:
     faucet: bool
 
     committee: Committee = NO_COMMITTEE
-    guardian: bytes = NO_GUARDIAN
+    guardian: bytes = NOBODY
     guardian_delay_blocks: int = 0
 
     def __post_init__(self) -> None:
@@ -257,7 +256,7 @@ def _window_problems(config: CourtConfig, finality: int) -> Iterator[str]:
                 f"expected {name} above {FINALITY_EPOCHS} epochs ({finality}), "
                 f"was {getattr(config, name)}"
             )
-    if (config.guardian == NO_GUARDIAN) != (config.guardian_delay_blocks == 0):
+    if (config.guardian == NOBODY) != (config.guardian_delay_blocks == 0):
         yield (
             "expected a guardian with a delay or neither, was "
             f"{config.guardian.hex()} with {config.guardian_delay_blocks} blocks"

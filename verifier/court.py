@@ -15,6 +15,7 @@ from clearing.units import ASSETS_MAX
 from verifier import events, receipts
 from verifier.batch import Opening
 from verifier.batches import BatchRecord, BatchStatus, record_of
+from verifier.codec import NOBODY
 from verifier.committee import split_posted
 from verifier.errors import CourtError, Refused
 from verifier.evidence import EvidenceError
@@ -27,7 +28,6 @@ from verifier.host.call import Call
 from verifier.inbox import ForcedRequest
 from verifier.multiproof import ProofError
 from verifier.posting import Posting, check_data, check_rules
-from verifier.registry import NOBODY
 from verifier.rewards import Reward
 from verifier.stakes import stake_subject
 from verifier.state import CourtState, no_such_batch

@@ -28,7 +28,7 @@ from clearing.units import (
     UNDERLYINGS_DEPTH,
     UNDERLYINGS_MAX,
 )
-from verifier.account_proof import ProvenAccount, decode_account_leaf
+from verifier.account_leaf import ProvenAccount, decode_account_leaf
 from verifier.codec import HASH_BYTES, Canonical, Integer, Many, Raw, Words
 from verifier.exit_leaves import (
     UNDERLYING_BYTES,

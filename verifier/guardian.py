@@ -7,10 +7,9 @@ nobody's money moves at his word. A court without a guardian is the default.
 
 from __future__ import annotations
 
+from verifier.codec import NOBODY
 from verifier.errors import CourtError, Refused
 from verifier.host.storage import Cell, UndoLog
-
-NOBODY = bytes(20)
 
 
 class Guardian:

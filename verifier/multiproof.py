@@ -13,9 +13,9 @@ from collections.abc import Iterable, Sequence
 
 from clearing.codes import Tag
 from clearing.keccak import tagged_hash
+from verifier.codec import HASH_BYTES
 from verifier.errors import VerifierError
 
-HASH_BYTES = 32
 ABSENT = bytes(HASH_BYTES)
 ARITY = 4
 ARITY_BITS = 2

@@ -20,7 +20,8 @@ from clearing.encoding import Field, MalformedBytes, Reader, raw
 from clearing.keys import NULL_ADDRESS, recover
 from clearing.messages import Receipt, action_hash, sequenced_accumulator, sequenced_root
 from clearing.units import SIGNATURE_BYTES, STEPS_DEPTH
-from verifier.batch import HASH_BYTES, BatchData
+from verifier.batch import BatchData
+from verifier.codec import HASH_BYTES
 from verifier.evidence import EvidenceError
 
 TWO_RECEIPTS = 1

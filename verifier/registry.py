@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from verifier.codec import NOBODY
 from verifier.errors import CourtError, Refused
 from verifier.host.storage import Cell, UndoLog
-
-NOBODY = bytes(20)
 
 
 class Registry:

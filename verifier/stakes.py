@@ -15,8 +15,6 @@ from verifier.bonds import Bonds
 from verifier.errors import CourtError, Refused
 from verifier.host.storage import Table, UndoLog
 
-NOBODY = bytes(20)
-
 
 class Stake(NamedTuple):
     """The stake of an address: which of its stakes, counted from 1, gwei that are there, the

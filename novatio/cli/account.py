@@ -12,7 +12,7 @@ from novatio.errors import NotFound
 
 if TYPE_CHECKING:
     from novatio.client import Client
-    from verifier.account_proof import ProvenAccount
+    from verifier.account_leaf import ProvenAccount
 
 ROOTS_SEARCHED = 1_024
 _FILL = re.compile(r"(?P<symbol>[^:]+):(?P<size>[+-]?[0-9.]+)(?:@(?P<price>[0-9.]+))?")

@@ -28,6 +28,7 @@ from tests.node.scenario import (
     withdraw,
 )
 from verifier.base.chain import SimulatedChain
+from verifier.base.errors import BaseLayerUnavailable
 from verifier.base.interface import InProcessBaseLayer, Mode
 from verifier.base.mempool import delayed
 from verifier.base.transactions import (
@@ -43,7 +44,6 @@ from verifier.base.transactions import (
     Transaction,
 )
 from verifier.config import CourtConfig
-from verifier.errors import BaseLayerUnavailable
 from verifier.header import Header
 
 COURT = CourtConfig.test(

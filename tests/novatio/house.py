@@ -27,11 +27,11 @@ from prover.challenger_process import ChallengerProcess
 from prover.engine import Engine
 from prover.replica import Replica
 from verifier.base.chain import SimulatedChain
+from verifier.base.errors import BaseLayerUnavailable, BlockUnknown
 from verifier.base.remote import RemoteBaseLayer
 from verifier.base.service import BaseLayerServer, SteppedClock
 from verifier.base.transactions import Deposit, Faucet
 from verifier.config import CourtConfig
-from verifier.errors import BaseLayerUnavailable, BlockUnknown
 
 SEQUENCER, CHALLENGER, PUBLISHER, SELLER, BUYER = (bytes([7] * 31 + [n]) for n in range(1, 6))
 GOVERNANCE, GUARDIAN = (bytes([7] * 31 + [n]) for n in range(6, 8))

@@ -11,12 +11,8 @@ from prover.forge import BatchForge, Place
 from prover.proofs import account_proof, withdrawal_proof
 from prover.witness import build_evidence
 from tests.prover.market import DEPOSIT, PROPOSER, START_MS, Market, columns_of
-from verifier.account_proof import (
-    AccountProof,
-    ProvenCollateral,
-    decode_account_leaf,
-    verify_account_proof,
-)
+from verifier.account_leaf import ProvenCollateral, decode_account_leaf
+from verifier.account_proof import AccountProof, verify_account_proof
 from verifier.evidence import check_bad_step
 from verifier.exits import WithdrawalLeaf
 from verifier.multiproof import ProofError, root_from

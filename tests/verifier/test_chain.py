@@ -22,6 +22,7 @@ from tests.verifier.court_world import (
 )
 from verifier.base.chain import ChangeKind
 from verifier.base.chain_file import ChainFile, RecordKind
+from verifier.base.errors import BlockUnknown, ChainFileCorrupt, ReorgTooDeep
 from verifier.base.mempool import censoring, delayed, shuffled
 from verifier.base.transactions import (
     ClaimCredit,
@@ -34,14 +35,7 @@ from verifier.base.transactions import (
     TransactionKind,
 )
 from verifier.batches import BatchStatus
-from verifier.errors import (
-    BlockUnknown,
-    ChainFileCorrupt,
-    CourtError,
-    ReorgTooDeep,
-    TransactionError,
-    VerifierError,
-)
+from verifier.errors import CourtError, TransactionError, VerifierError
 from verifier.host.storage import Cell, Table, UndoLog
 
 

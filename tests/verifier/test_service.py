@@ -21,6 +21,7 @@ from tests.verifier.court_world import (
 from tests.verifier.test_receipts import signed
 from verifier import events
 from verifier.base.chain import ChangeKind, Receipt
+from verifier.base.errors import BaseLayerUnavailable, BlockUnknown, ReorgTooDeep
 from verifier.base.interface import LIST_MAX, InProcessBaseLayer
 from verifier.base.remote import RemoteBaseLayer
 from verifier.base.service import ADVANCE_MS_MAX, MINE_MAX, BaseLayerServer, SteppedClock
@@ -44,14 +45,7 @@ from verifier.base.wire import (
     status_of,
 )
 from verifier.batches import BatchStatus
-from verifier.errors import (
-    BaseLayerUnavailable,
-    BlockUnknown,
-    CourtError,
-    Refused,
-    ReorgTooDeep,
-    TransactionError,
-)
+from verifier.errors import CourtError, Refused, TransactionError
 from verifier.exit_claim import Worth
 from verifier.exit_house import FiledClaim
 from verifier.receipts import TwoReceipts

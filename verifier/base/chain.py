@@ -16,20 +16,13 @@ from typing import NamedTuple
 
 from clearing.keccak import keccak256
 from verifier.base.chain_file import ChainFile, Record, RecordKind
+from verifier.base.errors import BlockUnknown, ChainFileCorrupt, ReorgTooDeep
 from verifier.base.mempool import Mempool
 from verifier.base.transactions import Body, Faucet, SignedTransaction, TransactionKind
 from verifier.batch import Opening
 from verifier.config import CourtConfig
 from verifier.court import Court
-from verifier.errors import (
-    BlockUnknown,
-    ChainFileCorrupt,
-    Refusal,
-    Refused,
-    ReorgTooDeep,
-    TransactionError,
-    VerifierError,
-)
+from verifier.errors import Refusal, Refused, TransactionError, VerifierError
 from verifier.events import Event
 from verifier.host import gas
 from verifier.host.call import BlockContext, Call

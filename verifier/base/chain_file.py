@@ -17,7 +17,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
 
-from verifier.errors import ChainFileCorrupt, VerifierError
+from verifier.base.errors import ChainFileCorrupt
+from verifier.errors import VerifierError
 
 MAGIC = b"NVCF"
 _HEAD = struct.Struct(">4sI")

@@ -9,6 +9,7 @@ import grpc
 from grpc_status import rpc_status
 
 from verifier.base import wire
+from verifier.base.errors import BaseLayerUnavailable
 from verifier.base.interface import (
     LIST_MAX,
     AccountView,
@@ -31,7 +32,7 @@ from verifier.base.interface import (
     Standing,
 )
 from verifier.config import CourtConfig
-from verifier.errors import BaseLayerUnavailable, VerifierError
+from verifier.errors import VerifierError
 from verifier.v1 import verifier_pb2 as pb
 from verifier.v1 import verifier_pb2_grpc
 

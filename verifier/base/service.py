@@ -19,9 +19,10 @@ from grpc_status import rpc_status
 
 from verifier.base import wire
 from verifier.base.chain import Clock, SimulatedChain
+from verifier.base.errors import BaseLayerUnavailable
 from verifier.base.interface import InProcessBaseLayer
 from verifier.base.remote import CHANNEL_OPTIONS
-from verifier.errors import BaseLayerUnavailable, VerifierError
+from verifier.errors import VerifierError
 from verifier.v1 import verifier_pb2 as pb
 from verifier.v1 import verifier_pb2_grpc
 

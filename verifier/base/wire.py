@@ -16,12 +16,13 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from clearing.messages import InboxMessage
 from verifier import events
 from verifier.base.chain import ChangeKind
+from verifier.base.errors import BlockUnknown, ReorgTooDeep
 from verifier.base.interface import BlockView, HeadChange, InboxEntry, Receipt
 from verifier.base.transactions import TransactionKind
 from verifier.batches import BatchRecord, BatchStatus, BatchView
 from verifier.committee import Committee, Member
 from verifier.config import CourtConfig
-from verifier.errors import BlockUnknown, Refused, ReorgTooDeep, VerifierError, refusal_of
+from verifier.errors import Refused, VerifierError, refusal_of
 from verifier.exit_claim import Worth
 from verifier.exit_house import ExitTotals, FiledClaim
 from verifier.exits import Solvency
