@@ -1,4 +1,4 @@
-"""Test the tests: delete one check of the law or of the court at a time, and see who notices.
+"""Test the tests: delete one check of law, court or challenger at a time, and see who notices.
 
 `mutants.toml` declares each: a line that is in its file exactly once, what stands there instead,
 why somebody would be robbed, and the tests that must notice. Each runs in a copy of the repository

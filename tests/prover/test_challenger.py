@@ -1,6 +1,7 @@
 """The challenger on a simulated base layer: what it proves, finalises, claims, and remembers."""
 
 import json
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from typing import Any, cast
 
@@ -360,6 +361,27 @@ def test_a_final_batch_that_breaks_the_law_raises_an_alert_and_no_proof(world):
     report, alert = cast(Any, effects)
     assert report.judgement.verdict is Verdict.INVALID
     assert "nothing can take it back" in alert.text
+
+
+class Idle(Executor):
+    """Threads that say that they are done and have done nothing: no signer is ever recovered."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        done: Future[Any] = Future()
+        done.set_result(None)
+        return done
+
+
+def test_a_proof_that_the_courts_own_check_does_not_confirm_is_not_sent(world):
+    world.honest_batch()
+    watch = Watch(world)
+    wrong = Replica(world.market.genesis, 8, Idle())
+    watch.process.challenger = Challenger(wrong, world.config.challenge_window_blocks)
+    sent = submissions(world)
+    watch.tick(3)
+    assert watch.verdicts()[-1][1] is Verdict.INVALID
+    assert "engine and court disagree" in watch.of(Alert)[0].text
+    assert not watch.of(Prove) and not sent
 
 
 def test_the_machine_asks_for_data_once_and_ignores_an_answer_out_of_turn(world):

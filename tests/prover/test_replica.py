@@ -6,7 +6,7 @@ import pytest
 
 from clearing.codes import Code
 from prover.forge import BatchForge, mint, with_forged_signatures, without_margin
-from prover.replica import Verdict
+from prover.replica import CHUNK_STEPS, Verdict
 from tests.prover.chain_world import ChainWorld, decode_header
 from verifier.evidence import check_bad_step
 
@@ -60,6 +60,19 @@ def test_the_first_forged_step_is_found_and_proven(world, cheat, trade, honest):
     assert replica.engine.root() == root
 
 
+def test_a_forged_step_of_a_long_batch_is_found_at_its_own_place(world):
+    replica = followed(world)
+    place = world.place()
+    forge = BatchForge(world.engine)
+    for _ in range(CHUNK_STEPS + 1):
+        forge.forged([], world.now)
+    forge.forged([world.market.trade(0, 1)], world.now, mutate=mint(0, 5))
+    forged = forge.finish(place)
+    made = replica.judge(forged.header, forged.data)
+    assert (made.verdict, made.step) == (Verdict.INVALID, CHUNK_STEPS + 1)
+    assert check_bad_step(forged.header, made.evidence)
+
+
 def test_after_a_forged_batch_the_honest_one_in_its_place_is_followed(world):
     replica = followed(world)
     place = world.place()
@@ -80,6 +93,10 @@ def test_missing_or_other_data_are_unavailable_and_nobodys_guilt(world):
         made = replica.judge(header, other)
         assert made.verdict is Verdict.UNAVAILABLE
         assert made.reason
+    # Other bytes of the same form: a base layer that lies accuses nobody.
+    last = data[:-1] + bytes([data[-1] ^ 1])
+    made = replica.judge(header, last)
+    assert (made.verdict, "data of hash" in made.reason) == (Verdict.UNAVAILABLE, True)
     for lie in ({"pre_root": bytes(32)}, {"post_root": bytes(32)}):
         assert replica.judge(replace(header, **lie), data).verdict is Verdict.UNAVAILABLE
     assert replica.judge(header, data).verdict is Verdict.VALID

@@ -303,6 +303,29 @@ def test_evidence_of_another_batch_or_step_is_the_challengers_error(fraud):
         check_bad_step(header, replace(built, step_bytes=step).encode())
 
 
+@pytest.mark.parametrize("index", [0, 1])
+def test_an_honest_step_is_not_judged_on_top_of_another_state(index):
+    # Its bytes and its root are the batch's; the state before it is one that somebody else has.
+    case = Case()
+    for number in range(2):
+        case.forge.honest([case.market.trade(0, 1)], START_MS + number)
+    header, honest = case.evidence(index)
+    assert not check_bad_step(header, honest.encode())
+    other = Case()
+    other.engine.advance(columns_of(other.engine, [case.market.deposit(2)]), START_MS)
+    elsewhere = replace(header, pre_root=other.engine.root())
+    pairs = list(case.forge.pairs)
+    if index:
+        pairs[0] = pairs[0]._replace(post_root=other.engine.root())
+    step = case.forge.steps[index].encode()
+    built = build_evidence(other.engine, elsewhere, pairs, index, step)
+    forged = replace(
+        built, header=header.encode(), record_siblings=honest.record_siblings
+    ).encode()
+    with pytest.raises(EvidenceError, match="prior root of step 0" if index == 0 else "steps root"):
+        check_bad_step(header, forged)
+
+
 def test_a_full_step_at_twelve_positions_fits_the_witness_budget():
     case = Case(accounts=16, instruments=12)
     for market in range(12):

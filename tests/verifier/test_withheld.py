@@ -269,6 +269,11 @@ def test_asking_ends_with_the_first_third(world):
     assert error(world, PROVER, made.ask(1)) is CourtError.ASK_WINDOW_CLOSED
 
 
+@pytest.mark.parametrize(("window", "asks", "answers"), [(90, 1_030, 1_060), (10, 1_003, 1_006)])
+def test_a_window_has_three_thirds(window, asks, answers):
+    assert (ask_closes(window, 1_000), answer_closes(window, 1_000)) == (asks, answers)
+
+
 def test_answering_ends_with_the_second_third(world):
     made = Held(world)
     world.send(PROVER, made.ask(0))

@@ -1,5 +1,7 @@
 """Expiry: the mean over the settlement window is frozen, and both sides are paid by it exactly."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from clearing.marks import mark_price
 from clearing.units import AMOUNT_MAX
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
 from tests.support.options import CALLS, EXPIRY_MS, FUTURE, PERPETUAL, PUTS, OptionWorld
-from tests.support.world import DEPOSIT, MARK
+from tests.support.world import DEPOSIT, MARK, TIERS
 
 WINDOW_MS = 1_800_000
 
@@ -275,6 +277,48 @@ def test_what_no_balance_can_hold_is_not_settled_and_halts_nothing_clr_mrg_003()
         world.instrument(FUTURE).settle_price = price
         assert world.apply(settled(world, long)) == Code.CASH_BOUND
     assert world.totals.status == Status.ACTIVE
+
+
+def test_a_balance_may_pass_its_bound_by_settling_but_not_twice_clr_mrg_003():
+    world, long, _ = holding()
+    go_to(world, EXPIRY_MS)
+    assert world.apply(world.request(Kind.EXPIRE, instrument=FUTURE)) == Code.APPLIED
+    # Only others' settlements could have brought that much.
+    world.check_conservation = lambda: None
+    most = 2 * AMOUNT_MAX - 10 * MARK
+    for cash, expected in ((most + 1, Code.CASH_BOUND), (most, Code.APPLIED)):
+        world.account(long).cash = cash
+        assert world.apply(settled(world, long)) == expected
+    assert world.account(long).cash == 2 * AMOUNT_MAX
+
+
+def test_a_closed_market_keeps_no_variation():
+    world, long, short = holding()
+    go_to(world, EXPIRY_MS)
+    assert world.apply(world.request(Kind.EXPIRE, instrument=FUTURE)) == Code.APPLIED
+    world.instrument(FUTURE).variation_pot = 7
+    assert world.apply(settled(world, long)) == Code.APPLIED
+    assert world.instrument(FUTURE).variation_pot == 7
+    assert world.apply(settled(world, short)) == Code.APPLIED
+    row = world.instrument(FUTURE)
+    assert (row.status, row.variation_pot) == (InstrumentStatus.CLOSED, 0)
+
+
+def test_what_a_settled_account_owes_is_paid_by_the_markets_tranche_and_the_rest_is_noted():
+    tiers = tuple(replace(tier, insurance_cap=200_000_000) for tier in TIERS)
+    world, long, short = holding(lots=30, tiers=tiers)
+    world.endow(Fund.INSURANCE, 300_000_000)
+    go_to(world, EXPIRY_MS, 2 * MARK)
+    assert world.apply(world.request(Kind.EXPIRE, instrument=FUTURE)) == Code.APPLIED
+    # Sold at 50 and settled at 100, thirty lots cost 1,500 of the 1,000 that were there.
+    assert world.apply(settled(world, short)) == Code.APPLIED
+    assert world.account(short).cash == -300_000_000
+    assert world.fund(Fund.INSURANCE) == 100_000_000
+    row = world.instrument(FUTURE)
+    assert (row.insurance_used, row.debt) == (200_000_000, 300_000_000)
+    # The other side is paid in full all the same.
+    assert world.apply(settled(world, long)) == Code.APPLIED
+    assert world.account(long).cash == DEPOSIT + 30 * MARK
 
 
 def test_after_expiry_nothing_trades_even_before_it_settles_clr_trd_004():

@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from clearing.codes import Code, Side
+from clearing.compiler import checked
 from clearing.genesis import GenesisPool, GenesisTier
+from clearing.pools import impact_of
 from clearing.units import AMOUNT_MAX, LOTS_MAX, PRICE_MAX, VALUE_MAX
 from tests.support.pools import PoolWorld
-from tests.support.world import MARKETS, Trader
+from tests.support.world import MARK, MARKETS, Trader
 
 FOREVER = (1 << 40) - 1
 POOLS = (
@@ -106,3 +108,22 @@ def test_at_the_bounds_nothing_overflows_and_nothing_halts(seed):
     assert Code.INVARIANT not in codes
     assert codes.count(Code.APPLIED) > 80
     assert fuzz.world.totals.status == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (0, -1, False),
+        (-5, -6, False),
+        (-5, 3, False),
+        (-5, -3, True),
+        (-5, 0, True),
+        (0, 0, True),
+    ],
+)
+def test_a_pool_worth_nothing_is_not_unbalanced_and_pays_nobody_for_balance(before, after, told):
+    with checked():
+        for value in (0, -1_000_000):
+            assert impact_of(10_000, value, MARK, before, after) == (0, told)
+        # Without an impact there is nothing to tell.
+        assert impact_of(0, 0, MARK, before, after) == (0, True)
