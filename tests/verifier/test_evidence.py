@@ -319,9 +319,7 @@ def test_an_honest_step_is_not_judged_on_top_of_another_state(index):
         pairs[0] = pairs[0]._replace(post_root=other.engine.root())
     step = case.forge.steps[index].encode()
     built = build_evidence(other.engine, elsewhere, pairs, index, step)
-    forged = replace(
-        built, header=header.encode(), record_siblings=honest.record_siblings
-    ).encode()
+    forged = replace(built, header=header.encode(), record_siblings=honest.record_siblings).encode()
     with pytest.raises(EvidenceError, match="prior root of step 0" if index == 0 else "steps root"):
         check_bad_step(header, forged)
 
