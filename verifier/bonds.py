@@ -39,8 +39,7 @@ class Bonds:
 
     def lock(self) -> None:
         """Take in the bond of one more batch."""
-        deposited, paid, burned, held = self.totals
-        self._totals.value = BondTotals(deposited + self.bond, paid, burned, held + self.bond)
+        self.hold(self.bond)
 
     def hold(self, amount: int) -> None:
         """Take in `amount` gwei that are no bond."""

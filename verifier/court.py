@@ -175,24 +175,13 @@ class Court(CourtState):
 
     def ask_step(self, call: Call, batch_id: bytes, wanted: Wanted) -> events.StepAsked:
         """Ask for the bytes of a step that a committee holds, and prepay the dearest answer."""
-        record = self._live(batch_id)
-        call.meter.spend(gas.asking())
-        header = Header.decode(record.header)
-        return self.withheld.ask(
-            call.sender, call.block.number, header, record.posted_block, wanted
-        )
+        return self.withheld.ask(call, self._live(batch_id), wanted)
 
     def answer_step(
         self, call: Call, batch_id: bytes, step: int, step_bytes: bytes
     ) -> events.StepAnswered:
         """Answer an ask; anyone who has the bytes may, and is paid what the answer cost."""
-        record = self._live(batch_id)
-        call.meter.spend(gas.answering(len(step_bytes)))
-        cost = call.meter.spent * call.fee_per_gas
-        number = call.block.number
-        return self.withheld.answer(
-            call.sender, number, batch_id, record.posted_block, step, step_bytes, cost
-        )
+        return self.withheld.answer(call, self._live(batch_id), step, step_bytes)
 
     def settle_ask(
         self, call: Call, batch_id: bytes, step: int
@@ -207,9 +196,7 @@ class Court(CourtState):
         if view is not None and view.status == BatchStatus.REVERTED:
             return (self.withheld.give_back(batch_id, step),)
         record = self._live(batch_id)
-        asker = self.withheld.check_unanswered(
-            batch_id, record.posted_block, step, call.block.number
-        )
+        asker = self.withheld.check_unanswered(record, step, call.block.number)
         returned = self.withheld.give_back(batch_id, step)
         return self._roll_back(record, step, call, asker, None), returned
 

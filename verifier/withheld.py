@@ -18,6 +18,7 @@ from typing import Annotated, NamedTuple
 from clearing.messages import MalformedStep, action_hash, decode_step, step_hash
 from clearing.units import STEPS_DEPTH
 from verifier.batch import STEP_BYTES_MAX, step_record_hash
+from verifier.batches import BatchRecord
 from verifier.bonds import Bonds
 from verifier.codec import HASH_BYTES, U32, Hash, Integer, Many, Raw
 from verifier.config import CourtConfig
@@ -25,6 +26,7 @@ from verifier.errors import CourtError, Refused
 from verifier.events import AskReturned, StepAnswered, StepAsked
 from verifier.header import DATA_COMMITTEE, Header
 from verifier.host import gas
+from verifier.host.call import Call
 from verifier.host.ledger import Ledger
 from verifier.host.storage import Table, UndoLog
 from verifier.multiproof import ProofError, root_from
@@ -89,18 +91,20 @@ class Withheld:
 
     # Calls
 
-    def ask(
-        self, sender: bytes, block: int, header: Header, posted_block: int, wanted: Wanted
-    ) -> StepAsked:
-        """Ask for a step. Raises Refused(CourtError), each rule with its own."""
-        batch_id = header.batch_id()
+    def ask(self, call: Call, record: BatchRecord, wanted: Wanted) -> StepAsked:
+        """Ask for a step of a batch, for the dearest answer's cost, prepaid.
+
+        Raises Refused(CourtError), each rule with its own.
+        """
+        call.meter.spend(gas.asking())
+        header, batch_id, block = Header.decode(record.header), record.batch_id, call.block.number
         if header.data_kind != DATA_COMMITTEE:
             raise Refused(
                 CourtError.DATA_ARE_INLINE,
                 f"expected a batch whose steps are with a committee, was {batch_id.hex()}; read "
                 "its data from the base layer",
             )
-        closes = ask_closes(self._config.challenge_window_blocks, posted_block)
+        closes = ask_closes(self._config.challenge_window_blocks, record.posted_block)
         if block > closes:
             raise Refused(
                 CourtError.ASK_WINDOW_CLOSED,
@@ -113,26 +117,25 @@ class Withheld:
                 CourtError.ALREADY_ASKED,
                 f"expected a step that nobody asked for, was {wanted.step}; wait for its answer",
             )
-        self._ledger.take_native(sender, self.prepayment)
+        self._ledger.take_native(call.sender, self.prepayment)
         self._bonds.hold(self.prepayment)
         count = self._counts.get(batch_id) or 0
-        self._asks[key] = Ask(wanted.step, sender, block, wanted.step_hash, AskStatus.OPEN)
+        self._asks[key] = Ask(wanted.step, call.sender, block, wanted.step_hash, AskStatus.OPEN)
         self._places[batch_id, count] = wanted.step
         self._counts[batch_id] = count + 1
         self._open[batch_id] = self.open_asks(batch_id) + 1
-        return StepAsked(batch_id, wanted.step, sender, self.prepayment)
+        return StepAsked(batch_id, wanted.step, call.sender, self.prepayment)
 
-    def answer(
-        self, sender: bytes, block: int, batch_id: bytes, posted_block: int, step: int,
-        step_bytes: bytes, cost: int,
-    ) -> StepAnswered:  # fmt: skip
-        """Answer an open ask; `cost` is what the answer cost its sender, in gwei."""
-        ask = self._open_ask(batch_id, step)
-        closes = answer_closes(self._config.challenge_window_blocks, posted_block)
-        if block > closes:
+    def answer(self, call: Call, record: BatchRecord, step: int, step_bytes: bytes) -> StepAnswered:
+        """Answer an open ask; the sender gets what the answer cost him, the asker the rest."""
+        call.meter.spend(gas.answering(len(step_bytes)))
+        cost = call.meter.spent * call.fee_per_gas
+        ask = self._open_ask(record.batch_id, step)
+        closes = answer_closes(self._config.challenge_window_blocks, record.posted_block)
+        if call.block.number > closes:
             raise Refused(
                 CourtError.ANSWER_WINDOW_CLOSED,
-                f"expected a block of at most {closes}, was {block}; the batch falls",
+                f"expected a block of at most {closes}, was {call.block.number}; the batch falls",
             )
         hashed = _hash_of(step_bytes)
         if hashed != ask.step_hash:
@@ -143,16 +146,16 @@ class Withheld:
             )
         paid = min(cost, self.prepayment)
         returned = self.prepayment - paid
-        self._close(batch_id, ask, AskStatus.ANSWERED)
-        self._answers[batch_id, step] = step_bytes
-        self._bonds.give(sender, paid)
+        self._close(record.batch_id, ask, AskStatus.ANSWERED)
+        self._answers[record.batch_id, step] = step_bytes
+        self._bonds.give(call.sender, paid)
         self._bonds.give(ask.asker, returned)
-        return StepAnswered(batch_id, step, sender, paid, returned)
+        return StepAnswered(record.batch_id, step, call.sender, paid, returned)
 
-    def check_unanswered(self, batch_id: bytes, posted_block: int, step: int, block: int) -> bytes:
+    def check_unanswered(self, record: BatchRecord, step: int, block: int) -> bytes:
         """Return who asked in vain. Raises Refused unless there is an ask and its time is over."""
-        ask = self._open_ask(batch_id, step)
-        closes = answer_closes(self._config.challenge_window_blocks, posted_block)
+        ask = self._open_ask(record.batch_id, step)
+        closes = answer_closes(self._config.challenge_window_blocks, record.posted_block)
         if block <= closes:
             raise Refused(
                 CourtError.ANSWER_WINDOW_OPEN,

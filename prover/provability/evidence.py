@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from functools import partial
-from typing import Any
+from typing import Any, get_type_hints
 
 from clearing.messages import Cancel, Funding
 from prover.forge import Posting, mint
@@ -29,8 +29,9 @@ ChangeBytes = Callable[[bytes], bytes]
 
 def evidence_rows() -> Iterator[Row]:
     """Yield the rows of all fields, and of the bytes as a whole."""
+    types = get_type_hints(Evidence)
     for field in fields(Evidence):
-        for mutation, change in _CHANGES[str(field.type)]:
+        for mutation, change in _CHANGES[types[field.name]]:
             yield _row(field.name, mutation, partial(_with_field, field.name, change))
     yield _row("end", "a byte more", lambda evidence: evidence + b"\0")
     yield _row("end", "a byte less", lambda evidence: evidence[:-1])
@@ -63,10 +64,10 @@ def _flip_first(items: tuple[bytes, ...]) -> tuple[bytes, ...]:
     return (flip_bytes(items[0]), *items[1:])
 
 
-_CHANGES: dict[str, tuple[tuple[str, Callable[..., object]], ...]] = {
-    "int": (("one less", lambda value: value - 1),),
-    "bytes": (("a bit flipped", flip_bytes),),
-    "tuple[bytes, ...]": (
+_CHANGES: dict[Any, tuple[tuple[str, Callable[..., object]], ...]] = {
+    int: (("one less", lambda value: value - 1),),
+    bytes: (("a bit flipped", flip_bytes),),
+    tuple[bytes, ...]: (
         ("a bit of one flipped", _flip_first),
         ("one missing", lambda items: items[:-1]),
         ("one too many", lambda items: (*items, items[-1])),
