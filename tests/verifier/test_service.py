@@ -1,6 +1,7 @@
 """One suite over both houses of the base layer, and what only the service has."""
 
 import threading
+from inspect import signature
 
 import grpc
 import pytest
@@ -20,9 +21,10 @@ from tests.verifier.court_world import (
 )
 from tests.verifier.test_receipts import signed
 from verifier import events
+from verifier.base import wire
 from verifier.base.chain import ChangeKind, Receipt
 from verifier.base.errors import BaseLayerUnavailable, BlockUnknown, ReorgTooDeep
-from verifier.base.interface import LIST_MAX, InProcessBaseLayer
+from verifier.base.interface import LIST_MAX, BaseLayer, InProcessBaseLayer
 from verifier.base.remote import RemoteBaseLayer
 from verifier.base.service import ADVANCE_MS_MAX, MINE_MAX, BaseLayerServer, SteppedClock
 from verifier.base.transactions import (
@@ -50,6 +52,7 @@ from verifier.exit_claim import Worth
 from verifier.exit_house import FiledClaim
 from verifier.receipts import TwoReceipts
 from verifier.rewards import commitment_of
+from verifier.v1 import verifier_pb2 as pb
 
 
 @pytest.fixture
@@ -406,3 +409,15 @@ def test_a_claim_with_every_kind_of_holding_comes_over_the_wire_as_it_was():
     worth = Worth(5, b"\x04" * 20, 6, 7, ((1, 2), (3, 4)), ((2, 5),), ((0, 9),))
     for claim in (FiledClaim(worth, True, (1,) * 8), FiledClaim(worth, False, ())):
         assert exit_claim_from(exit_claim_to(claim)) == claim
+
+
+def test_every_call_of_the_service_is_a_method_of_the_base_layer():
+    methods = {name for name in vars(BaseLayer) if not name.startswith("_")}
+    assert {read.method for read in wire.READS.values()} == methods
+    calls = pb.DESCRIPTOR.services_by_name["BaseLayerService"].methods_by_name
+    assert set(calls) == {*wire.READS, "Watch"}
+    for name in wire.READS:
+        assert len(calls[name].output_type.fields) == 1
+        arguments = set(signature(getattr(BaseLayer, wire.READS[name].method)).parameters)
+        named = {field.name for field in calls[name].input_type.fields}
+        assert {"at" if one == "at_block" else one for one in named} == arguments - {"self"}

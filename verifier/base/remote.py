@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
@@ -68,224 +69,131 @@ class RemoteBaseLayer:
 
     def submit(self, transaction: bytes) -> bytes:
         """Take a signed transaction into the mempool and return its hash."""
-        request = pb.SubmitRequest(transaction=transaction)
-        return self._call(self._stub.Submit, request, lambda answer: bytes(answer.transaction_hash))
+        return self._one("Submit", bytes, transaction=transaction)
 
     def dry_run(self, transaction: bytes) -> Receipt:
         """Execute a signed transaction as the next block would, without including it."""
-        request = pb.DryRunRequest(transaction=transaction)
-        return self._call(
-            self._stub.DryRun, request, lambda answer: wire.receipt_from(answer.receipt)
-        )
+        return self._one("DryRun", wire.receipt_from, transaction=transaction)
 
     def config(self) -> CourtConfig:
         """Return the configuration of court and chain."""
-        request = pb.GetConfigRequest()
-        return self._call(
-            self._stub.GetConfig, request, lambda answer: wire.config_from(answer.config)
-        )
+        return self._one("GetConfig", wire.config_from)
 
     def head(self) -> Head:
         """Return the newest, the justified and the finalised block."""
-        return self._call(self._stub.GetHead, pb.GetHeadRequest(), _head)
+        return self._one("GetHead", _record(Head))
 
     def block(self, number: int) -> BlockView | None:
         """Return canonical block `number`, or None."""
-        if number < 0:
-            return None
-        request = pb.GetBlockRequest(number=number)
-        return self._call(
-            self._stub.GetBlock, request, lambda answer: _maybe(answer, "block", wire.block_from)
-        )
+        return None if number < 0 else self._maybe("GetBlock", wire.block_from, number=number)
 
     def receipt(self, transaction_hash: bytes) -> Receipt | None:
         """Return what became of a transaction, or None while it is on no block."""
-        request = pb.GetReceiptRequest(transaction_hash=transaction_hash)
-        return self._call(
-            self._stub.GetReceipt,
-            request,
-            lambda answer: _maybe(answer, "receipt", wire.receipt_from),
-        )
+        return self._maybe("GetReceipt", wire.receipt_from, transaction_hash=transaction_hash)
 
     def changes(self, after: int, limit: int) -> list[HeadChange]:
         """Return how the head moved after change number `after`."""
-        request = pb.ListHeadChangesRequest(after=max(after, 0), limit=_limit(limit))
-        return self._call(
-            self._stub.ListHeadChanges,
-            request,
-            lambda answer: [wire.change_from(change) for change in answer.changes],
-        )
+        return self._list("ListHeadChanges", wire.change_from, after=max(after, 0), limit=limit)
 
     def account(self, address: bytes, at: bytes | None = None, asset: int = 0) -> AccountView:
         """Return balances and nonce of an address, the token being that of an asset."""
-        request = pb.GetAccountRequest(address=address, at_block=at or b"", asset=asset)
-        return self._call(
-            self._stub.GetAccount,
-            request,
-            lambda answer: wire.from_message(AccountView, answer.account),
-        )
+        read = _record(AccountView)
+        return self._one("GetAccount", read, address=address, at_block=at, asset=asset)
 
     def heads(self, at: bytes | None = None) -> Heads:
         """Return tip, last finalised batch and generation of the court."""
-        request = pb.GetHeadsRequest(at_block=at or b"")
-        return self._call(
-            self._stub.GetHeads, request, lambda answer: wire.from_message(Heads, answer.heads)
-        )
+        return self._one("GetHeads", _record(Heads), at_block=at)
 
     def batch(self, batch_id: bytes, at: bytes | None = None) -> BatchView | None:
         """Return a batch by its name, also a reverted one, or None."""
-        request = pb.GetBatchRequest(batch_id=batch_id, at_block=at or b"")
-        return self._call(
-            self._stub.GetBatch, request, lambda answer: _maybe(answer, "batch", wire.batch_from)
-        )
+        return self._maybe("GetBatch", wire.batch_from, batch_id=batch_id, at_block=at)
 
     def batch_data(self, batch_id: bytes, at: bytes | None = None) -> bytes | None:
         """Return the data posted with a batch, or None."""
-        request = pb.GetBatchDataRequest(batch_id=batch_id, at_block=at or b"")
-        return self._call(
-            self._stub.GetBatchData, request, lambda answer: _maybe(answer, "data", bytes)
-        )
+        return self._maybe("GetBatchData", bytes, batch_id=batch_id, at_block=at)
 
     def asks(self, batch_id: bytes, first: int, limit: int, at: bytes | None = None) -> list[Ask]:
         """Return the asks about a batch from a place on, in the order of their coming."""
-        request = pb.ListAsksRequest(
-            batch_id=batch_id, first=max(first, 0), limit=_limit(limit), at_block=at or b""
-        )
-        return self._call(
-            self._stub.ListAsks, request, lambda answer: [wire.ask_from(ask) for ask in answer.asks]
-        )
+        place: dict[str, Any] = {"batch_id": batch_id, "first": max(first, 0)}
+        return self._list("ListAsks", wire.ask_from, **place, limit=limit, at_block=at)
 
     def answered(self, batch_id: bytes, step: int, at: bytes | None = None) -> bytes | None:
         """Return the bytes of a step that an ask was answered with, or None."""
-        request = pb.GetAnswerRequest(batch_id=batch_id, step=step, at_block=at or b"")
-        return self._call(
-            self._stub.GetAnswer, request, lambda answer: _maybe(answer, "step_bytes", bytes)
-        )
+        return self._maybe("GetAnswer", bytes, batch_id=batch_id, step=step, at_block=at)
 
     def batches(self, first_number: int, limit: int, at: bytes | None = None) -> list[BatchView]:
         """Return canonical batches from a number on."""
-        request = pb.ListBatchesRequest(
-            first_number=max(first_number, 0), limit=_limit(limit), at_block=at or b""
-        )
-        return self._call(
-            self._stub.ListBatches,
-            request,
-            lambda answer: [wire.batch_from(batch) for batch in answer.batches],
+        first = max(first_number, 0)
+        return self._list(
+            "ListBatches", wire.batch_from, first_number=first, limit=limit, at_block=at
         )
 
     def inbox(self, first_index: int, limit: int, at: bytes | None = None) -> list[InboxEntry]:
         """Return inbox messages from an index on."""
-        request = pb.ListInboxRequest(
-            first_index=max(first_index, 0), limit=_limit(limit), at_block=at or b""
-        )
-        return self._call(
-            self._stub.ListInbox,
-            request,
-            lambda answer: [wire.inbox_from(entry) for entry in answer.entries],
-        )
+        first = max(first_index, 0)
+        return self._list("ListInbox", wire.inbox_from, first_index=first, limit=limit, at_block=at)
 
     def account_id(self, owner: bytes, subaccount: int, at: bytes | None = None) -> int | None:
         """Return the account id of an owner's sub-account, or None before its first deposit."""
-        request = pb.GetAccountIdRequest(owner=owner, subaccount=subaccount, at_block=at or b"")
-        return self._call(
-            self._stub.GetAccountId, request, lambda answer: _maybe(answer, "account_id", int)
-        )
+        return self._maybe("GetAccountId", int, owner=owner, subaccount=subaccount, at_block=at)
 
     def is_claimed(self, index: int, at: bytes | None = None) -> bool:
         """Say whether withdrawal `index` was paid."""
-        request = pb.GetWithdrawalRequest(index=index, at_block=at or b"")
-        return self._call(self._stub.GetWithdrawal, request, lambda answer: bool(answer.claimed))
+        return self._one("GetWithdrawal", bool, index=index, at_block=at)
 
     def credit(self, address: bytes, at: bytes | None = None) -> int:
         """Return the gwei that `address` may pull."""
-        request = pb.GetCreditRequest(address=address, at_block=at or b"")
-        return self._call(self._stub.GetCredit, request, lambda answer: int(answer.credit))
+        return self._one("GetCredit", int, address=address, at_block=at)
 
     def bonds(self, at: bytes | None = None) -> BondTotals:
         """Return the sums of the court's own money."""
-        request = pb.GetBondTotalsRequest(at_block=at or b"")
-        return self._call(
-            self._stub.GetBondTotals,
-            request,
-            lambda answer: wire.from_message(BondTotals, answer.totals),
-        )
+        return self._one("GetBondTotals", _record(BondTotals), at_block=at)
 
     def reward(self, generation: int, subject: bytes, at: bytes | None = None) -> Reward | None:
         """Return what a proof earned, by its name (`verifier.rewards`), or None."""
-        request = pb.GetRewardRequest(generation=generation, subject=subject, at_block=at or b"")
-        return self._call(
-            self._stub.GetReward,
-            request,
-            lambda answer: _maybe(answer, "reward", lambda one: wire.from_message(Reward, one)),
-        )
+        name: dict[str, Any] = {"generation": generation, "subject": subject}
+        return self._maybe("GetReward", _record(Reward), **name, at_block=at)
 
     def commitments(self, address: bytes, at: bytes | None = None) -> list[Commitment]:
         """Return the commitments of an address that stand, oldest first."""
-        request = pb.ListCommitmentsRequest(address=address, at_block=at or b"")
-        return self._call(
-            self._stub.ListCommitments,
-            request,
-            lambda answer: [wire.from_message(Commitment, one) for one in answer.commitments],
-        )
+        return self._list("ListCommitments", _record(Commitment), address=address, at_block=at)
 
     def stake(self, address: bytes, at: bytes | None = None) -> Stake:
         """Return what backs the receipts of an address."""
-        request = pb.GetStakeRequest(address=address, at_block=at or b"")
-        return self._call(
-            self._stub.GetStake, request, lambda answer: wire.from_message(Stake, answer.stake)
-        )
+        return self._one("GetStake", _record(Stake), address=address, at_block=at)
 
     def receipt_signer(self, generation: int, at: bytes | None = None) -> bytes | None:
         """Return whose receipts bind in a generation: zeros for nobody's, None before it begins."""
-        request = pb.GetReceiptSignerRequest(generation=generation, at_block=at or b"")
-        return self._call(
-            self._stub.GetReceiptSigner, request, lambda answer: _maybe(answer, "signer", bytes)
-        )
+        return self._maybe("GetReceiptSigner", bytes, generation=generation, at_block=at)
 
     def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:
         """Compare the escrow of an asset with what the last opened state owes."""
-        request = pb.GetSolvencyRequest(at_block=at or b"", asset=asset)
-        return self._call(
-            self._stub.GetSolvency,
-            request,
-            lambda answer: wire.from_message(Solvency, answer.solvency),
-        )
+        return self._one("GetSolvency", _record(Solvency), at_block=at, asset=asset)
 
     def reverts(
         self, first_generation: int, limit: int, at: bytes | None = None
     ) -> list[BatchReverted]:
         """Return the falls that ended generations from `first_generation` on."""
-        request = pb.ListRevertsRequest(
-            first_generation=max(first_generation, 0), limit=_limit(limit), at_block=at or b""
-        )
-        return self._call(
-            self._stub.ListReverts,
-            request,
-            lambda answer: [wire.from_message(BatchReverted, one) for one in answer.reverts],
+        first = max(first_generation, 0)
+        return self._list(
+            "ListReverts",
+            _record(BatchReverted),
+            first_generation=first,
+            limit=limit,
+            at_block=at,
         )
 
     def standing(self, at: bytes | None = None) -> Standing:
         """Return who runs the house, how late its clock is, and what may happen when."""
-        request = pb.GetStandingRequest(at_block=at or b"")
-        return self._call(
-            self._stub.GetStanding, request, lambda answer: wire.standing_from(answer.standing)
-        )
+        return self._one("GetStanding", wire.standing_from, at_block=at)
 
     def exit_totals(self, at: bytes | None = None) -> ExitTotals:
         """Return the sums of the exit; zeros before it."""
-        request = pb.GetExitRequest(at_block=at or b"")
-        return self._call(
-            self._stub.GetExit, request, lambda answer: wire.from_message(ExitTotals, answer.totals)
-        )
+        return self._one("GetExit", _record(ExitTotals), at_block=at)
 
     def exit_claim(self, account: int, at: bytes | None = None) -> FiledClaim | None:
         """Return the claim that was filed for an account in the exit, or None."""
-        request = pb.GetExitClaimRequest(account=account, at_block=at or b"")
-        return self._call(
-            self._stub.GetExitClaim,
-            request,
-            lambda answer: _maybe(answer, "claim", wire.exit_claim_from),
-        )
+        return self._maybe("GetExitClaim", wire.exit_claim_from, account=account, at_block=at)
 
     def watch(self, after: int, *, seconds: float) -> Generator[HeadChange]:
         """Yield changes of the head after change number `after`, for at most `seconds`."""
@@ -313,6 +221,32 @@ class RemoteBaseLayer:
         request = pb.AdvanceRequest(milliseconds=milliseconds)
         return self._call(self._simulator.Advance, request, lambda answer: int(answer.time_ms))
 
+    def _one(self, rpc: str, read: Callable[[Any], T], **arguments: Any) -> T:
+        """Make a call of the service, and read the one field of its answer."""
+        return self._ask(rpc, arguments, lambda answer: read(getattr(answer, _field(answer))))
+
+    def _maybe(self, rpc: str, read: Callable[[Any], T], **arguments: Any) -> T | None:
+        """The same for a field that may be unset: None."""
+        return self._ask(
+            rpc,
+            arguments,
+            lambda answer: (
+                read(getattr(answer, _field(answer))) if answer.HasField(_field(answer)) else None
+            ),
+        )
+
+    def _list(self, rpc: str, read: Callable[[Any], T], **arguments: Any) -> list[T]:
+        """The same for a field that is repeated, of at most LIST_MAX entries."""
+        if "limit" in arguments:
+            arguments["limit"] = min(max(arguments["limit"], 0), LIST_MAX)
+        return self._ask(
+            rpc, arguments, lambda answer: [read(one) for one in getattr(answer, _field(answer))]
+        )
+
+    def _ask(self, rpc: str, arguments: dict[str, Any], read: Callable[[Any], T]) -> T:
+        request = getattr(pb, f"{rpc}Request")(**arguments)
+        return self._call(getattr(self._stub, rpc), request, read)
+
     def _call(self, method: Any, request: Any, read: Callable[[Any], T]) -> T:
         """Call with a deadline; turn every failure into one of ours."""
         name = type(request).__name__.removesuffix("Request")
@@ -333,9 +267,11 @@ def _head(answer: Any) -> Head:
     return wire.from_message(Head, answer.head)
 
 
-def _maybe(answer: Any, field: str, read: Callable[[Any], T]) -> T | None:
-    return read(getattr(answer, field)) if answer.HasField(field) else None
+def _record(record: type[T]) -> Callable[[Any], T]:
+    return partial(wire.from_message, record)
 
 
-def _limit(limit: int) -> int:
-    return min(max(limit, 0), LIST_MAX)
+def _field(answer: Any) -> str:
+    """Return the name of the one field that an answer of `wire.READS` has."""
+    (name,) = answer.DESCRIPTOR.fields_by_name
+    return str(name)

@@ -82,184 +82,14 @@ class _Shared:
 
 
 class _BaseLayerServicer(verifier_pb2_grpc.BaseLayerServiceServicer):
-    """Reads and submissions. The comments of the calls stand in verifier.proto."""
+    """Submissions and reads: `wire.READS` below, and one stream.
+
+    The comments of the calls stand in verifier.proto.
+    """
 
     def __init__(self, shared: _Shared) -> None:
         self._shared = shared
         self._base = shared.base
-
-    def Submit(self, request: Any, context: Any) -> Any:
-        """Take a transaction."""
-        submitted = self._shared.answer(context, lambda: self._base.submit(request.transaction))
-        return pb.SubmitResponse(transaction_hash=submitted)
-
-    def DryRun(self, request: Any, context: Any) -> Any:
-        """Simulate a transaction."""
-        receipt = self._shared.answer(context, lambda: self._base.dry_run(request.transaction))
-        return pb.DryRunResponse(receipt=wire.receipt_to(receipt))
-
-    def GetConfig(self, request: Any, context: Any) -> Any:
-        """Return the configuration."""
-        return pb.GetConfigResponse(config=wire.config_to(self._base.config()))
-
-    def GetHead(self, request: Any, context: Any) -> Any:
-        """Return the head."""
-        head = self._shared.answer(context, self._base.head)
-        return pb.GetHeadResponse(head=wire.to_message(pb.Head, head))
-
-    def GetBlock(self, request: Any, context: Any) -> Any:
-        """Return a block."""
-        block = self._shared.answer(context, lambda: self._base.block(request.number))
-        return pb.GetBlockResponse(block=_maybe(block, lambda one: wire.to_message(pb.Block, one)))
-
-    def GetReceipt(self, request: Any, context: Any) -> Any:
-        """Return a receipt."""
-        receipt = self._shared.answer(context, lambda: self._base.receipt(request.transaction_hash))
-        return pb.GetReceiptResponse(receipt=_maybe(receipt, wire.receipt_to))
-
-    def ListHeadChanges(self, request: Any, context: Any) -> Any:
-        """Return changes of the head."""
-        changes = self._shared.answer(
-            context, lambda: self._base.changes(request.after, request.limit)
-        )
-        messages = [wire.to_message(pb.HeadChange, change) for change in changes]
-        return pb.ListHeadChangesResponse(changes=messages)
-
-    def GetAccount(self, request: Any, context: Any) -> Any:
-        """Return balances."""
-        account = self._read(
-            context, request, lambda at: self._base.account(request.address, at, request.asset)
-        )
-        return pb.GetAccountResponse(account=wire.to_message(pb.Account, account))
-
-    def GetHeads(self, request: Any, context: Any) -> Any:
-        """Return where the court stands."""
-        heads = self._read(context, request, self._base.heads)
-        return pb.GetHeadsResponse(heads=wire.to_message(pb.Heads, heads))
-
-    def GetBatch(self, request: Any, context: Any) -> Any:
-        """Return a batch."""
-        batch = self._read(context, request, lambda at: self._base.batch(request.batch_id, at))
-        return pb.GetBatchResponse(batch=_maybe(batch, wire.batch_to))
-
-    def GetBatchData(self, request: Any, context: Any) -> Any:
-        """Return the data of a batch."""
-        data = self._read(context, request, lambda at: self._base.batch_data(request.batch_id, at))
-        return pb.GetBatchDataResponse(data=data)
-
-    def ListAsks(self, request: Any, context: Any) -> Any:
-        """Return asks."""
-        asks = self._read(
-            context,
-            request,
-            lambda at: self._base.asks(request.batch_id, request.first, request.limit, at),
-        )
-        return pb.ListAsksResponse(asks=[wire.ask_to(ask) for ask in asks])
-
-    def GetAnswer(self, request: Any, context: Any) -> Any:
-        """Return what an ask was answered with."""
-        found = self._read(
-            context, request, lambda at: self._base.answered(request.batch_id, request.step, at)
-        )
-        return pb.GetAnswerResponse(step_bytes=found)
-
-    def ListBatches(self, request: Any, context: Any) -> Any:
-        """Return canonical batches."""
-        batches = self._read(
-            context,
-            request,
-            lambda at: self._base.batches(request.first_number, request.limit, at),
-        )
-        return pb.ListBatchesResponse(batches=[wire.batch_to(batch) for batch in batches])
-
-    def ListInbox(self, request: Any, context: Any) -> Any:
-        """Return inbox messages."""
-        entries = self._read(
-            context, request, lambda at: self._base.inbox(request.first_index, request.limit, at)
-        )
-        return pb.ListInboxResponse(entries=[wire.inbox_to(entry) for entry in entries])
-
-    def GetAccountId(self, request: Any, context: Any) -> Any:
-        """Return an account id."""
-        account = self._read(
-            context,
-            request,
-            lambda at: self._base.account_id(request.owner, request.subaccount, at),
-        )
-        return pb.GetAccountIdResponse(account_id=account)
-
-    def GetWithdrawal(self, request: Any, context: Any) -> Any:
-        """Say whether a withdrawal was paid."""
-        claimed = self._read(context, request, lambda at: self._base.is_claimed(request.index, at))
-        return pb.GetWithdrawalResponse(claimed=claimed)
-
-    def GetCredit(self, request: Any, context: Any) -> Any:
-        """Return a credit."""
-        credit = self._read(context, request, lambda at: self._base.credit(request.address, at))
-        return pb.GetCreditResponse(credit=credit)
-
-    def GetBondTotals(self, request: Any, context: Any) -> Any:
-        """Return the sums over bonds."""
-        totals = self._read(context, request, self._base.bonds)
-        return pb.GetBondTotalsResponse(totals=wire.to_message(pb.BondTotals, totals))
-
-    def GetReward(self, request: Any, context: Any) -> Any:
-        """Return a reward."""
-        reward = self._read(
-            context,
-            request,
-            lambda at: self._base.reward(request.generation, request.subject, at),
-        )
-        message = _maybe(reward, lambda one: wire.to_message(pb.Reward, one))
-        return pb.GetRewardResponse(reward=message)
-
-    def ListCommitments(self, request: Any, context: Any) -> Any:
-        """Return commitments."""
-        found = self._read(context, request, lambda at: self._base.commitments(request.address, at))
-        messages = [wire.to_message(pb.Commitment, one) for one in found]
-        return pb.ListCommitmentsResponse(commitments=messages)
-
-    def GetStake(self, request: Any, context: Any) -> Any:
-        """Return a stake."""
-        stake = self._read(context, request, lambda at: self._base.stake(request.address, at))
-        return pb.GetStakeResponse(stake=wire.to_message(pb.Stake, stake))
-
-    def GetReceiptSigner(self, request: Any, context: Any) -> Any:
-        """Return whose receipts bind."""
-        signer = self._read(
-            context, request, lambda at: self._base.receipt_signer(request.generation, at)
-        )
-        return pb.GetReceiptSignerResponse(signer=signer)
-
-    def GetSolvency(self, request: Any, context: Any) -> Any:
-        """Compare escrow and debts."""
-        solvency = self._read(context, request, lambda at: self._base.solvency(at, request.asset))
-        return pb.GetSolvencyResponse(solvency=wire.solvency_to(solvency))
-
-    def ListReverts(self, request: Any, context: Any) -> Any:
-        """Return proven frauds."""
-        reverts = self._read(
-            context,
-            request,
-            lambda at: self._base.reverts(request.first_generation, request.limit, at),
-        )
-        messages = [wire.to_message(pb.BatchReverted, revert) for revert in reverts]
-        return pb.ListRevertsResponse(reverts=messages)
-
-    def GetStanding(self, request: Any, context: Any) -> Any:
-        """Return who runs the house and what may happen when."""
-        standing = self._read(context, request, self._base.standing)
-        return pb.GetStandingResponse(standing=wire.to_message(pb.Standing, standing))
-
-    def GetExit(self, request: Any, context: Any) -> Any:
-        """Return the sums of the exit."""
-        totals = self._read(context, request, self._base.exit_totals)
-        return pb.GetExitResponse(totals=wire.exit_totals_to(totals))
-
-    def GetExitClaim(self, request: Any, context: Any) -> Any:
-        """Return a claim in the exit."""
-        claim = self._read(context, request, lambda at: self._base.exit_claim(request.account, at))
-        return pb.GetExitClaimResponse(claim=_maybe(claim, wire.exit_claim_to))
 
     def Watch(self, request: Any, context: Any) -> Iterator[Any]:
         """Stream changes of the head until the caller or the service stops."""
@@ -279,9 +109,25 @@ class _BaseLayerServicer(verifier_pb2_grpc.BaseLayerServiceServicer):
         finally:
             shared.watchers.release()
 
-    def _read(self, context: Any, request: Any, read: Callable[[bytes | None], T]) -> T:
-        """Run a read that is pinned to the request's block, if it names one."""
-        return self._shared.answer(context, lambda: read(request.at_block or None))
+
+def _serve(rpc: str, read: wire.Read) -> Callable[[_BaseLayerServicer, Any, Any], Any]:
+    """Return the handler of a call: its request's fields are the arguments of the method."""
+    response = getattr(pb, f"{rpc}Response")
+
+    def handle(self: _BaseLayerServicer, request: Any, context: Any) -> Any:
+        arguments = {name: getattr(request, name) for name in request.DESCRIPTOR.fields_by_name}
+        if "at_block" in arguments:
+            arguments["at"] = arguments.pop("at_block") or None
+        method = getattr(self._base, read.method)
+        return wire.respond(
+            response, read, self._shared.answer(context, lambda: method(**arguments))
+        )
+
+    return handle
+
+
+for _rpc, _one in wire.READS.items():
+    setattr(_BaseLayerServicer, _rpc, _serve(_rpc, _one))
 
 
 class _SimulatorServicer(verifier_pb2_grpc.SimulatorServiceServicer):

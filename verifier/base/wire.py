@@ -6,8 +6,9 @@ record and its message that drift apart fail in the first call that uses them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
@@ -269,3 +270,59 @@ def _event_from(message: pb.Event) -> events.Event:
         raise ValueError("expected an event of a known kind, was none; upgrade this client")
     event: events.Event = from_message(_EVENTS[name], getattr(message, name))
     return event
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _as(message: type[Message]) -> Callable[[Any], Any]:
+    return partial(to_message, message)
+
+
+class Read(NamedTuple):
+    """A call of the service that is a method of `BaseLayer`: the method's name, and how what it
+    returns becomes the one field of the response (each entry, of a list)."""
+
+    method: str
+    write: Callable[[Any], Any]
+
+
+READS: dict[str, Read] = {
+    "Submit": Read("submit", _same),
+    "DryRun": Read("dry_run", receipt_to),
+    "GetConfig": Read("config", config_to),
+    "GetHead": Read("head", _as(pb.Head)),
+    "GetBlock": Read("block", _as(pb.Block)),
+    "GetReceipt": Read("receipt", receipt_to),
+    "ListHeadChanges": Read("changes", _as(pb.HeadChange)),
+    "GetAccount": Read("account", _as(pb.Account)),
+    "GetHeads": Read("heads", _as(pb.Heads)),
+    "GetBatch": Read("batch", batch_to),
+    "GetBatchData": Read("batch_data", _same),
+    "ListAsks": Read("asks", ask_to),
+    "GetAnswer": Read("answered", _same),
+    "ListBatches": Read("batches", batch_to),
+    "ListInbox": Read("inbox", inbox_to),
+    "GetAccountId": Read("account_id", _same),
+    "GetWithdrawal": Read("is_claimed", _same),
+    "GetCredit": Read("credit", _same),
+    "GetBondTotals": Read("bonds", _as(pb.BondTotals)),
+    "GetReward": Read("reward", _as(pb.Reward)),
+    "ListCommitments": Read("commitments", _as(pb.Commitment)),
+    "GetStake": Read("stake", _as(pb.Stake)),
+    "GetReceiptSigner": Read("receipt_signer", _same),
+    "GetSolvency": Read("solvency", solvency_to),
+    "ListReverts": Read("reverts", _as(pb.BatchReverted)),
+    "GetStanding": Read("standing", _as(pb.Standing)),
+    "GetExit": Read("exit_totals", exit_totals_to),
+    "GetExitClaim": Read("exit_claim", exit_claim_to),
+}
+
+
+def respond(response: type[M], read: Read, found: Any) -> M:
+    """Return the response that carries what was found; its field stays unset for None."""
+    (field,) = response.DESCRIPTOR.fields_by_name
+    if isinstance(found, list):
+        return response(**{field: [read.write(one) for one in found]})
+    return response(**{field: None if found is None else read.write(found)})
