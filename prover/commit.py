@@ -100,12 +100,13 @@ TAG_STATE = int(Tag.STATE)
 class Book(NamedTuple):
     """The root of the state, and the working memory of the steps on their way to theirs.
 
-    ``words`` int64[36], nine words, stands under the state root; ``root`` int64[4] is it;
-    ``globals_leaf`` int64[40] is the leaf under it; ``withdrawals`` int64[1] counts the withdrawals
-    that are noted. Of the ``steps`` int64[1] that are noted, up to 64, the same by step:
-    step_words int64[64, 36], step_roots int64[64, 4], step_globals int64[64, 40]. For the n leaves
-    that a step touches: leaves int64[n, 284], lengths int64[n], digests int64[n, 4]; ``long_leaf``
-    int64[872] is for one underlying.
+    ``words`` int64[ROOT_PIECES] stands under the state root; ``root`` int64[4] is it;
+    ``globals_leaf`` int64[GLOBALS_PIECES] is the leaf under it; ``withdrawals`` int64[1] counts the
+    withdrawals that are noted. Of the ``steps`` int64[1] that are noted, up to 64, the same by
+    step: step_words int64[64, ROOT_PIECES], step_roots int64[64, 4], step_globals
+    int64[64, GLOBALS_PIECES]. For the n leaves that a step touches: leaves int64[n, LEAF_PIECES],
+    lengths int64[n], digests int64[n, 4]; ``long_leaf`` int64[UNDERLYING_PIECES] is for one
+    underlying.
     """
 
     words: Pieces

@@ -38,7 +38,10 @@ def leaf_bytes(state: State, kind: int, rows: Sequence[int]) -> tuple[bytes, ...
 
 @kernel_entry
 def encode_rows(state: State, kind: int, rows: Pieces, encoded: Any, lengths: Pieces) -> None:
-    """Write leaf ``rows[i]`` of the kind into encoded[i], int64[n, 872], and its length."""
+    """Write leaf ``rows[i]`` of the kind into ``encoded[i]`` and its length into ``lengths[i]``.
+
+    ``encoded`` is int64[n, UNDERLYING_PIECES]: no leaf is longer than an underlying's.
+    """
     for i in range(rows.shape[0]):
         row = rows[i]
         if kind == PARAMS:

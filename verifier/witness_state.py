@@ -71,7 +71,7 @@ from verifier.read_set import (
 
 Pieces = np.ndarray[Any, np.dtype[np.int64]]
 
-ROW_PIECES = 284
+ROW_PIECES = max(ACCOUNT_PIECES_MAX, INSTRUMENT_PIECES_MAX, PARAMS_PIECES)  # underlyings apart
 HASH_PIECES = 4
 NO_ID = (1 << 63) - 1  # behind every real id, so that spare rows keep the ids sorted
 NEW_PAGES_MAX = 2 * ACTIONS_PER_STEP
@@ -335,10 +335,10 @@ def _counts(leaves: WitnessLeaves) -> tuple[int, ...]:
 
 @kernel_entry
 def load_leaves(state: State, rows: Pieces, lengths: Pieces, counts: Pieces, again: Pieces) -> int:
-    """Load rows int64[n, 284]: globals, params, funds, accounts, pages, instruments, assets, pools.
+    """Load globals, params, funds, accounts, pages, instruments, assets, pools, in this order.
 
-    ``counts`` int64[7] says how many of each from funds on. Returns LOADED, or the first row that
-    is not the encoding of what was read from it.
+    ``rows`` are int64[n, ROW_PIECES], ``counts`` int64[7] says how many of each from funds on.
+    Returns LOADED, or the first row that is not the encoding of what was read from it.
     """
     load_globals(rows[0], state.globals[0])
     if not is_same(rows[0], again, lengths[0], encode_globals(state.globals[0], again)):
@@ -417,7 +417,10 @@ def load_same(row: Any, length: int, count: int, fields: Any, again: Pieces) -> 
 
 @kernel_entry
 def load_underlying(state: State, row: Pieces, place: int, again: Pieces) -> bool:
-    """Load an underlying's leaf int64[872] into row ``place``; False if it is not canonical."""
+    """Load an underlying's leaf into row ``place``; False if it is not canonical.
+
+    ``row`` is int64[UNDERLYING_PIECES].
+    """
     if not load_same(
         row, UNDERLYING_PIECES, UNDERLYING_FIELDS, state.underlying_pieces[place], again
     ):
@@ -525,7 +528,7 @@ def refresh_pages(state: State, rows: Pieces, lengths: Pieces, digests: Pieces) 
 
 @kernel_entry
 def globals_row(state: State, row: Pieces) -> None:
-    """Write the globals leaf into ``row``, int64[28]."""
+    """Write the globals leaf into ``row``, int64[GLOBALS_PIECES]."""
     encode_globals(state.globals[0], row)
 
 
@@ -544,7 +547,10 @@ def _room_for(accounts: int, instruments: int, underlyings: int) -> State:
 
 
 def _to_rows(leaves: WitnessLeaves) -> tuple[Pieces, Pieces]:
-    """Return (rows int64[n, 284], lengths int64[n]) of all leaves but the underlyings, in order."""
+    """Return (rows, lengths) of all leaves but the underlyings, in order.
+
+    The rows are int64[n, ROW_PIECES], the lengths int64[n].
+    """
     every = [
         leaves.globals,
         leaves.params,
