@@ -60,7 +60,7 @@ def rebuild(
 def check_snapshot(base: BaseLayer, genesis: Genesis, snapshot: bytes) -> Replica:
     """Return a replica that stands in the snapshot's state, which a final batch has.
 
-    Raises SnapshotError.
+    Its batch must be final as of the base layer's final block. Raises SnapshotError.
     """
     replica = Replica(genesis)
     _begin_at(base, genesis, replica, snapshot, base.heads().finalised_number)
@@ -71,7 +71,8 @@ def _begin_at(
     base: BaseLayer, genesis: Genesis, replica: Replica, snapshot: bytes, last: int
 ) -> None:
     engine, claimed = load_snapshot(genesis, snapshot)
-    view = base.batch(claimed.batch_id)
+    # As of the final block: what the head alone calls final may still be reorganised away.
+    view = base.batch(claimed.batch_id, base.head().finalised_hash)
     status = "unknown" if view is None else view.status.name.lower()
     if view is None or view.status != BatchStatus.FINALISED or view.record.number > last:
         raise SnapshotError(

@@ -23,6 +23,10 @@ KINDS = (
     "evidence",
     "committee",
     "claim",
+    "exit",
+    "reward",
+    "registry",
+    "snapshot",
     "fraud",
 )
 COLUMNS = ("subject", "field", "mutation", "caught_by", "code", "twin", "holds")
@@ -35,9 +39,10 @@ NOTE_SECONDS = 2.0
 def prove_table(app: App, kind: str | None) -> None:
     """Change each thing that can be changed, and print what catches it; needs no node.
 
-    Fields of headers, data, steps, actions, leaves, evidence and claims, and kinds of fraud:
-    each is tried in a small world of its own, and so is its twin, which goes the same way without
-    the change and must not be caught. Exit code 6 if a row does not hold.
+    Fields of headers, data, steps, actions, leaves, evidence, claims, exits, commitments, snapshots
+    and of the calls of operator and guardian, and kinds of fraud: each is tried in a small world of
+    its own, and so is its twin, which goes the same way without the change and must not be caught.
+    Exit code 6 if a row does not hold.
     """
     from prover.provability import House, Part, rows, run_rows
 

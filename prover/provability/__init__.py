@@ -17,10 +17,14 @@ from prover.provability.actions import action_rows
 from prover.provability.claims import claim_rows
 from prover.provability.committees import committee_rows
 from prover.provability.evidence import evidence_rows
+from prover.provability.exits import exit_rows
 from prover.provability.frauds import fraud_rows
 from prover.provability.house import Caught, House, Outcome
 from prover.provability.postings import posting_rows
 from prover.provability.receipts import receipt_rows
+from prover.provability.registry import registry_rows
+from prover.provability.rewards import reward_rows
+from prover.provability.snapshots import snapshot_rows
 from prover.provability.states import state_rows
 from prover.provability.table import Part, Result, Row, run_rows
 
@@ -39,5 +43,9 @@ def _all() -> Iterator[Row]:
     yield from evidence_rows()
     yield from committee_rows()
     yield from claim_rows()
+    yield from exit_rows()
+    yield from reward_rows()
+    yield from registry_rows()
+    yield from snapshot_rows()
     yield from receipt_rows()
     yield from fraud_rows()

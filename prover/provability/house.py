@@ -7,23 +7,25 @@ the court took; and whatever it finds is proven to the court.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple, cast
 
 from clearing.decode import pack, recover_signers
 from clearing.keys import address_of
 from clearing.messages import Inbox
-from clearing.units import SETTLEMENT_ASSET
+from clearing.records import State
+from clearing.units import LAW_VERSION, SETTLEMENT_ASSET
 from prover.engine import Engine
 from prover.forge import BatchForge, Place, Posting
 from prover.provability.market import (
     CHALLENGER,
     DEPOSIT,
     GENESIS,
+    GUARDIAN,
     SEQUENCER,
     START_MS,
     TRADERS,
@@ -31,7 +33,7 @@ from prover.provability.market import (
     furnish,
     key_of,
 )
-from prover.replica import Replica, Verdict
+from prover.replica import MIGRATIONS, Replica, Verdict
 from prover.witness import build_evidence, record_siblings
 from verifier import bls
 from verifier.batch import PAIR_BYTES, BatchData, data_hash
@@ -46,6 +48,7 @@ from verifier.host.call import BlockContext, Call
 from verifier.host.gas import GasMeter
 from verifier.host.ledger import Ledger
 from verifier.host.storage import UndoLog
+from verifier.laws import EvidenceCheck
 from verifier.withheld import Wanted
 
 ACCOUNTS_ROOM = 16
@@ -53,6 +56,8 @@ NATIVE = 10**14  # gwei that sequencer and challenger begin with
 NOW_BLOCK = 100
 BATCH_BLOCK = 90
 SIGNERS = (0, 2)  # of the committee
+DELAY_BLOCKS = 5  # of the guardian
+NEXT_LAW = LAW_VERSION + 1
 
 
 class Caught(StrEnum):
@@ -62,7 +67,8 @@ class Caught(StrEnum):
     BAD_STEP = "BAD_STEP"
     WITHHELD = "WITHHELD"
     BROKEN_RECEIPT = "BROKEN_RECEIPT"
-    CHALLENGER = "challenger"  # the error of whoever asks, proves or claims; nobody falls
+    CHALLENGER = "challenger"  # the error of whoever asks, proves, claims or calls; nobody falls
+    READER = "reader"  # whoever reads it does not believe it
     DEPLOYMENT = "deployment"  # no court begins like this
     NOTHING = "nothing"
     FAILED = "failed"  # caught by nothing and not valid, or the row could not be run
@@ -120,7 +126,18 @@ def court_config(committee: Committee | None = None) -> CourtConfig:
         settlement=GENESIS.settlement,
         sequencer=address_of(SEQUENCER),
     )
-    return replace(config, committee=committee or Committee(tuple(map(member_of, range(3))), 2))
+    return replace(
+        config,
+        committee=committee or Committee(tuple(map(member_of, range(3))), 2),
+        guardian=address_of(GUARDIAN),
+        guardian_delay_blocks=DELAY_BLOCKS,
+        max_unfinalised=config.max_unfinalised + DELAY_BLOCKS,
+    )
+
+
+def write_next_law(state: State) -> None:
+    """All that the next law changes: its first step writes its version into the globals."""
+    cast(Any, state).globals[0].law_version = NEXT_LAW
 
 
 class House:
@@ -136,9 +153,11 @@ class House:
         genesis.edit(furnish)
         self.log = UndoLog()
         self.ledger = Ledger(self.log)
-        laws = {self.config.law_version + more: check_bad_step for more in (0, 1)}
+        check_next = partial(check_bad_step, migrate=write_next_law)
+        laws: dict[int, EvidenceCheck] = {LAW_VERSION: check_bad_step, NEXT_LAW: check_next}
         self.court = Court(self.config, genesis.opening(), self.ledger, self.log, laws)
-        self.replica = Replica(GENESIS, ACCOUNTS_ROOM)
+        migrations = {**MIGRATIONS, NEXT_LAW: write_next_law}
+        self.replica = Replica(GENESIS, ACCOUNTS_ROOM, migrations=migrations)
         self.replica.stand(copy.deepcopy(genesis), 0, self.court.heads().tip_id)
         self.market = Market()
         self.time_ms, self.block, self.branch = START_MS, BATCH_BLOCK, 0
@@ -293,3 +312,16 @@ class House:
         # The siblings of one record alone: those of the first step have no neighbour before it.
         siblings = record_siblings(pairs, 0) if step == 0 else ()
         return Wanted(step, *pairs[step], siblings)
+
+
+def play(moves: Sequence[Callable[[House], object]], house: House) -> Outcome:
+    """Make these calls in their order; the outcome is what catches the last one."""
+    *before, last = moves
+    for move in before:
+        move(house)
+    try:
+        last(house)
+    except Refused as refused:
+        posted = isinstance(refused.code, PostError)
+        return Outcome(Caught.POSTING if posted else Caught.CHALLENGER, refused.code.name)
+    return UNCAUGHT

@@ -52,6 +52,8 @@ def key_of(number: int) -> bytes:
 PUBLISHERS = (key_of(900), key_of(901))
 SEQUENCER = key_of(500)
 CHALLENGER = key_of(501)
+GUARDIAN = key_of(502)
+COPYCAT = key_of(503)  # who reads the mempool
 GENESIS = Genesis(
     chain_id=31_337,
     settlement=b"\x5e" * 20,

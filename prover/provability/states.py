@@ -111,9 +111,7 @@ def state_rows() -> Iterator[Row]:
 
 
 def _record_row(record: Record, field: str, piece: int) -> Row:
-    # A side is kept as its sign alone.
-    flip = _turned if field == "side" else _flipped
-    change = partial(flip, record.rows, record.row, piece)
+    change = changing(record, field, piece)
     return Row(
         Part.STATE,
         record.name,
@@ -124,6 +122,13 @@ def _record_row(record: Record, field: str, piece: int) -> Row:
         partial(_forged, record.actions, change),
         partial(_forged, record.actions, partial(_twice, change)),
     )
+
+
+def changing(record: Record, field: str, piece: int) -> Callable[[State], None]:
+    """Return what changes a field of a record's row, and changes it back the next time."""
+    # A side is kept as its sign alone.
+    flip = _turned if field == "side" else _flipped
+    return partial(flip, record.rows, record.row, piece)
 
 
 def _forged(actions: tuple[bytes, ...], change: Callable[[State], None], house: House) -> Outcome:

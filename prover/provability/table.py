@@ -27,6 +27,10 @@ class Part(StrEnum):
     EVIDENCE = "evidence"
     COMMITTEE = "committee"
     CLAIM = "claim"
+    EXIT = "exit"
+    REWARD = "reward"  # commitments to proofs, and what proofs earn
+    REGISTRY = "registry"  # who runs the house, under which law
+    SNAPSHOT = "snapshot"
     FRAUD = "fraud"  # a kind of fraud, not a field
 
 
