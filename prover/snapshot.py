@@ -44,6 +44,10 @@ VERSION = 1
 WORD_BYTES = 32
 CHUNK = 512  # leaves that are encoded at a time
 
+# What the globals count of each section: there is one of globals and params, and of pages any.
+_COUNTED = (
+    "", "", "fund", "account", "", "instrument", "asset", "pool", "underlying", "withdrawal",
+)  # fmt: skip
 _HEAD = struct.Struct(">4sIQ32s32s")
 _COUNT = struct.Struct(">I")
 _WORDS = struct.Struct(">H")
@@ -122,6 +126,7 @@ def load_snapshot(genesis: Genesis, data: bytes) -> tuple[Engine, Snapshot]:
         raise _damaged("leaves that fit a state", error) from error
     if engine.root() != claimed.root:
         raise _damaged(f"leaves of root {claimed.root.hex()}", engine.root().hex())
+    _check_counts(engine, sections)
     if not np.array_equal(engine.totals.domain, domain):
         raise SnapshotError(
             f"snapshot of batch {claimed.number}: expected one of the genesis's chain, was one of "
@@ -152,6 +157,14 @@ def _fill(state: Any, sections: Sequence[Sequence[bytes]]) -> None:
     # The rows are the whole state's: withdrawal 0 stands in row 0, and nothing is spare.
     scratch = state.scratch[0]
     scratch.withdrawal_base = scratch.spare_account = scratch.spare_instrument = 0
+
+
+def _check_counts(engine: Engine, sections: Sequence[Sequence[bytes]]) -> None:
+    """Raise SnapshotError for a missing leaf, though the genesis state had filled its place."""
+    totals = engine.totals
+    for place, name in enumerate(_COUNTED):
+        if name and len(sections[place]) != int(getattr(totals, f"{name}_count")):
+            raise _damaged(f"a leaf of every {name}", f"{len(sections[place])} of them")
 
 
 def _as_field(leaves: Any) -> Any:

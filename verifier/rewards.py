@@ -2,8 +2,10 @@
 
 A proof takes effect at once, but whoever reads it in the mempool can send a copy that comes first.
 So its reward waits one reveal window. Whoever committed to evidence before he showed it shows it
-again meanwhile, and the oldest commitment takes the place of a younger one, and of none. What was
-committed says nothing to others, moves no deadline, and costs a price that is burned.
+again meanwhile, and the oldest commitment takes the place of a younger one. A sender who has none
+has the place of one that he would have made as he showed it: what others commit to once they have
+read the proof comes too late. What was committed says nothing to others, moves no deadline, and
+costs a price that is burned.
 
 A reward has a name: (generation, batch id) of a batch that fell, (serial, signer) of a receipts'
 stake that was lost.
@@ -34,7 +36,7 @@ class Commitment(NamedTuple):
 
 class Reward(NamedTuple):
     """What a proof earned in gwei. `winner` gets it after block `closes_block` if `place`, that of
-    his commitment, stays the oldest; NO_PLACE is that of the sender who had none."""
+    his commitment, stays the oldest; a sender without one has that of the next to be made."""
 
     generation: int
     subject: bytes
@@ -96,7 +98,7 @@ class Rewards:
         self, name: tuple[int, bytes], amount: int, sender: bytes, evidence: bytes, block: int
     ) -> Reward:
         """Let what a proof earned wait; `amount` gwei of what is held."""
-        place = self._place_of(sender, name, evidence)
+        place = min(self._place_of(sender, name, evidence), self._places.value)
         made = Reward(*name, amount, sender, sender, place, block + self._window, False)
         self._rewards[name] = made
         return made

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prover.provability.actions import action_rows
+from prover.provability.calls import call_rows
 from prover.provability.claims import claim_rows
 from prover.provability.committees import committee_rows
 from prover.provability.evidence import evidence_rows
@@ -38,6 +39,7 @@ def rows(part: Part | None = None) -> list[Row]:
 
 def _all() -> Iterator[Row]:
     yield from posting_rows()
+    yield from call_rows()
     yield from action_rows()
     yield from state_rows()
     yield from evidence_rows()

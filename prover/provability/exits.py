@@ -86,7 +86,9 @@ def _claim_row(subject: str, field: str, mutation: str, change: Change) -> Row:
 
 def _mutations(name: str) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
     """Return how a field of bytes, or of a list of them, is changed."""
-    if name in ("account", "opening"):
+    if name == "opening":
+        return (("a bit flipped", flip_bytes),)
+    if name == "account":
         return ("a bit flipped", flip_bytes), ("a word less", lambda leaf: leaf[:-32])
     return (
         ("a bit of the last flipped", lambda found: (*found[:-1], flip_bytes(found[-1]))),

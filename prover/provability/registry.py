@@ -10,6 +10,7 @@ from clearing.keys import address_of
 from prover.forge import mint
 from prover.provability.exits import freeze
 from prover.provability.house import (
+    BATCH_BLOCK,
     NEXT_LAW,
     Caught,
     House,
@@ -82,6 +83,11 @@ def _accept(house: House, key: bytes = COPYCAT) -> None:
     house.court.accept_handover(house.call(key))
 
 
+def _wait(house: House) -> None:
+    """Let the former sequencer post what he has acknowledged, and answer for it."""
+    house.block += house.config.final_after_blocks + 1
+
+
 def _keys() -> Iterator[Tried]:
     by_other = partial(_rotate, key=COPYCAT)
     yield "rotation", "sender", "not the operator", "NOT_OPERATOR", (by_other,), (_rotate,)
@@ -89,15 +95,24 @@ def _keys() -> Iterator[Tried]:
         call = partial(_rotate, to=to)
         yield "rotation", "sequencer", mutation, "INVALID_ADDRESS", (call,), (_rotate,)
     yield "rotation", "time", "after the freeze", "FROZEN", (freeze, _rotate), (_rotate,)
-    named: Calls = (_name, _accept)
+    named: Calls = (_name, _wait, _accept)
     by_other = partial(_name, key=COPYCAT)
     yield "handover", "operator", "not the operator", "NOT_OPERATOR", (by_other,), (_name,)
     taken = partial(_accept, key=CHALLENGER)
-    yield "handover", "sender", "not who was named", "NOT_SUCCESSOR", (_name, taken), named
+    yield "handover", "sender", "not who was named", "NOT_SUCCESSOR", (_name, _wait, taken), named
+    yield "handover", "time", "at once", "HANDOVER_TOO_SOON", (_name, _accept), named
     back = partial(_name, to=NOBODY)
-    yield "handover", "successor", "taken back", "NOT_SUCCESSOR", (_name, back, _accept), named
+    yield (
+        "handover",
+        "successor",
+        "taken back",
+        "NOT_SUCCESSOR",
+        (_name, back, _wait, _accept),
+        named,
+    )
     yield "handover", "time", "a second time", "NOT_SUCCESSOR", (*named, _accept), named
-    yield "handover", "time", "after the freeze", "FROZEN", (_name, freeze, _accept), named
+    frozen: Calls = (_name, _wait, freeze, _accept)
+    yield "handover", "time", "after the freeze", "FROZEN", frozen, named
 
 
 def _rotated(key: bytes, house: House, before: bool = False) -> Outcome:
@@ -151,9 +166,9 @@ def _prolong(house: House, key: bytes = GUARDIAN) -> None:
     house.court.prolong(house.call(key))
 
 
-def _end(house: House, more: int = 0) -> None:
+def _end(house: House) -> None:
     """Make the open batch final in the first block that is not within its own windows."""
-    house.block += house.config.final_after_blocks + more
+    house.block = BATCH_BLOCK + house.config.final_after_blocks + 1
     house.court.finalise(house.call(), house.court.heads().tip_id)
 
 
@@ -216,7 +231,10 @@ def _stakes() -> Iterator[Tried]:
     yield "stake", "sender", "who has none", "NO_STAKE", (_unstake,), twin
     yield "stake", "time", "taken back twice", "NO_STAKE", (*twin, _unstake), twin
     left = partial(_unstake, key=SEQUENCER)
-    posts = "taken back by who posts"
-    yield "stake", "sender", posts, "STAKE_LOCKED", (left,), (_end, _rotate, left)
-    early = "taken back while a batch is open"
-    yield "stake", "time", early, "STAKE_LOCKED", (_rotate, left), (_end, _rotate, left)
+    freed: Calls = (_end, _rotate, _wait, left)
+    for field, mutation, attack in (
+        ("sender", "taken back by who posts", (_end, _wait, left)),
+        ("time", "taken back while a batch is open", (_rotate, _wait, left)),
+        ("time", "taken back while it answers for others", (_end, _rotate, left)),
+    ):
+        yield "stake", field, mutation, "STAKE_LOCKED", attack, freed

@@ -43,7 +43,7 @@ class Lie:
     def commit(self, made_of: Committed | None = None, key: bytes = CHALLENGER) -> None:
         """Commit, to the evidence as it is unless told."""
         hashed = commitment_of(*(made_of or self.committed(key)))
-        self.house.court.pledges.commit(self.house.call(key), hashed)
+        self.house.court.commit(self.house.call(key), hashed)
 
     def prove(self, key: bytes) -> None:
         """Show the evidence."""
@@ -51,7 +51,7 @@ class Lie:
 
     def settle(self, name: tuple[int, bytes] | None = None) -> None:
         """Settle the reward."""
-        self.house.court.pledges.settle_reward(self.house.call(), *(name or self.name))
+        self.house.court.settle_reward(self.house.call(), *(name or self.name))
 
     def wait(self) -> None:
         """Let the time for older commitments pass."""

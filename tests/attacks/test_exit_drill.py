@@ -28,6 +28,7 @@ from verifier.base.transactions import (
     RefundDeposit,
     TakeSurplus,
 )
+from verifier.config import FINALITY_EPOCHS
 from verifier.evidence import check_bad_step
 from verifier.freeze import Mode
 
@@ -63,6 +64,7 @@ class Drill(ChainWorld):
         for view in self.base.batches(heads.finalised_number + 1, 1_000):
             self.send(HELPER, Finalise(view.record.batch_id))
         self.send(HELPER, Freeze())
+        self.mine(FINALITY_EPOCHS * self.config.epoch_blocks)
         assert self.base.standing().mode == Mode.FROZEN
 
     def leave(self, engine, seed=1):

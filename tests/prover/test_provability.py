@@ -6,6 +6,7 @@ forms that the table makes its rows of.
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from inspect import signature
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
@@ -24,17 +25,22 @@ from clearing.messages import (
 )
 from novatio.cli.provability import KINDS
 from prover.provability import Caught, House, Part, Row, rows, run_rows, states
+from prover.snapshot import Snapshot
 from verifier import evidence as bad_step
 from verifier import posting
 from verifier.base.transactions import ClaimWithdrawal
 from verifier.batch import SUB_ROOTS, BatchData, Pair, Step
 from verifier.committee import Attestation, Attested, Member
-from verifier.errors import PostError
+from verifier.errors import CourtError, PostError
 from verifier.evidence import Evidence
+from verifier.exit_claim import ExitClaim
+from verifier.exit_opening import ExitOpening
 from verifier.exits import WithdrawalLeaf
 from verifier.header import Header
 from verifier.receipts import LeftOut, SignedReceipt, TwoReceipts
+from verifier.rewards import commitment_of
 from verifier.withheld import Wanted
+from verifier.witness_state import WitnessLeaves
 
 ROWS = rows()
 RECORDS = {
@@ -50,6 +56,8 @@ RECORDS = {
     "fund": records.Fund,
     "withdrawal": records.Withdrawal,
 }
+# Refusals that answer no change of a field: tests/verifier has one for each of them.
+ELSEWHERE = {"ACCOUNTS_FULL", "ALREADY_REVERTED", "ESCROW_SHORT", "POOL_UNPAID"}
 # Rows of the state that are no part of it: working memory and drafts of an action.
 NO_STATE = {"Scratch", "int"}
 
@@ -180,6 +188,34 @@ def test_the_rows_of_a_claim_are_the_fields_of_its_call_and_its_leaf() -> None:
     assert rows_of(Part.CLAIM, subject="claim") == claim
     leaf = {("leaf", field.name) for field in fields(WithdrawalLeaf)}
     assert rows_of(Part.CLAIM, subject="leaf") == leaf
+
+
+def test_the_rows_of_an_exit_are_the_fields_of_what_it_opens() -> None:
+    wanted = {("opening", name) for name in dotted("", ExitOpening)}
+    wanted |= {("claim", name) for name in dotted("", ExitClaim)}
+    for record in ("account", "instrument", "underlying", "asset", "pool"):
+        wanted |= {(record, name) for name in names_of(RECORDS[record])}
+    wanted -= {tuple(name.split(".", 1)) for name in states.DERIVED}
+    rest = rows_of(Part.EXIT) - wanted
+    assert wanted <= rows_of(Part.EXIT)
+    assert {subject for subject, _ in rest} == {
+        "freeze", "opening", "claim", "payment", "surplus", "refund",
+    }  # fmt: skip
+
+
+def test_the_rows_of_commitments_and_snapshots_are_what_they_are_made_of() -> None:
+    committed = {("commitment", name) for name in signature(commitment_of).parameters}
+    assert committed <= rows_of(Part.REWARD, subject="commitment")
+    head = {("head", name) for name in ("magic", "version", *Snapshot.__dataclass_fields__)}
+    assert rows_of(Part.SNAPSHOT, subject="head") == head
+    leaves = {name for name in WitnessLeaves.__dataclass_fields__} | {"withdrawals", "end"}
+    assert {name for _, name in rows_of(Part.SNAPSHOT, subject="leaves")} == leaves
+
+
+def test_what_can_be_refused_beside_posting_is_in_the_table() -> None:
+    """Each refusal of the court, but for those of money and bounds, which no field is."""
+    codes = {row.code for row in ROWS if row.caught is Caught.CHALLENGER}
+    assert {code.name for code in CourtError} - codes == ELSEWHERE
 
 
 def test_every_rule_of_posting_catches_something() -> None:

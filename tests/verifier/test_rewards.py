@@ -25,7 +25,7 @@ from verifier.base.transactions import (
 from verifier.batches import BatchStatus
 from verifier.errors import CourtError
 from verifier.events import Committed, Revealed, RewardSettled, WindowsProlonged
-from verifier.rewards import COMMITMENTS_MAX, NO_PLACE, PRICE_SHARE, commitment_of
+from verifier.rewards import COMMITMENTS_MAX, PRICE_SHARE, commitment_of
 
 GUARDIAN = ALICE
 DELAY = 2
@@ -49,7 +49,7 @@ def test_without_a_commitment_the_sender_of_the_proof_is_paid(world):
     batch = world.post()
     world.prove(batch)
     reward = world.court.rewards.reward(0, batch.id)
-    assert (reward.winner, reward.place) == (address_of(PROVER), NO_PLACE)
+    assert (reward.winner, reward.place) == (address_of(PROVER), 0)
     settled = world.settle_reward(batch)
     amount = world.config.bond // 2
     assert settled.events == (RewardSettled(0, batch.id, address_of(PROVER), amount),)
@@ -66,6 +66,17 @@ def test_a_copied_proof_reverts_at_once_and_pays_whoever_committed(world):
     assert world.court.batch(batch.id).status == BatchStatus.REVERTED
     revealed = world.prove(batch, key=PROVER)
     assert revealed.events == (Revealed(0, batch.id, address_of(PROVER), 0),)
+    world.settle_reward(batch)
+    assert (credit(world, PROVER), credit(world, BOB)) == (world.config.bond // 2, 0)
+
+
+def test_whoever_commits_once_he_has_read_the_proof_takes_no_reward(world):
+    """Not even with evidence of another step, which he may find as soon as he knows of one."""
+    batch = world.post()
+    assert world.prove(batch, key=PROVER).error is None
+    for step in (0, 1):
+        world.commit(batch, BOB, step=step)
+        assert world.prove(batch, key=BOB, step=step).error == CourtError.NO_OLDER_COMMITMENT
     world.settle_reward(batch)
     assert (credit(world, PROVER), credit(world, BOB)) == (world.config.bond // 2, 0)
 
