@@ -283,16 +283,20 @@ def _of_verifier(module: Any, error: Exception) -> NovatioError | None:
         missing = error.code.name in ("NO_SUCH_BATCH", "NO_SUCH_WITHDRAWAL")
         kind = NotFound if missing else BadRequest
         return kind(error.text, reason=error.code.name, next_step="novatio root list")
+    if isinstance(error, module.ConfigError):
+        return ConfigInvalid("court", error.problems)
+    if isinstance(error, module.VerifierError):
+        return VerificationFailed(str(error))
+    return None
+
+
+def _of_base_layer(module: Any, error: Exception) -> NovatioError | None:
     if isinstance(error, module.BaseLayerUnavailable):
         return Unavailable(str(error), next_step="novatio heads --base <host:port>")
     if isinstance(error, module.BlockUnknown):
         return Unavailable(str(error), next_step="the same command again")
     if isinstance(error, module.ChainFileCorrupt):
         return CorruptData(str(error), next_step="restore the file from a copy")
-    if isinstance(error, module.ConfigError):
-        return ConfigInvalid("court", error.problems)
-    if isinstance(error, module.VerifierError):
-        return VerificationFailed(str(error))
     return None
 
 
@@ -323,6 +327,7 @@ def _of_member_service(module: Any, error: Exception) -> NovatioError | None:
 
 
 _TRANSLATIONS: dict[str, Callable[[Any, Exception], NovatioError | None]] = {
+    "verifier.base.errors": _of_base_layer,  # before those that it is derived from
     "verifier.errors": _of_verifier,
     "node.config": _of_node_config,
     "node.errors": _of_node,

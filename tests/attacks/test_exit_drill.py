@@ -213,6 +213,9 @@ def test_a_snapshot_counts_only_if_its_batch_is_final_with_its_root():
     genesis = drill.market.genesis
     replica = rebuild(drill.base, genesis, 3)
     early = take_snapshot(replica.engine, 3, replica.batch_id)
+    with pytest.raises(SnapshotError, match="is unknown"):
+        check_snapshot(drill.base, genesis, early)
+    drill.mine(FINALITY_EPOCHS * drill.config.epoch_blocks)
     with pytest.raises(SnapshotError, match="is posted"):
         check_snapshot(drill.base, genesis, early)
     drill.die()
