@@ -14,6 +14,7 @@ from clearing.codes import Code, Fund, Kind, Side
 from clearing.messages import Liquidate, Trade, Transfer, Withdraw, decode_action
 from clearing.units import FUNDING_PERIOD_MS, PPM
 from node.events import Reply
+from simulator.broken import require
 from simulator.market import FIRST_PRICES
 
 if TYPE_CHECKING:
@@ -50,18 +51,15 @@ class Book:
         codes, sequences = reply.codes.tolist(), reply.sequences.tolist()
         for action, code, sequence in zip(actions, codes, sequences, strict=True):
             if sequence == NEVER:
-                self._world.invariants.require("I5", code != Code.APPLIED, "applied unsequenced")
+                require("I5", code != Code.APPLIED, "applied unsequenced")
                 continue
             known = self.heard.setdefault(sequence, (action, code))
-            self._world.invariants.require(
-                "I5", known == (action, code), f"sequence {sequence} was given to two actions"
-            )
+            require("I5", known == (action, code), f"sequence {sequence} was given to two actions")
 
     def check(self, state: Any, elapsed_ms: int) -> None:
         """Compare the law's final state with what the answers add up to."""
         # Funding at its cap, all the time, on a price that is never reached.
         self._funding_ppm = int(state.params[0].funding_cap_ppm) * elapsed_ms
-        require = self._world.invariants.require
         count = int(state.globals[0].sequenced_count)
         missing = [number for number in range(1, count + 1) if number not in self.heard]
         # Nobody signs funding: whoever asks twice is answered twice, and may miss one answer.
@@ -130,12 +128,11 @@ class Book:
     def _check_withdrawals(self, state: Any) -> None:
         rows = state.withdrawals[: int(state.globals[0].withdrawal_count)]
         found = [(int(row["account"]), int(row["amount"])) for row in rows]
-        self._world.invariants.require(
+        require(
             "I9", found == self.withdrawals, f"{len(found)} withdrawals, not what was applied for"
         )
 
     def _check_account(self, row: Any, account: int) -> None:
-        require = self._world.invariants.require
         sequence = self.sequences.get(account, 0)
         require(
             "I4",
@@ -173,7 +170,7 @@ class Book:
                 ]
                 if place["instrument"] == instrument
             )
-            self._world.invariants.require(
+            require(
                 "I4", found == expected, f"market {instrument}: liquidated {found}, not {expected}"
             )
 

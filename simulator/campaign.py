@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from clearing.codes import Code
+from simulator.broken import InvariantBroken
 from simulator.faults import CHANCES
 from simulator.frauds import FRAUDS
-from simulator.invariants import InvariantBroken
 from simulator.mutant_record import NO_FIGURES, Figures
 from simulator.shrink import command_of, smallest
 from simulator.world import Options, World

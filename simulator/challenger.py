@@ -12,6 +12,7 @@ from prover.challenger_process import ChallengerProcess
 from prover.pursuit import Prove
 from prover.replica import Replica
 from simulator.base import Wire
+from simulator.broken import require
 from simulator.disk import SimulatedCrash
 from simulator.market import CHALLENGER, genesis, key_of
 from verifier.base.interface import BaseLayer
@@ -88,4 +89,4 @@ class ChallengerActor:
         if isinstance(effect, Alert):
             self._world.note("challenger", f"alert: {effect.text}")
             shameful = any(words in effect.text for words in SHAMEFUL)
-            self._world.invariants.require("I12", not shameful, effect.text)
+            require("I12", not shameful, effect.text)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from node.errors import StorageError
+from simulator.broken import InvariantBroken
 from simulator.disk import SimDisk
-from simulator.invariants import InvariantBroken
 
 if TYPE_CHECKING:
     from simulator.world import World

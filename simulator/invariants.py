@@ -3,17 +3,25 @@
 I1   value is conserved: in the law (cash + pots + funds = custody), on the base layer (nothing
      appears but by the faucet), and between them (escrow = custody + unclaimed + unconsumed)
 I2   the lots of every market sum to zero, and to its open interest on either side
-I3   what was acknowledged stays in the log at its sequence, with its outcome, after any crash
-I4   an action has one effect at most: no action is twice in the log, no reply contradicts another
-     (but for funding: nobody signs it, its bytes never change, and the law bounds its pace)
-I5   every invalid batch is reverted before it becomes final
-I6   no valid batch is reverted for fraud, except as the descendant of an invalid one
-I7   what is final in the court never changes, reorganisations or not
-I8   the same log gives the same roots, in the node after a crash, the auditor and the challenger
-I9   bonds are conserved: deposited = paid + burned + held
-I10  once everything is healed, everything acknowledged becomes final, and withdrawals are paid
-I11  nothing is acknowledged before it is durable, and every receipt is signed and adds up
-I12  the challenger's evidence is always accepted by the court's own check
+I3   gains and losses of a market sum to zero at every mark; its pot covers the funding owed
+I4   what was acknowledged stays in the log at its sequence, with its outcome, after any crash, and
+     in the books of those who were told
+I5   an action has one effect at most: no action is twice in the log, no reply contradicts another
+     (but for what nobody signs: its bytes may come again, and are then another action)
+I6   the same log gives the same roots, in the node after a crash, the auditor and the challenger
+I7   every invalid batch is reverted before it becomes final
+I8   no valid batch is reverted for fraud, except as the descendant of an invalid one
+I9   withdrawals pay what was applied for, once
+I10  what is final in the court never changes, reorganisations or not
+I11  batches follow one another; generations only grow; one key posts in each
+I12  bonds are conserved, and the challenger's evidence is always accepted by the court's own check
+I13  nobody fails maintenance for longer than a grace without an attempt to liquidate him
+I14  queues, frames and files stay within their declared limits
+I15  nothing is acknowledged before it is durable, and every receipt is signed and adds up
+I16  a damaged or incomplete log is refused, or nothing that was promised is missing in it
+I17  with the operator dead everybody leaves with base-layer bytes alone
+I18  the node's view is what its log folds to
+L1   once everything is healed, everything acknowledged becomes final, and withdrawals are paid
 """
 
 from __future__ import annotations
@@ -32,8 +40,10 @@ from node.events import Publish, Reply
 from node.log import Log
 from node.receipts import check_receipt, receipt_digest
 from node.records import FrameRecord, OutcomeRecord, RecordKind
+from simulator.broken import InvariantBroken, require
 from simulator.follower import Follower, Posted
 from simulator.market import DOMAIN, OPERATOR, address
+from simulator.standing import Graces, check_chain, check_frame, check_variation
 from verifier.base.chain import Block
 from verifier.base.interface import LIST_MAX
 from verifier.events import BatchFinalised, BatchPosted, BatchReverted
@@ -41,14 +51,6 @@ from verifier.header import Header
 
 if TYPE_CHECKING:
     from simulator.world import World
-
-
-class InvariantBroken(AssertionError):
-    """`name` is I1 .. I12."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        super().__init__(f"{name}: {text}")
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,7 @@ class Invariants:
         self._published: dict[int, bytes] = {}
         self._final: dict[int, bytes] = {}
         self._settled = 0
-
-    def require(self, name: str, holds: bool, text: str) -> None:
-        """Raise `InvariantBroken` unless it holds."""
-        if not holds:
-            raise InvariantBroken(name, text)
+        self._graces = Graces(world)
 
     # The node.
 
@@ -99,6 +97,9 @@ class Invariants:
         payload = effect.outcome.encode()
         self._published[effect.token] = payload
         self.check_law(engine.state)
+        check_variation(engine.state)
+        check_frame(effect, self._world.node)
+        self._graces.look(effect, engine.state, actions_of(effect.frame))
 
     def on_reply(self, actions: tuple[bytes, ...], reply: Reply, log: Log) -> None:
         """Take note of a promise as it leaves the node, whether or not it arrives."""
@@ -113,18 +114,16 @@ class Invariants:
                 else:
                     self.applied[Kind(action[0]).name] += 1
                 continue
-            self.require(
-                "I5", known == (sequence, code), f"answered {known}, then {(sequence, code)}"
-            )
+            require("I5", known == (sequence, code), f"answered {known}, then {(sequence, code)}")
         receipt = reply.receipt
         if receipt is None:
             return
         durable = log.durable_tail.sequence
-        self.require("I15", receipt.token <= durable, f"record {receipt.token} beyond {durable}")
+        require("I15", receipt.token <= durable, f"record {receipt.token} beyond {durable}")
         check_receipt(receipt)
         digest = receipt_digest(DOMAIN, receipt.generation, receipt.count, receipt.accumulator)
         signer = recover(receipt.signature, digest)
-        self.require("I15", signer == address(OPERATOR), f"a receipt signed by {signer.hex()}")
+        require("I15", signer == address(OPERATOR), f"a receipt signed by {signer.hex()}")
 
     def on_restart(self, log: Log) -> None:
         """Compare a recovered log with everything that was ever promised or shown."""
@@ -135,13 +134,13 @@ class Invariants:
             if token in self._published:
                 shown += 1
                 same = self._published[token] == payload
-                self.require("I6", same, f"frame {token} has another outcome than before")
+                require("I6", same, f"frame {token} has another outcome than before")
             codes = outcome.codes.tolist()
             for place, action in enumerate(actions_of(frame)):
                 if place < frame.inbox_count:
                     continue
                 repeated = action in sequenced and action[0] != Kind.FUNDING
-                self.require("I5", not repeated, f"frame {token} repeats an action")
+                require("I5", not repeated, f"frame {token} repeats an action")
                 sequence = frame.sequence_before + place - frame.inbox_count + 1
                 sequenced[action] = (sequence, codes[place])
         lost = [
@@ -150,8 +149,8 @@ class Invariants:
             if promised[0] and action[0] != Kind.FUNDING and sequenced.get(action) != promised
         ]
         self.lost_acknowledged = max(self.lost_acknowledged, len(lost))
-        self.require("I4", not lost, f"{len(lost)} acknowledged are lost: {lost[:1]}")
-        self.require(
+        require("I4", not lost, f"{len(lost)} acknowledged are lost: {lost[:1]}")
+        require(
             "I4", shown == len(self._published), f"{len(self._published) - shown} frames are gone"
         )
 
@@ -165,7 +164,7 @@ class Invariants:
         court = self._world.base.chain.court
         views = court.batches(court.heads().finalised_number + 1, LIST_MAX)
         foreign = any(not self.findings[view.record.batch_id].valid for view in views)
-        self.require("I4", foreign, f"what was promised is missing: {error}")
+        require("I4", foreign, f"what was promised is missing: {error}")
 
     def check_law(self, state: Any) -> None:
         """Recompute the law's totals from every row."""
@@ -174,7 +173,7 @@ class Invariants:
         instruments = state.instruments[: int(totals.instrument_count)]
         cash, pots = sum(accounts["cash"].tolist()), sum(instruments["pot"].tolist())
         funds = sum(state.funds["balance"].tolist())
-        self.require(
+        require(
             "I1",
             (cash, pots) == (int(totals.cash_total), int(totals.pot_total))
             and cash + pots + funds == int(totals.custody),
@@ -185,7 +184,7 @@ class Invariants:
         for row in instruments:
             lots = held[used & (accounts["positions"]["instrument"] == row["id"])].tolist()
             longs = sum(each for each in lots if each > 0)
-            self.require(
+            require(
                 "I2",
                 sum(lots) == 0 and longs == int(row["open_interest"]),
                 f"market {row['id']}: lots {lots}, open interest {row['open_interest']}",
@@ -199,7 +198,7 @@ class Invariants:
             kind = self.mispostings.get(receipt.transaction_hash)
             if kind is not None:
                 self.frauds[kind] += 1
-                self.require("I7", receipt.error is not None, f"the court took a batch: {kind}")
+                require("I7", receipt.error is not None, f"the court took a batch: {kind}")
             for event in receipt.events:
                 if isinstance(event, BatchPosted):
                     self._audit(event.batch_id)
@@ -208,16 +207,20 @@ class Invariants:
                 elif isinstance(event, BatchFinalised):
                     finding = self.findings[event.batch_id]
                     name = self.fraud_names.get(event.batch_id, "?")
-                    self.require(
+                    require(
                         "I7", finding.valid, f"invalid batch {event.number} ({name}) became final"
                     )
-        self._check_money()
-        self._check_final()
+        self._check_court()
 
     def on_reorg(self) -> None:
         """Look at the court as it is again."""
+        self._check_court()
+
+    def _check_court(self) -> None:
         self._check_money()
         self._check_final()
+        court = self._world.base.chain.court
+        check_chain(court.batches(0, LIST_MAX), court.heads().generation)
 
     def _audit(self, batch_id: bytes) -> None:
         court = self._world.base.chain.court
@@ -239,12 +242,12 @@ class Invariants:
         if bad is not None:
             self.frauds[self.fraud_names.get(batch_id, "?")] += 1
             expected = batch_id in self.fraud_names
-            self.require("I6", expected, f"the node's batch {batch.header.number} is invalid")
+            require("I6", expected, f"the node's batch {batch.header.number} is invalid")
 
     def _on_reverted(self, event: BatchReverted) -> None:
         finding = self.findings[event.batch_id]
         self.honest_reverts += finding.bad_step is None
-        self.require("I8", finding.bad_step is not None, f"valid batch {event.number} was reverted")
+        require("I8", finding.bad_step is not None, f"valid batch {event.number} was reverted")
         view = self._world.base.chain.court.batch(event.batch_id)
         assert view is not None
         took = event.block - view.record.posted_block
@@ -256,20 +259,16 @@ class Invariants:
         chain = self._world.base.chain
         court, ledger = chain.court, chain.ledger
         bonds = court.bonds.totals
-        self.require(
-            "I12", bonds.deposited == bonds.paid + bonds.burned + bonds.held, f"bonds {bonds}"
-        )
+        require("I12", bonds.deposited == bonds.paid + bonds.burned + bonds.held, f"bonds {bonds}")
         native = ledger.native_total() + bonds.held + bonds.burned + ledger.fees_burned.value
-        self.require(
+        require(
             "I1", native == ledger.native_minted.value, f"{native} gwei, not as many as were made"
         )
         token = ledger.token_total() + court.exits.escrow()
-        self.require(
-            "I1", token == ledger.token_minted(), f"{token} tokens, not as many as were made"
-        )
+        require("I1", token == ledger.token_minted(), f"{token} tokens, not as many as were made")
         tip = self.findings.get(court.heads().tip_id)
         if tip is None or tip.valid:
-            self.require("I1", court.solvency().holds, f"{court.solvency()}")
+            require("I1", court.solvency().holds, f"{court.solvency()}")
 
     def _check_final(self) -> None:
         chain = self._world.base.chain
@@ -277,12 +276,12 @@ class Invariants:
         for view in chain.court.batches(1, final):
             record = view.record
             known = self._final.setdefault(record.number, record.post_root)
-            self.require(
+            require(
                 "I10", known == record.post_root, f"final batch {record.number} changed its root"
             )
         with chain.at(chain.head().finalised_hash):
             settled = chain.court.heads().finalised_number
-        self.require("I10", settled >= self._settled, f"{settled} final after {self._settled}")
+        require("I10", settled >= self._settled, f"{settled} final after {self._settled}")
         self._settled = settled
 
 

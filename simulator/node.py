@@ -37,9 +37,12 @@ from node.replay import Recovered, recover
 from node.sequencer import Limits, Sequencer
 from node.witness import Witness, require_posted
 from simulator.base import Wire
+from simulator.broken import require
 from simulator.damage import Damages, Disks
 from simulator.disk import SimDisk, SimulatedCrash
+from simulator.index import Index
 from simulator.market import DOMAIN, OPERATOR, genesis, key_of
+from simulator.standing import check_limits
 from verifier.base.interface import BaseLayer
 from verifier.errors import VerifierError
 
@@ -85,6 +88,9 @@ class NodeActor:
         self._chance = world.chance("node")
         self.disks = Disks(SimDisk(world.chance("disk")), SimDisk(world.chance("witness disk")))
         self.damages = Damages(world)
+        self.index = Index()
+        self.limits = LIMITS
+        self.segment_bytes_max = SEGMENT_BYTES_MAX
         self.log: Log | None = None
         self.sequencer: Sequencer | None = None
         self.poster: Poster | None = None
@@ -99,6 +105,11 @@ class NodeActor:
     def is_up(self) -> bool:
         """Whether the process runs."""
         return self.sequencer is not None
+
+    @property
+    def waiting(self) -> int:
+        """How many requests have no answer."""
+        return len(self._requests)
 
     def start(self) -> None:
         """Start the process on whatever the disk holds."""
@@ -129,6 +140,7 @@ class NodeActor:
         self.sequencer = recovered.sequencer
         self._world.note("node", f"up at {self.sequencer.engine.root()[:4].hex()}")
         self._world.invariants.on_restart(self.log)
+        self.index.open(self.log)
         self.damages.backup = self.disks.log.twin()
         self.poster = Poster(
             cast(BaseLayer, wire),
@@ -188,6 +200,7 @@ class NodeActor:
         stale = self.poster
         power_loss = self._happens("power-loss")
         self.disks.restart(power_loss)
+        self.index.die(power_loss)
         self.sequencer = self.log = self.poster = None
         self._requests.clear()
         self._life += 1
@@ -253,6 +266,7 @@ class NodeActor:
             queue = deque(self.sequencer.handle(self._now_ms, event))
             while queue:
                 self._perform(queue.popleft())
+            check_limits(self)
         except SimulatedCrash:
             self._die("crashed at a write")
         except DiskFailed as error:
@@ -269,9 +283,8 @@ class NodeActor:
                 self._later(delay, "prepared", lambda: self._handle(prepared))
             case Append(token, kind, payload):
                 appended = self.log.append(kind, payload)
-                self._world.invariants.require(
-                    "I6", appended == token, f"record {appended} where {token} was meant"
-                )
+                require("I6", appended == token, f"record {appended} where {token} was meant")
+                self.index.append(token, kind, payload)
             case Sync():
                 slow = self._happens("slow-disk")
                 delay = self._chance.randint(100, 900) if slow else self._chance.randint(1, 4)
@@ -290,19 +303,21 @@ class NodeActor:
                 assert self.poster is not None
                 self._world.note("node", f"sealed batch {seal.number}")
                 self.log.sync_witness()
+                self.index.check(self.log)
                 self.poster.add(seal)
 
     def _sync(self) -> None:
         assert self.log is not None
         try:
-            token = self.log.sync().sequence
+            tail = self.log.sync()
         except SimulatedCrash:
             self._die("crashed at a write")
             return
         except DiskFailed as error:
             self._fail(error)
             return
-        self._handle(Synced(token))
+        self.index.synced(tail)
+        self._handle(Synced(tail.sequence))
 
     def _fail(self, error: DiskFailed) -> None:
         """Say to everyone who waits that nobody knows, and stop."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from prover.engine import Engine
 from prover.forge import BatchForge, Place, Posting
+from simulator.broken import require
 from simulator.follower import Follower, Posted
 from simulator.frauds import (
     AHEAD,
@@ -120,7 +121,7 @@ class Rogue:
             if self._chance.random() < TWINS:
                 twin = self.build(name, dice, heads, twin=True)
                 bad = None if twin is None else self.first_bad_step(twin)
-                self._world.invariants.require("I8", bad is None, f"the twin of {name} is refuted")
+                require("I8", bad is None, f"the twin of {name} is refuted")
             return name, posting
         return None
 

@@ -15,12 +15,14 @@ from structlog.testing import capture_logs
 from prover.proofs import withdrawal_proof
 from simulator.base import BaseActor
 from simulator.book import Book
+from simulator.broken import InvariantBroken, require
 from simulator.challenger import ChallengerActor
 from simulator.claimer import Claimer
+from simulator.exit import check_exit
 from simulator.faults import Faults
 from simulator.feed import Feed
 from simulator.follower import Follower
-from simulator.invariants import InvariantBroken, Invariants, actions_of, frames_of
+from simulator.invariants import Invariants, actions_of, frames_of
 from simulator.keeper import Keeper
 from simulator.liar import Liar
 from simulator.market import (
@@ -84,6 +86,7 @@ class World:
         self.seed = seed
         self.options = options
         self.now = START_MS
+        self._ended: int | None = None
         self.events = 0
         self.trace: deque[str] = deque(maxlen=TRACE_EVENTS)
         self.refusals: Counter[str] = Counter()
@@ -141,6 +144,7 @@ class World:
                 self._settle()
                 self._check_end()
             finally:
+                self.node.index.stop()
                 if self.challenger is not None:
                     self.challenger.stop()
         return self.report()
@@ -151,7 +155,7 @@ class World:
         return {
             "seed": self.seed,
             "events": self.events,
-            "simulated_ms": self.now - START_MS,
+            "simulated_ms": (self._ended or self.now) - START_MS,
             "faults": dict(sorted(self.faults.hits.items())),
             "frauds": dict(sorted(invariants.frauds.items())),
             "reverted": dict(sorted(invariants.reverted.items())),
@@ -206,7 +210,7 @@ class World:
             actor.finished = True
         limit = self.now + LIVENESS_MS
         while self._unsettled():
-            self.invariants.require("L1", self.now < limit, f"still {self._unsettled()}")
+            require("L1", self.now < limit, f"still {self._unsettled()}")
             self.until(self.now + CHECK_MS)
 
     def _unsettled(self) -> str:
@@ -238,7 +242,7 @@ class World:
 
     def _check_end(self) -> None:
         """Compare node, court, auditor and challenger, and have every withdrawal paid."""
-        require, node, court = self.invariants.require, self.node, self.base.chain.court
+        node, court = self.node, self.base.chain.court
         assert node.log is not None and node.sequencer is not None
         root = node.sequencer.engine.root()
         heads = court.heads()
@@ -254,6 +258,7 @@ class World:
         # A cleanly closed log, read by nobody but the disk, says the same again.
         node.log.close()
         log = node.open(node.disks, self.base.layer).log
+        node.index.check(log)
         self.invariants.on_restart(log)
         logged = [action for frame, _, _ in frames_of(log) for action in actions_of(frame)]
         final: list[bytes] = []
@@ -264,6 +269,8 @@ class World:
             final.extend(action for step in steps for action in step.actions)
         require("L1", final == logged, "the final batches hold other actions than the log")
         self._claim_all()
+        self._ended = self.now
+        check_exit(self)
 
     def _claim_all(self) -> None:
         """Every withdrawal is paid, once."""
@@ -281,9 +288,9 @@ class World:
         for _ in range(60):
             self.base.mine_one()
         paid = sum(chain.court.exits.is_claimed(index) for index in range(count))
-        self.invariants.require("L1", paid == count, f"{paid} of {count} withdrawals were paid")
+        require("L1", paid == count, f"{paid} of {count} withdrawals were paid")
         left = chain.court.solvency()
-        self.invariants.require("I1", left.holds and left.unclaimed == 0, f"{left}")
+        require("I1", left.holds and left.unclaimed == 0, f"{left}")
 
 
 def run(seed: int, options: Options = Options()) -> dict[str, Any]:
