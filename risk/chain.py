@@ -1,9 +1,11 @@
 """Option chains: reading a file of quotes, and the forward, discount and spot that they imply.
 
 A chain file is CSV with a header. `expiry` (YYYYMMDD or YYYY-MM-DD), `strike`, `right` (C or P) and
-`close` are needed; volume, open interest, implied volatility and Greeks are read where they are
-given. A row without expiry, strike and right is the underlying itself. Rows may be in any order.
-Rows that cannot be used are dropped and counted by reason, or raise if the reader is strict.
+`close`, or `bid` and `ask`, are needed; volume, open interest, implied volatility and Greeks are
+read where they are given. A row without a close is priced in the middle of its quotes, unless they
+are crossed or so wide that the middle tells nothing. A row without expiry, strike and right is the
+underlying itself. Rows may be in any order. Rows that cannot be used are dropped and counted by
+reason, or raise if the reader is strict.
 """
 
 from __future__ import annotations
@@ -41,10 +43,19 @@ CLOSE_HOURS: Final = 15.25
 HOURS_PER_YEAR: Final = 365 * 24
 
 GAMMA_LEAST: Final = 1e-4  # published with seven decimals, so to three digits at least
-REQUIRED: Final = ("expiry", "strike", "right", "close")
+REQUIRED: Final = ("expiry", "strike", "right")
+PRICED: Final = (("close",), ("bid", "ask"))  # one of these has to stand there as well
+WIDEST: Final = 3.0  # an ask beyond so many times the bid leaves the price to a guess
 PUBLISHED: Final = ("implied_volatility", "delta", "gamma", "vega", "theta", "rho")
 OPTIONAL: Final = ("volume", "open_interest", *PUBLISHED)
-ALIASES: Final = {"type": "right", "expiration": "expiry", "iv": "implied_volatility"}
+ALIASES: Final = {
+    "type": "right",
+    "option_type": "right",
+    "expiration": "expiry",
+    "iv": "implied_volatility",
+    "bid_price": "bid",
+    "ask_price": "ask",
+}
 RIGHTS: Final = {"C": True, "CALL": True, "P": False, "PUT": False}
 
 
@@ -212,10 +223,15 @@ def _lines(file: TextIO, name: str) -> Iterator[tuple[int, dict[str, str | None]
     reader = csv.reader(file)
     header = next((line for line in reader if any(cell.strip() for cell in line)), None)
     if header is None:
-        raise ChainError(f"{name}: the file is empty; expected a header with {', '.join(REQUIRED)}")
+        raise ChainError(
+            f"{name}: the file is empty; expected a header with {', '.join(REQUIRED)} and close, "
+            "or bid and ask"
+        )
     names = [cell.strip().lstrip("#").strip().lower().replace(" ", "_") for cell in header]
     names = [ALIASES.get(column, column) for column in names]
     missing = [column for column in REQUIRED if column not in names]
+    if not any(set(columns) <= set(names) for columns in PRICED):
+        missing.append("close, nor bid and ask")
     if missing:
         raise ChainError(f"{name}: the header has no column {', '.join(missing)}; it has {names}")
     for cells in reader:
@@ -278,7 +294,19 @@ def _contract(
         elif right not in RIGHTS:
             column, fault = "right", "its right is not C or P"
         elif not record["close"] > 0:
-            column, fault = "close", "it has no price above 0"
-        elif years_between(as_of, expiry, close_hours) <= 0:
+            record["close"], column, fault = _middle(cells)
+        if not fault and years_between(as_of, expiry, close_hours) <= 0:
             column, fault = "expiry", "it has expired"
     return (expiry, strike, RIGHTS.get(right, True)), record, column, fault
+
+
+def _middle(cells: Mapping[str, str | None]) -> tuple[float, str, str]:
+    """Return the middle of a row's quotes, and the column and fault for which they tell none."""
+    bid, ask = _number(cells.get("bid")), _number(cells.get("ask"))
+    if not (bid > 0 and ask > 0):
+        return math.nan, "close" if "close" in cells else "bid", "it has no price above 0"
+    if bid > ask:
+        return math.nan, "bid", "its bid is above its ask"
+    if ask > WIDEST * bid:
+        return math.nan, "ask", "its quotes are too far apart to tell a price"
+    return (bid + ask) / 2, "", ""

@@ -82,7 +82,8 @@ class ListedRows:
         rows: integers in micro-quote per lot.
         reference: index price that they hold at, micro-quote per lot.
         discount_long_ppm, discount_short_ppm: what margin takes of long and owed values.
-        confidence_ppm: how well the model knows them.
+        confidence_ppm: how well the model knows them: its fit to the quotes, and how far its values
+            had to be lowered to be legal.
     """
 
     rows: RiskRows
@@ -146,8 +147,16 @@ def listed_rows(
         reference,
         math.floor(math.exp(-rate * years) * PPM),
         min(2 * PPM, math.ceil(math.exp(rate * years) * PPM)),
-        min(confidence, confidence_ppm(surface, years)),
+        min(confidence, confidence_ppm(surface, years), _untouched_ppm(rows, reference)),
     )
+
+
+def _untouched_ppm(rows: RiskRows, reference: int) -> int:
+    """Return 10^6 less the largest repair as a part of the reference in ppm, at least 0.
+
+    A smile that had to be bent so far to be legal does not know what it speaks of.
+    """
+    return max(0, PPM - int(rows.repair.max()) * PPM // reference)
 
 
 def confidence_ppm(surface: Smiles, years: float) -> int:

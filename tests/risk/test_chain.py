@@ -226,3 +226,53 @@ def test_thin_parts_of_a_real_chain_still_give_its_forwards(tmp_path, seed):
     (terms,) = read_chain(written(tmp_path, part, name=name, header=header)).terms
     # Without a rate or a neighbour, three years of dividends less interest may be missing.
     assert terms.forward == pytest.approx(whole[terms.expiry], rel=0.04)
+
+
+QUOTES = "expiration,strike,option_type,bid,ask,close"
+
+
+def with_quotes(expiry, strike, call, bid, ask, close=""):
+    return f"{expiry:%Y%m%d},{strike},{'call' if call else 'put'},{bid},{ask},{close}"
+
+
+def test_a_row_without_a_close_is_priced_in_the_middle_of_its_quotes(tmp_path):
+    lines = []
+    for strike in range(1600, 3300, 100):
+        for call in (True, False):
+            value = float(quote(NEAR, strike, call).split(",")[6])
+            lines.append(with_quotes(NEAR, strike, call, 0.98 * value, 1.02 * value))
+    for path in (
+        written(tmp_path, lines, header=QUOTES),
+        written(tmp_path, [line.rsplit(",", 1)[0] for line in lines], header=QUOTES[:-6]),
+    ):
+        chain = read_chain(path)
+        assert chain.dropped == {}
+        assert_terms(chain.terms[0])
+
+
+def test_crossed_and_hopelessly_wide_quotes_tell_no_price_and_are_counted(tmp_path):
+    lines = [
+        *(with_quotes(NEAR, strike, True, "", "", 2386 - strike + 90) for strike in (1000, 1200)),
+        with_quotes(NEAR, 2400, True, 101, 100),
+        with_quotes(NEAR, 2500, True, 1, 3.01),
+        with_quotes(NEAR, 2600, True, 1, 3),
+        with_quotes(NEAR, 2700, True, 0, 3),
+        with_quotes(NEAR, 2800, True, 101, 100, 7),
+    ]
+    path = written(tmp_path, lines, header=QUOTES)
+    chain = read_chain(path, spot=SPOT)
+    assert chain.dropped == {
+        "its bid is above its ask": 1,
+        "its quotes are too far apart to tell a price": 1,
+        "it has no price above 0": 1,
+    }
+    assert chain.price.tolist()[-2:] == [2, 7]
+    with pytest.raises(
+        ChainError, match="line 4, column bid: its bid is above its ask, it is '101'"
+    ):
+        read_chain(path, spot=SPOT, strict=True)
+
+
+def test_a_header_without_any_price_says_so(tmp_path):
+    with pytest.raises(ChainError, match="no column close, nor bid and ask"):
+        read_chain(written(tmp_path, [], header="expiry,strike,right,ask"))
