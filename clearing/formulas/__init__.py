@@ -101,7 +101,7 @@ def evaluate(name: str, arguments: Mapping[str, Value]) -> dict[str, Result]:
 
 def names_like(name: str) -> str:
     """Return words for what formulas a wrong name may have meant."""
-    near = get_close_matches(name, FORMULAS, 5, 0.5)
+    near = get_close_matches(name, FORMULAS, 5)
     near += [known for known in FORMULAS if name and name in known and known not in near][:5]
     return f"one of the {len(FORMULAS)} formulas" + (f", like {', '.join(near)}" if near else "")
 
