@@ -305,7 +305,7 @@ LEG = {"lots": 1, "mark_price": 3, "worst_value": -1}
 @pytest.mark.parametrize(
     ("name", "arguments", "text"),
     [
-        ("fees", {}, "expected one of the .* formulas, like fee, .*was fees"),
+        ("fees", {}, "expected one of the .* formulas, like fee.*was fees"),
         ("premium", {}, "like .*funding_premium.*was premium"),
         ("fee", {"value": 1}, "missing rate_ppm"),
         ("fee", FEE | {"price": 1}, "unknown price"),
