@@ -90,9 +90,12 @@ class CourtConfig:
     exit_claim_blocks: int
     exit_end_blocks: int
 
+    # What is assumed of the base layer, and checked against the windows.
     block_time_ms: int
     epoch_blocks: int
     block_gas_limit: int
+
+    # Of the simulated chain alone.
     fee_per_gas_min: int
     mempool_max: int
     faucet: bool

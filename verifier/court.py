@@ -269,7 +269,7 @@ class Court(CourtState):
         self._check_length(evidence)
         call.meter.spend(gas.proving_receipt(len(evidence)))
         try:
-            signer, generation = self._liar(receipts.decode_evidence(evidence))
+            signer, generation = self._breaker_of(receipts.decode_evidence(evidence))
         except EvidenceError as error:
             raise Refused(CourtError.INVALID_EVIDENCE, str(error)) from error
         stake = self.stakes.of(signer)
@@ -439,7 +439,7 @@ class Court(CourtState):
         self.rewards.reveal(reward)
         return events.Revealed(reward.generation, reward.subject, reward.winner, reward.place)
 
-    def _liar(self, evidence: receipts.Evidence) -> tuple[bytes, int]:
+    def _breaker_of(self, evidence: receipts.Evidence) -> tuple[bytes, int]:
         """Return who broke a receipt of which generation.
 
         Raises EvidenceError, or Refused if nobody did.

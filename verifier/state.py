@@ -17,9 +17,7 @@ from verifier.batches import BatchRecord, BatchStatus, BatchView, Heads, record_
 from verifier.bonds import Bonds
 from verifier.config import CourtConfig
 from verifier.errors import ConfigError, CourtError, Refused
-from verifier.events import (
-    BatchReverted,
-)
+from verifier.events import BatchReverted
 from verifier.exit_house import ExitHouse
 from verifier.exits import Exits, Solvency
 from verifier.freeze import Emergency, Standing
@@ -55,33 +53,36 @@ class CourtState:
         opened = genesis.globals()
         _check_genesis(config, opened)
         self.config = config
-        self.bonds = Bonds(log, config.bond)
-        self.inbox = Inbox(log, opened.account_count)
-        self.exits = Exits(log, opened.custody)
-        self.withheld = Withheld(config, ledger, self.bonds, log)
-        self.rewards = Rewards(log, self.bonds, config.reveal_window_blocks)
-        self.stakes = Stakes(log, self.bonds, config.receipt_stake)
-        self._guardian = Guardian(log, config.guardian, config.guardian_delay_blocks)
-        self.registry = Registry(log, config.operator, config.sequencer)
-        self.emergency = Emergency(log, config)
-        self.laws = LawTable(log, config.law_version, laws)
-        self.house = ExitHouse(log)
         self._ledger = ledger
         self._domain = eip712.domain_separator(config.chain_id, config.settlement)
+        # The customers' money: deposits and forced messages, escrow and withdrawals, the one exit.
+        self.inbox = Inbox(log, opened.account_count)
+        self.exits = Exits(log, opened.custody)
+        self.house = ExitHouse(log)
         self._genesis_custody = opened.custody
-        root = genesis.state_root()
-        record = record_of(
-            genesis_batch_id(config.chain_id, config.settlement, root), None, root, opened, 0
-        )
+        # The money of the court's own game.
+        self.bonds = Bonds(log, config.bond)
+        self.rewards = Rewards(log, self.bonds, config.reveal_window_blocks)
+        self.stakes = Stakes(log, self.bonds, config.receipt_stake)
+        self.withheld = Withheld(config, ledger, self.bonds, log)
+        # Who may do what, when, and under which law.
+        self.registry = Registry(log, config.operator, config.sequencer)
+        self.emergency = Emergency(log, config)
+        self._guardian = Guardian(log, config.guardian, config.guardian_delay_blocks)
+        self.laws = LawTable(log, config.law_version, laws)
+        # Batches by name, the canonical name of a number, data by their hash, and how generations
+        # ended that ended by a fall.
         self._batches: Table[bytes, BatchRecord] = Table(log)
         self._canonical: Table[int, bytes] = Table(log)
         self._data: Table[bytes, bytes] = Table(log)
         self._reverts: Table[int, BatchReverted] = Table(log)
-        self._batches[record.batch_id] = record
-        self._canonical[0] = record.batch_id
         self._tip: Cell[int] = Cell(log, 0)
         self._finalised: Cell[int] = Cell(log, 0)
         self._generation: Cell[int] = Cell(log, 0)
+        root = genesis.state_root()
+        name = genesis_batch_id(config.chain_id, config.settlement, root)
+        self._batches[name] = record_of(name, None, root, opened, 0)
+        self._canonical[0] = name
         self.stakes.begin(0, config.sequencer)
 
     # Views
