@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import structlog
 
 from clearing.keys import address_of
+from clearing.messages import inbox_accumulator
 from clearing.units import LAW_VERSION
 from node.batcher import batch_data
 from node.events import GenerationMoved, InboxArrived, Sealed
@@ -27,7 +28,7 @@ from node.records import PAIR_BYTES, SealRecord
 from node.shell import Shell
 from node.status import BaseStatus, PostedBatch
 from prover.gather import asks_of
-from verifier.base.errors import BlockUnknown
+from verifier.base.errors import BaseLayerUnavailable, BlockUnknown
 from verifier.base.interface import (
     LIST_MAX,
     AccountView,
@@ -35,6 +36,7 @@ from verifier.base.interface import (
     BatchView,
     Head,
     Heads,
+    InboxEntry,
     Mode,
     Standing,
 )
@@ -52,6 +54,7 @@ from verifier.config import CourtConfig
 from verifier.errors import Refused, TransactionError, VerifierError
 from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
 from verifier.host import gas
+from verifier.inbox import EMPTY_ACCUMULATOR
 from verifier.withheld import AskStatus, answer_closes
 
 POSTS_IN_FLIGHT_MAX = 4
@@ -189,7 +192,7 @@ class Poster:
         self._finalise_due(survey)
         self._pull_credit(survey)
         before = self.status
-        entries = self._base.inbox(inbox_next, INBOX_MAX, survey.head.finalised_hash)
+        entries = self._inbox(inbox_next, survey.head.finalised_hash)
         self.status = self._status(survey, foreign is not None, error, inbox_next + len(entries))
         self._prune()
         return News(
@@ -215,6 +218,23 @@ class Poster:
             tuple(self._base.batches(heads.finalised_number + 1, LIST_MAX, head.hash)),
             self._base.standing(head.hash),
         )
+
+    def _inbox(self, first: int, at: bytes) -> list[InboxEntry]:
+        """Return final messages from `first` on. Raises BaseLayerUnavailable for a broken chain.
+
+        What is consumed is logged for good, so each message is checked against its accumulator.
+        """
+        start = max(first - 1, 0)
+        found = self._base.inbox(start, INBOX_MAX, at)
+        entries = found[first - start :]
+        accumulator = found[0].accumulator if found and start < first else EMPTY_ACCUMULATOR
+        for index, entry in enumerate(entries, first):
+            message = entry.message
+            accumulator = inbox_accumulator(accumulator, message.message_hash())
+            if message.index != index or entry.accumulator != accumulator:
+                reason = f"message {message.index} in place {index}, not of its accumulator"
+                raise BaseLayerUnavailable("Inbox", reason)
+        return entries
 
     def _foreign(self, survey: Survey) -> str | None:
         """Return what is said about a batch on the chain that this node did not make, or None."""
@@ -280,6 +300,11 @@ class Poster:
                     kept.append(replace(sent, settled=True))
             elif sent.nonce >= survey.account.nonce:
                 kept.append(self._send_again(replace(sent, settled=False), survey.head.number))
+        waiting = [sent.nonce for sent in kept if not sent.settled]
+        if waiting and min(waiting) > survey.account.nonce:
+            # Signed when the base layer showed a nonce that it takes back: nothing of ours uses
+            # those below, so no block can ever take these.
+            kept = [sent for sent in kept if sent.settled]
         self._sent = kept
         return error
 
