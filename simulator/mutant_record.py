@@ -43,8 +43,8 @@ NO_FIGURES = Figures(0, 0, ())
 
 
 def digest_of(mutant: Mutant) -> str:
-    """Return what changes with the deletion itself, not with its reasons or its tests."""
-    text = "\n".join((mutant.file, mutant.line, mutant.instead))
+    """Return what changes with the deletion itself, not with its reasons, its tests or its file."""
+    text = f"{mutant.line}\n{mutant.instead}"
     return sha256(text.encode()).hexdigest()[:DIGEST_CHARACTERS]
 
 

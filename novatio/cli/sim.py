@@ -88,10 +88,10 @@ def repro_sim(app: App, /, seed: int, **chosen: Any) -> int:
 
 @sim.command("mutants")
 @click.argument("names", nargs=-1)
-@click.option("--new", is_flag=True, help="Those alone that the record does not know as declared.")
+@click.option("--left", is_flag=True, help="Those alone that the record does not know to be dead.")
 @click.option("--record", is_flag=True, help="Keep what became of each, with the commit.")
 @pass_app
-def mutants_sim(app: App, names: tuple[str, ...], new: bool, record: bool) -> int:
+def mutants_sim(app: App, names: tuple[str, ...], left: bool, record: bool) -> int:
     """Delete one declared check at a time, all or those NAMED, and see whether a test notices.
 
     Works in a copy of the repository; exit code 1 if one lives.
@@ -99,25 +99,25 @@ def mutants_sim(app: App, names: tuple[str, ...], new: bool, record: bool) -> in
     from simulator.mutant_record import figures_of, load_record, standing
     from simulator.mutants import load_mutants
 
-    declared = [one for one in load_mutants() if not names or one.name in names]
-    if len(declared) < len(names):
+    chosen = [one for one in load_mutants() if not names or one.name in names]
+    if len(chosen) < len(names):
         raise click.UsageError(f"expected names of mutants, was {' '.join(names)}")
-    if new:
-        known = standing(declared, load_record())
-        declared = [one for one in declared if one.name not in known]
-    figures = figures_of(declared, _run_mutants(app, declared, record))
+    known = standing(chosen, load_record()) if left else {}
+    dead = {name: fate for name, fate in known.items() if fate.killed_by}
+    living = [one for one in chosen if one.name not in dead]
+    figures = figures_of(chosen, dead | _run_mutants(app, living, record))
     app.show({"mutants_total": figures.total, "mutants_killed": figures.killed})
     return 1 if figures.killed < figures.total else 0
 
 
-def _run_mutants(app: App, declared: list[Mutant], record: bool = False) -> dict[str, Fate]:
+def _run_mutants(app: App, chosen: list[Mutant], record: bool = False) -> dict[str, Fate]:
     """Run mutants, those that died before by their killers first; return what became of them."""
     from simulator.mutant_record import Fate, commit_of, digest_of, load_record, save_record
-    from simulator.mutants import ROOT, run_mutants
+    from simulator.mutants import ROOT, load_mutants, run_mutants
 
-    recorded = load_record()
+    declared = {one.name for one in load_mutants()}
+    recorded = {name: fate for name, fate in load_record().items() if name in declared}
     now: dict[str, Fate] = {}
-    killers = {name: fate.killed_by for name, fate in recorded.items()}
     commit = commit_of(ROOT)
     if record and not commit:
         raise BadRequest("expected a git repository, by whose commit a record is dated, was none")
@@ -127,7 +127,9 @@ def _run_mutants(app: App, declared: list[Mutant], record: bool = False) -> dict
         if record:
             save_record(recorded | now)
 
-    run_mutants(declared, app.note, ROOT, killers, keep)
+    if chosen:
+        killers = {name: fate.killed_by for name, fate in recorded.items()}
+        run_mutants(chosen, app.note, ROOT, killers, keep)
     return now
 
 

@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from novatio.cli import main
 from simulator.mutant_record import (
     Fate,
     Figures,
@@ -110,6 +112,12 @@ def test_the_test_that_killed_a_mutant_before_is_tried_first(tmp_path: Path):
     debts = f"{TESTS}::test_debts"
     assert kept == [("one", f"{other}::test_zero"), ("one", debts), ("one", debts)]
     assert told[0] == f"[1/1] one: killed by {other}::test_zero"
+
+
+def test_names_of_no_mutants_are_refused():
+    done = CliRunner().invoke(main, ["sim", "mutants", "law-and-order"])
+    assert done.exit_code == 2
+    assert "was law-and-order" in done.stderr
 
 
 def test_a_record_speaks_of_mutants_as_they_were_declared(tmp_path: Path):

@@ -7,7 +7,13 @@ import pytest
 from clearing.codes import Code, Fund, Mode
 from clearing.compiler import checked
 from clearing.drafts import begin_drafts, open_instrument
-from clearing.failure import commit_failure, draw_insurance, has_collateral, penalty_rate_ppm
+from clearing.failure import (
+    clear_operation,
+    commit_failure,
+    draw_insurance,
+    has_collateral,
+    penalty_rate_ppm,
+)
 from clearing.genesis import GenesisAsset
 from node.margins import margin_of
 from tests.clearing.law.test_modes import PERPETUAL, PUT, market_world, take, to
@@ -85,3 +91,15 @@ def test_only_who_adds_to_a_markets_deficit_freezes_withdrawals():
             state.instrument_drafts[open_instrument(state, MARKET)].debt = debt
             assert commit_failure(state) == Code.APPLIED
         assert world.totals.freeze_until == frozen_until
+
+
+def test_an_operation_that_is_over_leaves_no_field_of_it():
+    market = World().instrument(MARKET)
+    names = "operation phase deadline bankrupt total weight running cursor side price counted spare"
+    for name in names.split():
+        setattr(market, name, 7)
+    market.chunks[:] = 7
+    with checked():
+        clear_operation(market)
+    assert [int(getattr(market, name)) for name in names.split()] == [0] * 12
+    assert not market.chunks.any()
