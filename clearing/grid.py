@@ -12,7 +12,7 @@ micro-quote. Prices are micro-quote per lot, shocks are signed ppm of the price.
 
 from clearing.compiler import kernel, law
 from clearing.layout import Rows
-from clearing.units import PPM
+from clearing.units import PPM, PRICE_MAX
 from clearing.wide import mul_div_ceil, mul_div_floor, product_at_least
 
 PRICE_LEVELS = 9
@@ -407,6 +407,20 @@ def row_age(age_ms: int, aging_ms: int, reduce_only_ms: int, fallback_ms: int) -
 def aged_initial(initial: int, rung: int, aged_ppm: int) -> tuple[int, bool]:
     """Return initial margin on a rung, times `aged_ppm` unless fresh, up, and whether it fits."""
     return mul_div_ceil(initial, PPM if rung == FRESH else aged_ppm, PPM)
+
+
+@law
+def carried_forward(index_price: int, forward: int, reference: int, highest: bool) -> int:
+    """Return the higher or the lower of an index and the forward that signed carry makes of it.
+
+    `forward` was signed at the index price `reference`; both are 0 if none was. At most 2^48.
+    """
+    if forward <= 0 or reference <= 0:
+        return index_price
+    carried, fits = mul_div_floor(index_price, forward, reference)
+    if not fits or carried > PRICE_MAX:
+        carried = PRICE_MAX
+    return max(index_price, carried) if highest else min(index_price, carried)
 
 
 @law

@@ -27,6 +27,8 @@ from clearing.grid import (
     FRESH,
     POINTS,
     aged_initial,
+    carried_forward,
+    discounted,
     fallback_row,
     linear_row,
 )
@@ -340,16 +342,29 @@ def write_row(
         for point in range(POINTS):
             row[point] = 0
         return
-    fallback_row(
-        row,
-        POINTS,
-        lots < 0,
-        instrument.kind == InstrumentKind.CALL,
-        instrument.strike,
-        underlying.index_price,
-        mark,
-        underlying.prices,
+    stand_in(row, instrument, underlying, mark, lots)
+
+
+@law
+def stand_in(
+    row: Rows[int], instrument: Instrument, underlying: Underlying, mark: int, lots: int
+) -> None:
+    """Write the fallback row of an option, at the worse of the index and its last carried forward.
+
+    What expires is worth less now: of a long the last discount is taken off, if it is one. Carry
+    only ever counts against the holder, so that it may be as old as it is.
+    """
+    series = underlying.series[instrument.series]
+    is_call = instrument.kind == InstrumentKind.CALL
+    forward = carried_forward(
+        underlying.index_price, series.forward_price, series.reference_price, is_call == (lots < 0)
     )
+    fallback_row(
+        row, POINTS, lots < 0, is_call, instrument.strike, forward, mark, underlying.prices
+    )
+    if lots > 0 and 0 < series.discount_nano < DISCOUNT_SCALE:
+        for point in range(POINTS):
+            row[point] = discounted(row[point], series.discount_nano, DISCOUNT_SCALE)
 
 
 @law

@@ -9,7 +9,7 @@ from clearing.charges import REQUIREMENT_MAX, capped_sum
 from clearing.codes import InstrumentKind, InstrumentStatus
 from clearing.collateral import concentrated_weight_ppm, depeg_factor_ppm, haircut_value
 from clearing.compiler import law, law_inline
-from clearing.grid import FALLBACK, aged_initial, intrinsic, row_age
+from clearing.grid import FALLBACK, aged_initial, carried_forward, intrinsic, row_age
 from clearing.lookup import find_underlying
 from clearing.marks import mark_price
 from clearing.option_margin import standard_option_margin
@@ -143,7 +143,9 @@ def option_terms(
     rung = series_age(state, underlying.series[instrument.series])
     owed = mark
     if rung == FALLBACK:
-        owed = max(mark, intrinsic(is_call, instrument.strike, spot))
+        series = underlying.series[instrument.series]
+        forward = carried_forward(spot, series.forward_price, series.reference_price, is_call)
+        owed = max(mark, intrinsic(is_call, instrument.strike, forward))
     _, initial_balance, maintenance_balance = standard_option_margin(
         position.lots,
         is_call,

@@ -218,6 +218,12 @@ def _fallback(
     )
 
 
+@law_entry
+def carried_forward(index_price: int, forward: int, reference: int, highest: int) -> int:
+    """Return ``grid.carried_forward``."""
+    return grid.carried_forward(index_price, forward, reference, highest != 0)
+
+
 def verdict(point: int) -> tuple[bool, int]:
     """Return (whether no point is at fault, the first at fault or -1)."""
     return point < 0, point

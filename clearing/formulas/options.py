@@ -6,6 +6,7 @@ Discounts are in 1e-9; a signed margin is what the position leaves of an account
 from __future__ import annotations
 
 from clearing.formulas.option_entries import (
+    carried_forward,
     check_bounds,
     check_convex,
     check_jump,
@@ -283,6 +284,18 @@ ROW_FORMULAS = (
         ),
         (Series("row", micro("each"), POINTS),),
         lambda **arguments: (fallback_row(*arguments.values()),),
+    ),
+    Formula(
+        "carried_forward",
+        "The higher or lower of an index and the forward that the last signed carry makes of it.",
+        (
+            _INDEX,
+            Quantity("signed_forward", PER_LOT, 0, PRICE_MAX),
+            Quantity("signed_reference", PER_LOT, 0, PRICE_MAX),
+            Quantity("highest", "1 the higher, 0 the lower", 0, 1),
+        ),
+        (Quantity("forward_price", PER_LOT),),
+        lambda **arguments: carried_forward(*arguments.values()),
     ),
 )
 

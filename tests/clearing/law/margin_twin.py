@@ -260,7 +260,11 @@ def short_option(state, instrument, lots, mark):
     params, kind, strike = state.params[0], int(instrument.kind), int(instrument.strike)
     spot = int(state.underlyings[instrument.underlying].index_price)
     rung = rung_of(state, instrument)
-    owed = max(mark, intrinsic(kind, strike, spot)) if rung == 3 else mark
+    series = state.underlyings[instrument.underlying].series[instrument.series]
+    owed = mark
+    if rung == 3:
+        carried = max(intrinsic(kind, strike, one) for one in (spot, carried_of(series, spot)))
+        owed = max(mark, carried)
     other = InstrumentKind.PUT if kind == InstrumentKind.CALL else InstrumentKind.CALL
     out = intrinsic(other, strike, spot)
     initial = max(
@@ -361,6 +365,12 @@ def vector_of(state, underlying, rows, clock):
     return vector, basis
 
 
+def carried_of(series, index):
+    """The forward that the last carry makes of an index; the index if none was signed."""
+    forward, reference = int(series.forward_price), int(series.reference_price)
+    return min(1 << 48, index * forward // reference) if forward and reference else index
+
+
 def option_row(state, underlying, instrument, lots, shocks):
     number = int(underlying.series[instrument.series].active_number)
     row = instrument.rows[number % 2]
@@ -368,11 +378,17 @@ def option_row(state, underlying, instrument, lots, shocks):
         return row.values.tolist()
     mark, index = mark_of(state, instrument), int(underlying.index_price)
     kind, strike = int(instrument.kind), int(instrument.strike)
-    at = [index + floor(Fraction(index * shock, PPM) + Fraction(1, 2)) for shock in shocks]
+    series = underlying.series[instrument.series]
+    both = (index, carried_of(series, index))
+    each = [
+        [f + floor(Fraction(f * shock, PPM) + Fraction(1, 2)) for shock in shocks] for f in both
+    ]
     if lots > 0:
-        return [intrinsic(kind, strike, price) if mark else 0 for price in at]
-    now = max(mark, intrinsic(kind, strike, index))
-    far = max(intrinsic(kind, strike, max(at)), intrinsic(kind, strike, min(at)), now)
+        factor = min(Fraction(1), Fraction(int(series.discount_nano) or 10**9, 10**9))
+        pairs = [[intrinsic(kind, strike, one) for one in pair] for pair in zip(*each, strict=True)]
+        return [floor(min(pair) * factor) if mark else 0 for pair in pairs]
+    now = max(mark, *(intrinsic(kind, strike, one) for one in both))
+    far = max(now, *(intrinsic(kind, strike, one) for at in each for one in (max(at), min(at))))
     return [now if point == 13 else far for point in range(33)]
 
 

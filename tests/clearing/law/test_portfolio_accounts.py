@@ -216,6 +216,32 @@ def test_rows_beyond_the_last_rung_give_way_to_a_fallback_against_the_holder():
     assert after >= 5 * 4 * INDEX * 8 // 10
 
 
+@pytest.mark.parametrize("mode", [Mode.CROSS, Mode.PORTFOLIO])
+@pytest.mark.parametrize("lots", [5, -5])
+@pytest.mark.parametrize("kind", [CALL, PUT])
+@pytest.mark.parametrize("carry_ppm", [-200_000, 200_000])
+def test_carry_and_discount_count_against_the_holder_of_a_fallback(mode, lots, kind, carry_ppm):
+    wings = [option(kind, INDEX + INDEX // 10), option(kind, INDEX - INDEX // 10)]
+    state = book_state([*wings, perpetual(INDEX)])
+    # A long alone loses all it is worth; beside a hedge it matters how much it is worth elsewhere.
+    hedge = {2: (-2 if kind == CALL else 2) * lots} if lots > 0 else {}
+    hold(state, {0: lots, 1: lots, **hedge}, mode=mode)
+    state.globals[0].clock += 3_600_001
+    _, initial, without, _ = agrees(state)
+    series = state.underlyings[0].series[0]
+    series.reference_price = INDEX // 2
+    series.forward_price = INDEX // 2 * (PPM + carry_ppm) // PPM
+    series.discount_nano = 10**9
+    _, carried_initial, carried, _ = agrees(state)
+    against = (carry_ppm > 0) == ((kind == CALL) == (lots < 0))
+    needs = lots < 0 or mode == Mode.PORTFOLIO
+    assert carried >= without and carried_initial >= initial
+    assert (carried > without) == (against and needs)
+    series.discount_nano = 9 * 10**8
+    _, _, discounted, _ = agrees(state)
+    assert (discounted > carried) == (lots > 0 and mode == Mode.PORTFOLIO)
+
+
 def test_what_settles_is_worth_its_settlement_and_needs_nothing():
     for mode in (Mode.CROSS, Mode.PORTFOLIO):
         market = {**option(CALL, INDEX), "status": InstrumentStatus.SETTLING, "settle": 77}
