@@ -44,6 +44,8 @@ KEEPER, POLLY, FLAT = 7, 8, 9  # places among the actors, behind names and portf
 SHOCKS = ((-180_000, 0), (-120_000, 300_000), (-30_000, 100_000), (0, -200_000), (60_000, 0),
           (110_000, 250_000), (180_000, 500_000))  # fmt: skip
 
+SHOCK_COUNT = len(SHOCKS)
+
 
 class HouseWorld(PoolWorld, OptionWorld):
     """Perpetual, future, six options, a pool's market, a thin one; a collateral; roles."""
@@ -338,9 +340,11 @@ class House:
         accounts = {"buyer": self.actor(buyer).account, "seller": self.actor(seller).account}
         return self.request(Kind.CALL_FILL, instrument=market, **accounts)
 
-    def scenarios(self):
-        shocks = [(price << 32) | (volatility & 0xFFFFFFFF) for price, volatility in SHOCKS]
-        fields = {"underlying": 0, "first": 0, "rest": 0, "time": self.world.time}
+    def scenarios(self, first=0, count=SHOCK_COUNT, rest=0):
+        """Write a part of the list; `rest` parts are to come."""
+        part = (SHOCKS * 2)[first : first + count]
+        shocks = [(price << 32) | (volatility & 0xFFFFFFFF) for price, volatility in part]
+        fields = {"underlying": 0, "first": first, "rest": rest, "time": self.world.time}
         return self.act(self.world.published(Kind.SCENARIOS, shocks, **fields))
 
     def uncross(self, market, off_ppm):

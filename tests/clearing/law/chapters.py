@@ -15,6 +15,7 @@ from tests.support.house import (
     POLLY,
     POOLED,
     PUT,
+    SHOCKS,
     SMALL,
     TAIL,
 )
@@ -247,6 +248,32 @@ def straddling(house):
     house.trade(1, 6, PUTS[1], 20)
 
 
+def writing(house):
+    """A list of scenarios is written in parts while portfolios trade, is left alone, and ended."""
+    straddling(house)
+    row = house.world.underlying
+    for first, count, rest in ((0, 2, 2), (2, 3, 1)):
+        house.world.wait(1_000)
+        assert house.scenarios(first, count, rest) == Code.APPLIED
+        assert row.scenario_rest == rest
+        house.trade(1, 5, CALLS[2], 3)
+        house.trade(5, 6, BTC, 4)
+        house.withdraw(5, SMALL)
+        house.price(BTC, 10_000 * rest)
+    # A part that belongs to an earlier list, or leaves a hole, is none of this one.
+    assert house.scenarios(len(SHOCKS) + 1, 1) == Code.ROW_ORDER
+    house.world.wait(HOUR + 1)
+    house.price(BTC)
+    house.publish()
+    house.trade(5, 6, BTC, 4, buys=False)
+    house.liquidate(KEEPER, 5, CALLS[1])
+    assert house.scenarios(5, 2) == Code.APPLIED
+    assert row.scenario_rest == 0
+    house.trade(1, 5, CALLS[1], 5, buys=False)
+    house.withdraw(5, SMALL)
+    house.replay()
+
+
 def granting(house):
     """Keys are granted, used up, revoked; an owner changes his key."""
     house.grant(0, limit=MARK)
@@ -317,6 +344,7 @@ CHAPTERS = (
     pledging,
     hedging,
     straddling,
+    writing,
     granting,
     grouping,
     calling,

@@ -340,7 +340,11 @@ def invariant_14_value_at_risk_shortfall_and_worst_are_in_order(ledger):
 
 
 def invariant_15_margin_grows_with_shocks_and_not_by_merging(ledger):
-    """Larger shocks never lower the margin of linear books; two books need no more merged."""
+    """Larger shocks never lower the margin of linear books; two books need no more merged.
+
+    Nor does a book twice as large need less than twice as much; and where nothing offsets, outside
+    portfolios, none needs more with a position that is smaller.
+    """
     state = ledger.world.state
     linear = linear_markets(ledger)
     others = [one.lots for one in ledger.after.holders if one.lots][-3:]
@@ -352,6 +356,13 @@ def invariant_15_margin_grows_with_shocks_and_not_by_merging(ledger):
             both = {id: lots.get(id, 0) + other.get(id, 0) for id in lots.keys() | other.keys()}
             apart = maintenance_of(state, lots, mode) + maintenance_of(state, other, mode)
             assert maintenance_of(state, both, mode) <= apart + ROUNDING
+        for mode in (Mode.CROSS, Mode.PORTFOLIO):
+            doubled = maintenance_of(state, {id: 2 * size for id, size in lots.items()}, mode)
+            assert doubled >= 2 * maintenance_of(state, lots, mode) - ROUNDING
+        for id, size in lots.items():
+            smaller = lots | {id: size // 2 if size > 0 else -(-size // 2)}
+            needed = maintenance_of(state, smaller, Mode.CROSS)
+            assert needed <= maintenance_of(state, lots, Mode.CROSS)
 
 
 def invariant_16_independent_actions_commute(ledger):
@@ -421,13 +432,14 @@ def kept(*tables):
 
 @contextmanager
 def bare(state):
-    """The law with risk alone: no charges, and maintenance margin all of it."""
+    """The law with risk alone: no charges, maintenance margin all of it, and the scenarios as they
+    stand, whether all are written or not."""
     with kept(state.params, state.underlyings):
         params = state.params[0]
         params.portfolio_offset_ppm = params.portfolio_maintenance_ppm = PPM
         for charge in ("linear_ppm", "concentration_ppm"):
             params.tiers[charge] = 0
-        for charge in ("naked_ppm", "short_minimum_ppm"):
+        for charge in ("naked_ppm", "short_minimum_ppm", "scenario_rest"):
             state.underlyings[charge] = 0
         yield
 
