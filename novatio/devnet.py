@@ -31,6 +31,7 @@ __all__ = ["run"]
 
 NODE: Final = "127.0.0.1:7400"
 BASE: Final = "127.0.0.1:7401"
+MEMBER_PORT: Final = 7_405
 BAR_MS: Final = 1_000
 BLOCK_MS: Final = 1_000
 BARS: Final = 2_880
@@ -44,20 +45,20 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 
 
-def run(directory: str = "devnet", accounts: int = 240, seed: int = 1) -> int:
+def run(directory: str = "devnet", accounts: int = 240, seed: int = 1, members: int = 0) -> int:
     """Run a devnet in `directory` until a signal; return the exit code.
 
-    `accounts` is at least novatio.world.ACCOUNTS_MIN. A directory of another seed or number of
-    accounts is refused with exit code 2.
+    `accounts` is at least novatio.world.ACCOUNTS_MIN; `members` hold the batches' data, 0: all data
+    are inline. A directory of another world is refused with exit code 2.
     """
     home = Path(directory).resolve()
     home.mkdir(parents=True, exist_ok=True)
     before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
     try:
-        world = _world(home, accounts, seed)
+        world = _world(home, accounts, seed, members)
         warm()
         with Children(home) as children:
-            _run(home, world, children)
+            _run(home, world, children, members)
     except KeyboardInterrupt:
         print(f"\ndevnet stopped; novatio devnet {directory} takes it up again", file=sys.stderr)
         return 0
@@ -72,10 +73,11 @@ def run(directory: str = "devnet", accounts: int = 240, seed: int = 1) -> int:
             signal.signal(number, handler)
 
 
-def _run(home: Path, world: World, children: Children) -> NoReturn:
+def _run(home: Path, world: World, children: Children, members: int) -> NoReturn:
     """Set everything up, tell how to use it, and keep it going."""
     print("starting base layer, node and challenger ...", file=sys.stderr)
-    layout = Layout(home, BASE, NODE)
+    addresses = tuple(f"127.0.0.1:{MEMBER_PORT + place}" for place in range(members))
+    layout = Layout(home, BASE, NODE, addresses)
     clock = ClockSection()
     start_ms = time.time_ns() // 1_000_000
     pace = Pace(1, block_wall_ms=BLOCK_MS, batch_wall_ms=1_000, poll_wall_ms=200)
@@ -132,21 +134,22 @@ def _watch(stage: Stage, trading: Trading) -> NoReturn:
         time.sleep(LOOK_SECONDS)
 
 
-def _world(home: Path, accounts: int, seed: int) -> World:
+def _world(home: Path, accounts: int, seed: int, members: int) -> World:
     """Return the directory's world, made now if there is none. Raises ConfigInvalid."""
     if accounts < ACCOUNTS_MIN:
         raise ConfigInvalid([f"accounts: expected at least {ACCOUNTS_MIN}, was {accounts}"])
     genesis = home / "genesis.json"
     marker = home / "world.toml"
-    found = f"{toml({'world': {'seed': seed, 'accounts': accounts}})}"
+    committee = {"members": members} if members else {}
+    found = toml({"world": {"seed": seed, "accounts": accounts, **committee}})
     if not marker.exists():
         marker.write_text(found, "utf-8")
         return World(seed, accounts, time.time_ns() // 1_000_000, BLOCK_MS)
     if marker.read_text("utf-8") != found:
         raise ConfigInvalid(
             [
-                f"{marker}: expected seed {seed} and {accounts} accounts, was another world; "
-                "give its seed and accounts, or name another directory"
+                f"{marker}: expected seed {seed}, {accounts} accounts and {members} members, was "
+                "another world; give what it was made with, or name another directory"
             ]
         )
     return World(seed, accounts, load_genesis(genesis).time_ms, BLOCK_MS)
@@ -162,7 +165,10 @@ def _write_settings(layout: Layout, world: World) -> None:
         "genesis": str(layout.directory / "genesis.json"),
         "key_file": key_file,
     }
-    (layout.directory / "novatio.toml").write_text(toml({"client": settings}), "utf-8")
+    sections = {"client": settings}
+    if layout.members:
+        sections["committee"] = {"members": ",".join(layout.members)}
+    (layout.directory / "novatio.toml").write_text(toml(sections), "utf-8")
 
 
 def _welcome(layout: Layout, guest: int) -> str:
@@ -179,6 +185,7 @@ try, in another terminal:
   novatio account show {guest}
   novatio batch list
   novatio withdraw request {guest} 100
+  novatio operator status
 Ctrl-C ends it.
 """
 

@@ -103,6 +103,10 @@ class World:
         """Return the address of a role in this world."""
         return address_of(self.key(role, index))
 
+    def member_secret(self, index: int) -> bytes:
+        """Return the BLS secret of a member of the data committee, below that curve's order."""
+        return (int.from_bytes(self.key("member", index), "big") >> 2).to_bytes(32, "big")
+
     def publishers(self) -> tuple[bytes, ...]:
         """Return the addresses whose price observations count."""
         return tuple(self.address("publisher", i) for i in range(PUBLISHERS))

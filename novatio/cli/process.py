@@ -88,11 +88,18 @@ def _keeper(config: str | None, flags: dict[str, str]) -> int:
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of keys and orders."
 )
-def devnet(directory: str, accounts: int, seed: int) -> Any:
+@click.option(
+    "--members",
+    type=click.IntRange(0, 7),
+    default=0,
+    show_default=True,
+    help="Committee members that hold the batches' data; 0: all of it is posted.",
+)
+def devnet(directory: str, accounts: int, seed: int, members: int) -> Any:
     """Run base layer, node, challenger, feed and keeper in one terminal, in DIRECTORY."""
     from novatio.devnet import run
 
-    return run(directory, accounts=accounts, seed=seed)
+    return run(directory, accounts=accounts, seed=seed, members=members)
 
 
 @click.command("demo", context_settings=_SETTINGS)

@@ -49,6 +49,12 @@ def _keeper(config: str) -> int:
     return run(config)
 
 
+def _member(config: str) -> int:
+    from novatio.processes import run_member
+
+    return run_member(config)
+
+
 ROLES: Final[dict[str, Callable[[str], int]]] = {
     "base": _base,
     "fast-base": _fast_base,
@@ -56,6 +62,7 @@ ROLES: Final[dict[str, Callable[[str], int]]] = {
     "challenger": _challenger,
     "feed": _feed,
     "keeper": _keeper,
+    "member": _member,
 }
 
 

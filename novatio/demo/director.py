@@ -331,6 +331,7 @@ class _Play:
         report.forgeries_proven = len(reverts)
         report.bond_slashed = sum(one.slashed for one in reverts)
         report.bond_burned = sum(one.burned for one in reverts)
+        report.stake_burned = sum(one.forfeited for one in reverts)
         report.prover_rewarded = sum(one.rewarded for one in reverts if one.prover == challenger)
         # One bond falls with each batch, so the bonds count the batches that fell.
         fallen = report.bond_slashed // self._court.bond
@@ -349,6 +350,9 @@ class _Play:
         report.expect("forged batches proven", len(FORGERIES), report.forgeries_proven)
         report.expect("forged batches that the replica saw", len(FORGERIES), len(dishonest))
         report.expect("honest batches reverted", 0, report.honest_batches_reverted)
+        # The first fraud burns it: no receipt of that generation is worth anything any more.
+        stake = self._court.receipt_stake
+        report.expect("the stake behind receipts burned, once", stake, report.stake_burned)
         report.expect("withdrawals claimed", 1, report.withdrawals_claimed)
         final = report.batches_finalised
         report.expect_that("batches became final", "more than 0", final, final > 0)

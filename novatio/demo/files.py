@@ -38,11 +38,12 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a world's files are and where its servers listen."""
+    """Where a world's files are and where its servers listen; `members` are the committee's."""
 
     directory: Path
     base: str
     node: str
+    members: tuple[str, ...] = ()
 
     def config(self, role: str) -> str:
         """Return the path of a role's TOML file."""
@@ -52,6 +53,11 @@ class Layout:
     def genesis(self) -> str:
         """Return the path of the genesis file."""
         return str(self.directory / "genesis.json")
+
+    @property
+    def committee(self) -> str:
+        """Return the path of the committee's file."""
+        return str(self.directory / "committee.json")
 
     @property
     def publishers(self) -> str:
@@ -102,10 +108,16 @@ def write_files(
     files = {
         **_base_files(layout, world, pace),
         **_party_files(layout, world, pace, feed),
+        **_member_files(layout, world, pace),
     }
+    if layout.members:
+        files["base"]["layer"] = {**files["base"]["layer"], "committee": layout.committee}
+        for role in ("node", "challenger"):
+            files[role]["committee"] = {"members": ",".join(layout.members)}
     for role, sections in files.items():
-        # Only the challenger has no clock: the base layer's blocks are all the time it knows.
-        timed = sections if role == "challenger" else {**sections, "clock": ticking}
+        # The base layer's blocks are all the time that these know.
+        timeless = role == "challenger" or role.startswith("member")
+        timed = sections if timeless else {**sections, "clock": ticking}
         Path(layout.config(role)).write_text(toml(timed), "utf-8")
 
 
@@ -133,6 +145,40 @@ def _base_files(layout: Layout, world: World, pace: Pace) -> Files:
             },
         },
     }
+
+
+def _member_files(layout: Layout, world: World, pace: Pace) -> Files:
+    """Write the committee and its members' keys, and return the members' files."""
+    if not layout.members:
+        return {}
+    from verifier import bls
+
+    files: Files = {}
+    listed = []
+    for place, address in enumerate(layout.members):
+        role = f"member-{place}"
+        secret = world.member_secret(place)
+        listed.append(
+            {
+                "public_key": "0x" + bls.public_key(secret).hex(),
+                "proof": "0x" + bls.prove_possession(secret).hex(),
+            }
+        )
+        write_secret(layout.key_file(role), secret.hex() + "\n")
+        write_secret(layout.key_file(f"{role}-answers"), world.key("answers", place).hex() + "\n")
+        files[role] = {
+            "member": {
+                "base": layout.base,
+                "listen": address,
+                "key_file": layout.key_file(role),
+                "data_dir": str(layout.directory / role),
+                "answer_key_file": layout.key_file(f"{role}-answers"),
+                "poll_ms": pace.poll_wall_ms,
+            }
+        }
+    committee = {"threshold": len(listed) // 2 + 1, "members": listed}
+    Path(layout.committee).write_text(json.dumps(committee, indent=2) + "\n", "utf-8")
+    return files
 
 
 def _party_files(

@@ -92,6 +92,7 @@ class Report:
     bond_slashed: int = 0
     bond_burned: int = 0
     prover_rewarded: int = 0
+    stake_burned: int = 0
     value_conserved: bool = False
     open_interest_zero_sum: bool = False
     withdrawals_claimed: int = 0
@@ -166,8 +167,8 @@ def check_money(
         bonds.paid + bonds.burned + bonds.held,
     )
     report.expect(
-        "bonds burned as disputes and commitments say",
-        report.bond_burned + committed,
+        "bonds and stakes burned as disputes and commitments say",
+        report.bond_burned + report.stake_burned + committed,
         bonds.burned,
     )
     report.expect(

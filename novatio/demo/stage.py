@@ -25,7 +25,7 @@ from novatio.world import (
     lot_prices,
 )
 from verifier.base.remote import RemoteBaseLayer
-from verifier.base.transactions import Deposit, Faucet
+from verifier.base.transactions import Deposit, Faucet, PutStake
 
 __all__ = ["Stage"]
 
@@ -71,13 +71,16 @@ class Stage:
         """
         start(children, layout, base_role)
         wait_until_serving(layout.base, children, SERVING_SECONDS)
+        for place, address in enumerate(layout.members):
+            start(children, layout, "member", f"member-{place}")
+            wait_until_serving(address, children, SERVING_SECONDS)
         start(children, layout, "node")
         start(children, layout, "challenger")
         base = RemoteBaseLayer(layout.base)
         participants = world.participants()
         deposited = sum(one.deposit_micro for one in participants)
         if base.account_id(participants[-1].owner, 0) is None:
-            _fund(base, world, participants, deposited)
+            _fund(base, world, participants, deposited, len(layout.members))
         wait_until_serving(layout.node, children, SERVING_SECONDS)
         ticking = law_clock(clock)
         deadline = deadline_seconds(clock, STEP_SECONDS)
@@ -114,23 +117,36 @@ class Stage:
         )
 
 
-def start(children: Children, layout: Layout, role: str, *, finite: bool = False) -> None:
-    """Start one role of `novatio.demo.child` on its file."""
-    children.start(role, ["novatio.demo.child", role, layout.config(role)], finite=finite)
+def start(
+    children: Children, layout: Layout, role: str, name: str = "", *, finite: bool = False
+) -> None:
+    """Start one role of `novatio.demo.child` on the file of its name, by default the role's."""
+    name = name or role
+    children.start(name, ["novatio.demo.child", role, layout.config(name)], finite=finite)
 
 
 def _fund(
-    base: RemoteBaseLayer, world: World, participants: list[Participant], deposited: int
+    base: RemoteBaseLayer,
+    world: World,
+    participants: list[Participant],
+    deposited: int,
+    members: int,
 ) -> None:
-    """Give everybody the base layer's money, and make all deposits, in the order of accounts."""
+    """Give everybody the base layer's money, and make all deposits, in the order of accounts.
+
+    The operator puts a stake behind its receipts before it gives any, and before its node posts.
+    """
     bank = Wallet(base, world.key("bank"))
     bank.execute(
         [
             Faucet(bank.address, NATIVE, deposited),
             Faucet(world.address("operator"), NATIVE, 0),
             Faucet(world.address("challenger"), NATIVE, 0),
+            Faucet(participants[-1].owner, NATIVE, 0),
+            *(Faucet(world.address("answers", place), NATIVE, 0) for place in range(members)),
         ]
     )
+    Wallet(base, world.key("operator")).execute([PutStake()])
     bank.execute([Deposit(one.owner, 0, 0, one.deposit_micro) for one in participants])
     found = [base.account_id(one.owner, 0) for one in participants]
     if found != list(range(len(participants))):

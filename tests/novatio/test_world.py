@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.keys import recover
+from clearing.keys import address_of, recover
 from clearing.messages import Funding, Price, decode_action
-from node.config import ClockSection, Config, load, load_genesis
+from node.committee import addresses_of, load_committee
+from node.config import ClockSection, Config, load, load_genesis, load_key
 from node.v1 import node_pb2 as pb
 from novatio.demo.base import BaseConfig as FastBaseConfig
 from novatio.demo.director import Options
 from novatio.demo.files import Layout, Pace, toml, write_files
 from novatio.feed import FeedConfig, FeedSection, Replay, price_action, read_keys
 from novatio.keeper import KeeperConfig, Offer, offers
-from novatio.processes import BaseConfig, ChallengerConfig
+from novatio.processes import BaseConfig, ChallengerConfig, MemberConfig
 from novatio.world import (
     ACCOUNTS_MIN,
     CHAIN_ID,
@@ -32,6 +33,7 @@ from novatio.world import (
     lot_prices,
     private_key,
 )
+from verifier import bls
 
 START_MS = 1_504_396_800_000
 WORLD = World(3, 40, START_MS, 1_000)
@@ -121,6 +123,26 @@ def test_every_process_accepts_the_file_that_is_written_for_it(layout):
     assert load_genesis(node.chain.genesis) == WORLD.genesis()
     fast = load(FastBaseConfig, layout.config("fast-base"), environ={}).config
     assert fast.world.world() == WORLD
+
+
+def test_the_files_of_a_world_with_members_name_one_committee_that_the_court_takes(tmp_path):
+    members = ("127.0.0.1:7505", "127.0.0.1:7506", "127.0.0.1:7507")
+    layout = Layout(tmp_path, "127.0.0.1:7501", "127.0.0.1:7500", members)
+    write_files(layout, WORLD, ClockSection(), Pace(1), {"start_ms": START_MS, "minutes": 10})
+    layer = load(BaseConfig, layout.config("base"), environ={}).config.layer
+    declared = load_committee(layer.committee)
+    assert (len(declared.members), declared.threshold) == (3, 2)
+    for place, address in enumerate(members):
+        section = load(MemberConfig, layout.config(f"member-{place}"), environ={}).config.member
+        assert section.listen == address
+        secret = load_key(section.key_file)
+        assert bls.public_key(secret) == declared.members[place].public_key
+        assert address_of(load_key(section.answer_key_file)) == WORLD.address("answers", place)
+        for path in (section.key_file, section.answer_key_file):
+            assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
+    for kind, role in ((Config, "node"), (ChallengerConfig, "challenger")):
+        found = load(kind, layout.config(role), environ={}).config.committee
+        assert addresses_of(found) == list(members)
 
 
 def test_key_files_are_their_owners_alone(layout):
