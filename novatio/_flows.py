@@ -603,11 +603,14 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def resume_pause(error: NovatioError) -> float:
+def resume_pause(error: NovatioError, begun: bool = True) -> float:
     """Return the seconds to wait before a stream is resumed. Raises the error if that is useless.
 
-    A stream that ended only because of its age is resumed at once.
+    A stream that ended only because of its age is resumed at once; one that has not begun because
+    nobody answers is not.
     """
+    if not begun and error.reason == Unavailable.default_reason:
+        raise error
     if isinstance(error, Overloaded):
         return error.retry_after or RESUME_SECONDS
     if isinstance(error, Unavailable):

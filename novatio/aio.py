@@ -295,21 +295,12 @@ class AsyncClient:
         Interrupted streams are resumed behind the last event. ``next_token`` of an event resumes
         after it. Raises what no resumption can help, for example a token that was never given.
         """
-        token = resume
-        while True:
-            request = pb.TailRequest(
-                token=token, heartbeat_ms=heartbeat_ms, omit_actions=omit_actions
-            )
-            stream = self._stub.Tail(request, timeout=STREAM_SECONDS, metadata=self._metadata)
-            try:
-                async for event in stream:
-                    token = event.next_token
-                    yield event
-            except grpc.RpcError as error:
-                pause = resume_pause(failure(error, "Tail", submits=False))
-                await asyncio.sleep(pause)
-            finally:
-                stream.cancel()
+
+        def request(token: int) -> pb.TailRequest:
+            return pb.TailRequest(token=token, heartbeat_ms=heartbeat_ms, omit_actions=omit_actions)
+
+        async for event in self._follow("Tail", request, resume, lambda event: event.next_token):
+            yield event
 
     async def margin_calls(
         self,
@@ -326,19 +317,33 @@ class AsyncClient:
         message that says ``restarted`` holds all calls that stand, and any other is met. Messages
         without calls are heartbeats. Interrupted streams are resumed.
         """
-        token = resume
+
+        def request(token: int) -> pb.WatchMarginCallsRequest:
+            return margin_request(owner, basis, multiple_ppm, token, heartbeat_ms)
+
+        async for message in self._follow(
+            "WatchMarginCalls", request, resume, lambda message: message.token
+        ):
+            yield message
+
+    async def _follow(
+        self, name: str, request: Callable[[int], Any], token: int, next_token: Callable[[Any], int]
+    ) -> AsyncIterator[Any]:
+        """Yield a stream's messages, from `token` on, and resume it wherever it breaks off.
+
+        Raises what no resumption can help, and Unavailable if nobody answers at all.
+        """
+        begun = False
         while True:
-            request = margin_request(owner, basis, multiple_ppm, token, heartbeat_ms)
-            stream = self._stub.WatchMarginCalls(
-                request, timeout=STREAM_SECONDS, metadata=self._metadata
+            stream = getattr(self._stub, name)(
+                request(token), timeout=STREAM_SECONDS, metadata=self._metadata
             )
             try:
                 async for message in stream:
-                    token = message.token
+                    begun, token = True, next_token(message)
                     yield message
             except grpc.RpcError as error:
-                pause = resume_pause(failure(error, "WatchMarginCalls", submits=False))
-                await asyncio.sleep(pause)
+                await asyncio.sleep(resume_pause(failure(error, name, submits=False), begun))
             finally:
                 stream.cancel()
 

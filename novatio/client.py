@@ -303,21 +303,11 @@ class Client:
         Interrupted streams are resumed behind the last event. ``next_token`` of an event resumes
         after it. Raises what no resumption can help, for example a token that was never given.
         """
-        token = resume
-        while True:
-            request = pb.TailRequest(
-                token=token, heartbeat_ms=heartbeat_ms, omit_actions=omit_actions
-            )
-            stream = self._stub.Tail(request, timeout=STREAM_SECONDS, metadata=self._metadata)
-            try:
-                for event in stream:
-                    token = event.next_token
-                    yield event
-            except grpc.RpcError as error:
-                pause = resume_pause(failure(error, "Tail", submits=False))
-                time.sleep(pause)
-            finally:
-                stream.cancel()
+
+        def request(token: int) -> pb.TailRequest:
+            return pb.TailRequest(token=token, heartbeat_ms=heartbeat_ms, omit_actions=omit_actions)
+
+        return self._follow("Tail", request, resume, lambda event: event.next_token)
 
     def margin_calls(
         self,
@@ -334,19 +324,30 @@ class Client:
         message that says ``restarted`` holds all calls that stand, and any other is met. Messages
         without calls are heartbeats. Interrupted streams are resumed.
         """
-        token = resume
+
+        def request(token: int) -> pb.WatchMarginCallsRequest:
+            return margin_request(owner, basis, multiple_ppm, token, heartbeat_ms)
+
+        return self._follow("WatchMarginCalls", request, resume, lambda message: message.token)
+
+    def _follow(
+        self, name: str, request: Callable[[int], Any], token: int, next_token: Callable[[Any], int]
+    ) -> Iterator[Any]:
+        """Yield a stream's messages, from `token` on, and resume it wherever it breaks off.
+
+        Raises what no resumption can help, and Unavailable if nobody answers at all.
+        """
+        begun = False
         while True:
-            request = margin_request(owner, basis, multiple_ppm, token, heartbeat_ms)
-            stream = self._stub.WatchMarginCalls(
-                request, timeout=STREAM_SECONDS, metadata=self._metadata
+            stream = getattr(self._stub, name)(
+                request(token), timeout=STREAM_SECONDS, metadata=self._metadata
             )
             try:
                 for message in stream:
-                    token = message.token
+                    begun, token = True, next_token(message)
                     yield message
             except grpc.RpcError as error:
-                pause = resume_pause(failure(error, "WatchMarginCalls", submits=False))
-                time.sleep(pause)
+                time.sleep(resume_pause(failure(error, name, submits=False), begun))
             finally:
                 stream.cancel()
 

@@ -84,8 +84,8 @@ def build_exit(
     return built, [worth_of(terms, claim) for claim in claims.values()]
 
 
-def read_exit(text: str) -> BuiltExit:
-    """Inverse of ``BuiltExit.text``. Raises BadRequest."""
+def read_exit(text: str | bytes) -> BuiltExit:
+    """Inverse of ``BuiltExit.text``, of whatever a file holds. Raises BadRequest."""
     try:
         found: Any = json.loads(text)
         return BuiltExit(

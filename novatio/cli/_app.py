@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -39,6 +40,10 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 ADDRESS_BYTES = 20
+# Accounts, numbers of batches, sequences and times: what every message has room for.
+NUMBER_MAX = (1 << 63) - 1
+NATURAL = click.IntRange(0, NUMBER_MAX)
+POSITIVE = click.IntRange(1, NUMBER_MAX)
 
 _HELP_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -163,6 +168,25 @@ def shared_options() -> list[click.Parameter]:
         _option("--base", help="Address of the base layer, host:port.", metavar="ADDRESS"),
         _option("--key", help="Key file of mode 600, or set NOVATIO_KEY.", metavar="FILE"),
     ]
+
+
+def number_or_time(text: str) -> tuple[bool, int | None]:
+    """Return (it is a number, the number), or (False, ms since 1970) of a date or time (UTC).
+
+    None stands for what is neither, or beyond what messages have room for.
+    """
+    is_number = text.isascii() and text.isdecimal()
+    try:
+        if is_number:
+            found = int(text) if len(text) <= len(str(NUMBER_MAX)) else -1
+        else:
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            found = int(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        found = -1
+    return is_number, found if 0 <= found <= NUMBER_MAX else None
 
 
 def address(text: str) -> bytes:
@@ -292,7 +316,7 @@ def _of_verifier(module: Any, error: Exception) -> NovatioError | None:
 
 def _of_base_layer(module: Any, error: Exception) -> NovatioError | None:
     if isinstance(error, module.BaseLayerUnavailable):
-        return Unavailable(str(error), next_step="novatio heads --base <host:port>")
+        return Unavailable(str(error), next_step="novatio freeze status --base <host:port>")
     if isinstance(error, module.BlockUnknown):
         return Unavailable(str(error), next_step="the same command again")
     if isinstance(error, module.ChainFileCorrupt):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, App, Noun, pass_app
 from novatio.errors import NotFound
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def margin_of(margin: Any) -> dict[str, Any]:
 
 
 @account.command("show")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @pass_app
 def show_account(app: App, account: int) -> None:
     """Show ACCOUNT with its positions and margin."""
@@ -95,7 +95,7 @@ def _liquidation(client: Client, entry: Any) -> dict[str, Any]:
 
 
 @account.command("margin")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @click.option(
     "--fill",
     "fills",
@@ -115,7 +115,7 @@ def show_margin(app: App, account: int, fills: tuple[str, ...]) -> None:
 
 
 @account.command("collateral")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @pass_app
 def show_collateral(app: App, account: int) -> None:
     """Show what ACCOUNT holds, cash first, what it is worth and what margin takes off it."""
@@ -138,7 +138,7 @@ def show_collateral(app: App, account: int) -> None:
 
 
 @account.command("optimise")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @click.option("--required", help="What to cover, in the settlement asset; else initial margin.")
 @click.option(
     "--cost",
@@ -182,8 +182,8 @@ def _cost(text: str) -> tuple[int, int]:
 
 
 @account.command("proof")
-@click.argument("account", type=click.IntRange(0))
-@click.option("--batch", type=click.IntRange(0), help="Prove under this batch, by a replay.")
+@click.argument("account", type=NATURAL)
+@click.option("--batch", type=NATURAL, help="Prove under this batch, by a replay.")
 @pass_app
 def prove_account(app: App, account: int, batch: int | None) -> None:
     """Prove ACCOUNT under a root that the base layer holds, and check it on this machine.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, POSITIVE, App, Noun, pass_app
 from novatio.cli.withdraw import WAIT
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ asset = Noun("asset", help="Collateral assets.")
 force = Noun("force", help="Force a message in through the base layer, past the operator.")
 COMMANDS = [asset, force]
 
-_ACCOUNT = click.IntRange(0)
+_ACCOUNT = NATURAL
 
 
 @asset.command("list")
@@ -53,7 +53,7 @@ def _send(
 @force.command("withdraw", params=[WAIT])
 @click.argument("account", type=_ACCOUNT)
 @click.argument("amount")
-@click.option("--asset", type=click.IntRange(0), default=0, help="Of this asset, not of cash.")
+@click.option("--asset", type=NATURAL, default=0, help="Of this asset, not of cash.")
 @pass_app
 def force_withdrawal(app: App, account: int, amount: str, asset: int, wait_seconds: float) -> None:
     """Take up to AMOUNT out of ACCOUNT, as far as margin and gates allow."""
@@ -64,7 +64,7 @@ def force_withdrawal(app: App, account: int, amount: str, asset: int, wait_secon
 
 @force.command("cancel", params=[WAIT])
 @click.argument("account", type=_ACCOUNT)
-@click.argument("sequence", type=click.IntRange(1))
+@click.argument("sequence", type=POSITIVE)
 @pass_app
 def force_cancel(app: App, account: int, sequence: int, wait_seconds: float) -> None:
     """Kill the orders of ACCOUNT up to SEQUENCE, and end its forced close."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import POSITIVE, App, Noun, pass_app
 from novatio.cli._divergence import record_of as record_of_divergence
 from novatio.errors import Unavailable, VerificationFailed
 
@@ -47,7 +47,7 @@ def list_batches(app: App, limit: int) -> None:
 
 
 @batch.command("show")
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=POSITIVE)
 @pass_app
 def show_batch(app: App, number: int) -> None:
     """Show batch NUMBER as the node has it, with its header."""
@@ -56,7 +56,7 @@ def show_batch(app: App, number: int) -> None:
 
 
 @batch.command("verify")
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=POSITIVE)
 @pass_app
 def verify_batch(app: App, number: int) -> None:
     """Replay batch NUMBER, and all before it, from the base layer alone, and judge it."""
@@ -91,7 +91,7 @@ def verify_batch(app: App, number: int) -> None:
 
 
 @batch.command("diff")
-@click.argument("number", type=click.IntRange(1))
+@click.argument("number", type=POSITIVE)
 @pass_app
 def diff_batch(app: App, number: int) -> None:
     """Name the first step of batch NUMBER that the law does not confirm, and its wrong leaf."""

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, App, Noun, pass_app
 from novatio.cli.trade import show_outcomes
 
 call = Noun("call", help="Call auctions of markets that left their price band.")
 COMMANDS = [call]
 
-_ACCOUNT = click.IntRange(0)
+_ACCOUNT = NATURAL
 
 
 def record_of(item: Any, time_ms: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, NUMBER_MAX, App, Noun, pass_app
 from novatio.cli.process import Process
 from novatio.cli.withdraw import WAIT
 from novatio.errors import BadRequest, NotFound, Unavailable
@@ -107,7 +107,7 @@ def list_asks(app: App, batch: str) -> None:
 
 @committee.command("ask", params=[WAIT])
 @click.argument("batch")
-@click.argument("step", type=click.IntRange(0))
+@click.argument("step", type=NATURAL)
 @pass_app
 def ask(app: App, batch: str, step: int, wait_seconds: float) -> None:
     """Ask the base layer for STEP of BATCH, and prepay the dearest answer; --key pays."""
@@ -129,7 +129,7 @@ def ask(app: App, batch: str, step: int, wait_seconds: float) -> None:
 
 @committee.command("answer", params=[WAIT])
 @click.argument("batch")
-@click.argument("step", type=click.IntRange(0))
+@click.argument("step", type=NATURAL)
 @pass_app
 def answer(app: App, batch: str, step: int, wait_seconds: float) -> None:
     """Answer the ask for STEP of BATCH with what members show; the cost comes back as a credit."""
@@ -155,7 +155,7 @@ def answer(app: App, batch: str, step: int, wait_seconds: float) -> None:
 
 @committee.command("settle", params=[WAIT])
 @click.argument("batch")
-@click.argument("step", type=click.IntRange(0))
+@click.argument("step", type=NATURAL)
 @pass_app
 def settle(app: App, batch: str, step: int, wait_seconds: float) -> None:
     """End the unanswered ask for STEP of BATCH: the batch falls, the asker gets his money back."""
@@ -193,8 +193,9 @@ def _record(name: bytes, step: int, receipt: Any) -> dict[str, Any]:
 
 def _name_of(base: BaseLayer, text: str) -> bytes:
     """Return the name of a batch that is canonical under a number, or of any by its name."""
-    if text.isdecimal():
-        found = base.batches(int(text), 1)
+    if text.isascii() and text.isdecimal():
+        number = int(text) if len(text) <= len(str(NUMBER_MAX)) else NUMBER_MAX
+        found = base.batches(number, 1) if number < NUMBER_MAX else []
         if not found:
             raise _no_batch(text)
         return found[0].record.batch_id

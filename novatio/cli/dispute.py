@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, App, Noun, pass_app
 from novatio.cli._divergence import record_of as record_of_divergence
 from novatio.cli.batch import audit_of
 from novatio.errors import NotFound
@@ -48,7 +48,7 @@ def list_disputes(app: App, limit: int) -> None:
 
 
 @dispute.command("show")
-@click.argument("generation", type=click.IntRange(0))
+@click.argument("generation", type=NATURAL)
 @click.option("--brief", is_flag=True, help="Do not replay the chain to explain what was wrong.")
 @pass_app
 def show_dispute(app: App, generation: int, brief: bool) -> None:

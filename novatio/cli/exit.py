@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, App, Noun, pass_app
 from novatio.cli.root import canonical
 from novatio.cli.state import FROM_SNAPSHOT, rebuilt
 from novatio.cli.withdraw import WAIT
@@ -18,7 +18,7 @@ COMMANDS = [exit_]
 
 
 @exit_.command("build", params=[FROM_SNAPSHOT])
-@click.option("--account", "accounts", type=click.IntRange(0), multiple=True,
+@click.option("--account", "accounts", type=NATURAL, multiple=True,
               help="Only of this account; may be repeated.")  # fmt: skip
 @click.option(
     "--into",
@@ -56,7 +56,7 @@ def submit(app: App, file: Path, wait_seconds: float) -> None:
     """Do what of the exit in FILE is due: finalise, begin, file claims, pay; run it again later."""
     from novatio.exits import read_exit, submit_exit
 
-    built = read_exit(file.read_text("utf-8"))
+    built = read_exit(file.read_bytes())
     done = submit_exit(app.base(), app.signer(), built, wait_seconds, app.note)
     app.show(done._asdict())
     if done.waits_for_block:
@@ -64,7 +64,7 @@ def submit(app: App, file: Path, wait_seconds: float) -> None:
 
 
 @exit_.command("status")
-@click.argument("account", type=click.IntRange(0), required=False)
+@click.argument("account", type=NATURAL, required=False)
 @pass_app
 def status(app: App, account: int | None) -> None:
     """Show what an exit has paid and what is left, or the claim of ACCOUNT."""

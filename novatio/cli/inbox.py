@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, App, Noun, pass_app
 
 if TYPE_CHECKING:
     from verifier.base.interface import BaseLayer
@@ -16,7 +16,7 @@ COMMANDS = [inbox]
 
 
 @inbox.command("list")
-@click.option("--first", type=click.IntRange(0), help="From this index on; else the newest.")
+@click.option("--first", type=NATURAL, help="From this index on; else the newest.")
 @click.option("--limit", type=click.IntRange(1, 1024), default=20, help="Most to list.")
 @click.option("--waiting", is_flag=True, help="Only what no batch has consumed yet.")
 @pass_app

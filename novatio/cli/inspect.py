@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, App, Noun, pass_app
 from novatio.errors import NotFound
 
 inspect = Noun("inspect", help="Files of a node, read only; works while it runs or is gone.")
@@ -17,7 +17,7 @@ COMMANDS = [inspect]
 
 @inspect.command("log")
 @click.argument("directory", type=click.Path(file_okay=False))
-@click.option("--records", type=click.IntRange(0), default=0, help="Show this many of the last.")
+@click.option("--records", type=NATURAL, default=0, help="Show this many of the last.")
 @pass_app
 def inspect_log(app: App, directory: str, records: int) -> None:
     """Verify every record of the log of the data DIRECTORY, and say what is in it."""

@@ -115,7 +115,7 @@ def show_instrument(app: App, instrument: str) -> None:
 
 
 @underlying.command("show")
-@click.argument("underlying", type=click.IntRange(0))
+@click.argument("underlying", type=click.IntRange(0, 2**32 - 1))
 @pass_app
 def show_underlying(app: App, underlying: int) -> None:
     """Show UNDERLYING, a number."""

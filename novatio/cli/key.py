@@ -6,7 +6,7 @@ import time
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, App, Noun, pass_app
 from novatio.cli._app import address as address_in
 from novatio.cli.trade import show_outcomes
 
@@ -35,7 +35,7 @@ def show_address(app: App) -> None:
 
 
 @key.command("list")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @pass_app
 def list_keys(app: App, account: int) -> None:
     """List the keys that may sign for ACCOUNT beside (or instead of) its owner's."""
@@ -61,7 +61,7 @@ def _names(scope: int) -> str:
 
 
 @key.command("grant")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @click.argument("address")
 @click.option(
     "--scope",
@@ -106,7 +106,7 @@ def grant_key(
 
 
 @key.command("revoke")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @click.argument("address")
 @pass_app
 def revoke_key(app: App, account: int, address: str) -> None:
@@ -116,7 +116,7 @@ def revoke_key(app: App, account: int, address: str) -> None:
 
 
 @key.command("rotate")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Do not ask whether somebody holds the new key.")
 @pass_app

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, POSITIVE, App, Noun, pass_app
 from novatio.cli.trade import show_outcomes
 
 pool = Noun("pool", help="Pools of liquidity providers: shares of them, and trades with them.")
 COMMANDS = [pool]
 
 _ID = click.IntRange(0, 2**32 - 1)
-_ACCOUNT = click.IntRange(0)
+_ACCOUNT = NATURAL
 
 
 def _submit(app: App, request: Any) -> None:
@@ -33,7 +33,7 @@ def show_pool(app: App, pool: int) -> None:
 @click.argument("account", type=_ACCOUNT)
 @click.argument("pool", type=_ID)
 @click.argument("amount")
-@click.option("--min-shares", type=click.IntRange(0), default=0, help="Refuse to get fewer.")
+@click.option("--min-shares", type=NATURAL, default=0, help="Refuse to get fewer.")
 @pass_app
 def deposit(app: App, account: int, pool: int, amount: str, min_shares: int) -> None:
     """Buy shares of POOL for AMOUNT of the settlement asset of ACCOUNT. They are locked a while."""
@@ -46,7 +46,7 @@ def deposit(app: App, account: int, pool: int, amount: str, min_shares: int) -> 
 @pool.command("withdraw")
 @click.argument("account", type=_ACCOUNT)
 @click.argument("pool", type=_ID)
-@click.argument("shares", type=click.IntRange(1))
+@click.argument("shares", type=POSITIVE)
 @click.option("--min-amount", default="0", help="Refuse to get less of the settlement asset.")
 @pass_app
 def withdraw(app: App, account: int, pool: int, shares: int, min_amount: str) -> None:

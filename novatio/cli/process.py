@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from novatio.cli._app import App, pass_app
+from novatio.cli._app import NATURAL, POSITIVE, App, pass_app
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -80,14 +80,12 @@ def _keeper(config: str | None, flags: dict[str, str]) -> int:
 @click.argument("directory", type=click.Path(file_okay=False), default="devnet")
 @click.option(
     "--accounts",
-    type=click.IntRange(1),
+    type=POSITIVE,
     default=240,
     show_default=True,
     help="Margin accounts to open.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of keys and orders."
-)
+@click.option("--seed", type=NATURAL, default=1, show_default=True, help="Seed of keys and orders.")
 @click.option(
     "--members",
     type=click.IntRange(0, 7),
@@ -112,17 +110,15 @@ def devnet(directory: str, accounts: int, seed: int, members: int) -> Any:
 )
 @click.option(
     "--accounts",
-    type=click.IntRange(1),
+    type=POSITIVE,
     default=240,
     show_default=True,
     help="Margin accounts that trade.",
 )
-@click.option(
-    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of keys and orders."
-)
+@click.option("--seed", type=NATURAL, default=1, show_default=True, help="Seed of keys and orders.")
 @click.option(
     "--minutes",
-    type=click.IntRange(1),
+    type=POSITIVE,
     default=10,
     show_default=True,
     help="Give up after this long.",

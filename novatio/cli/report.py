@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, App, Noun, number_or_time, pass_app
 
 if TYPE_CHECKING:
     from novatio.client import Client
@@ -34,17 +33,12 @@ def _moment(_context: Any, _parameter: Any, value: str | None) -> int:
     """Return a law time in ms: of digits as they stand, else of a date (UTC)."""
     if value is None:
         return 0
-    if value.isascii() and value.isdecimal():
-        return int(value)
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError as error:
+    time_ms = number_or_time(value)[1]
+    if time_ms is None:
         raise click.BadParameter(
             f"expected ms since 1970 or a time like 2024-02-29T12:00:00Z (UTC), was {value!r}"
-        ) from error
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() * 1000)
+        )
+    return time_ms
 
 
 def _cycle(function: Any) -> Any:
@@ -58,7 +52,7 @@ def _cycle(function: Any) -> Any:
     )(function)
     return click.option(
         "--cycle-ms",
-        type=click.IntRange(0),
+        type=NATURAL,
         default=0,
         help="Length of a cycle; 0 is the law's own cycle of marking to market.",
     )(function)

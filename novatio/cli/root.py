@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, App, Noun, pass_app
 from novatio.errors import NotFound
 
 root = Noun("root", help="State roots as the base layer holds them.")
@@ -62,7 +62,7 @@ def list_roots(app: App, limit: int) -> None:
 
 
 @root.command("show")
-@click.argument("number", type=click.IntRange(0), required=False)
+@click.argument("number", type=NATURAL, required=False)
 @pass_app
 def show_root(app: App, number: int | None) -> None:
     """Show the root of batch NUMBER; without it, the newest final one."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import POSITIVE, App, Noun, pass_app
 from novatio.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def world_options(command: F) -> F:
 
 @sim.command("run")
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), default=1, help="The first seed.")
-@click.option("--seeds", type=click.IntRange(1), default=1, help="How many, from that one on.")
+@click.option("--seeds", type=POSITIVE, default=1, help="How many, from that one on.")
 @click.option("--mutants", is_flag=True, help="Break checks too; needs the repository's tests.")
 @world_options
 @pass_app

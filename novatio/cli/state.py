@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, App, Noun, pass_app
 from novatio.cli.root import canonical
 from novatio.errors import BadRequest
 
@@ -21,9 +21,7 @@ FROM_SNAPSHOT = click.Option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Begin at this snapshot instead of genesis.",
 )
-BATCH = click.Option(
-    ["--batch"], type=click.IntRange(0), help="After this batch; else the last final one."
-)
+BATCH = click.Option(["--batch"], type=NATURAL, help="After this batch; else the last final one.")
 
 
 def rebuilt(app: App, number: int | None, snapshot: Path | None) -> Any:

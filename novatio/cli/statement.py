@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from novatio.cli._app import App, pass_app
+from novatio.cli._app import NATURAL, App, number_or_time, pass_app
 from novatio.cli.account import account as account_noun
 from novatio.cli.trade import outcome_record
 from novatio.cli.trade import trade as trade_noun
@@ -47,20 +46,15 @@ class _Bound(click.ParamType):  # type: ignore[type-arg]
         """Return ("sequence", n) or ("time_ms", n)."""
         if isinstance(value, tuple):
             return value
-        if value.isascii() and value.isdecimal():
-            return "sequence", int(value)
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
+        is_number, found = number_or_time(value)
+        if found is None:
             self.fail(
                 f"expected a sequence or a time like 2024-02-29 or 2024-02-29T12:00:00Z (UTC), was "
                 f"{value!r}",
                 parameter,
                 context,
             )
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return "time_ms", int(moment.timestamp() * 1000)
+        return "sequence" if is_number else "time_ms", found
 
 
 def _range(function: Any) -> Any:
@@ -137,7 +131,7 @@ def _show(
 
 
 @account_noun.command("statement")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @_range
 @pass_app
 def show_statement(app: App, account: int, from_bound: Any, to_bound: Any) -> None:
@@ -149,7 +143,7 @@ def show_statement(app: App, account: int, from_bound: Any, to_bound: Any) -> No
 
 
 @account_noun.command("fills")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @_range
 @pass_app
 def show_fills(app: App, account: int, from_bound: Any, to_bound: Any) -> None:
@@ -183,7 +177,7 @@ def _show_amounts(
 
 
 @account_noun.command("fees")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @_range
 @pass_app
 def show_fees(app: App, account: int, from_bound: Any, to_bound: Any) -> None:
@@ -192,7 +186,7 @@ def show_fees(app: App, account: int, from_bound: Any, to_bound: Any) -> None:
 
 
 @account_noun.command("funding")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @_range
 @pass_app
 def show_funding(app: App, account: int, from_bound: Any, to_bound: Any) -> None:
@@ -266,7 +260,7 @@ def _owner(_context: Any, _parameter: Any, value: str | None) -> bytes:
     help="Multiple of it in ppm; 1250000 calls a quarter above.",
 )
 @click.option("--follow", is_flag=True, help="Go on for ever, one call a line.")
-@click.option("--resume", type=click.IntRange(0), default=0, help="Token to follow on from.")
+@click.option("--resume", type=NATURAL, default=0, help="Token to follow on from.")
 @pass_app
 def show_margin_calls(
     app: App, owner: bytes, basis: str, multiple_ppm: int, follow: bool, resume: int
@@ -307,10 +301,11 @@ def explain_action(app: App, action: str) -> None:
     takes the longer the later it stands.
     """
     client = app.client()
+    is_number, number = number_or_time(action)
     if re.fullmatch(r"0x[0-9a-fA-F]{64}", action):
         sequence = client.action(bytes.fromhex(action[2:])).sequence
-    elif action.isascii() and action.isdecimal():
-        sequence = int(action)
+    elif is_number and number is not None:
+        sequence = number
     else:
         raise click.UsageError(f"expected a sequence or 0x and 64 digits, was {action!r}")
     record = outcome_record(client.explain(sequence))

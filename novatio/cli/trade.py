@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from novatio.cli._app import App, Noun, pass_app
+from novatio.cli._app import NATURAL, POSITIVE, App, Noun, pass_app
 
 if TYPE_CHECKING:
     from novatio._flows import Outcome
@@ -63,8 +63,12 @@ def submit_trades(app: App, files: tuple[str, ...], dry_run: bool) -> None:
 
     parsed = []
     for name in files:
-        with click.open_file(name, "rb") as file:
-            parsed.append(parse_trade(file.read()))
+        try:
+            with click.open_file(name, "rb") as file:
+                content = file.read()
+        except ValueError as error:
+            raise click.UsageError(f"expected the name of a file, was {name!r}: {error}") from error
+        parsed.append(parse_trade(content))
     signer = find_signer(app.settings.client.key_file or None)
     client = app.client()
     actions = [build_trade(client, trade, signer).encode() for trade in parsed]
@@ -76,14 +80,14 @@ def submit_trades(app: App, files: tuple[str, ...], dry_run: bool) -> None:
 
 
 @trade.command("offer")
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @click.argument("instrument")
 @click.argument("side", type=click.Choice(("buy", "sell")))
 @click.argument("size")
 @click.argument("limit")
-@click.option("--slot", type=click.IntRange(0), default=0, help="Order slot of the account.")
+@click.option("--slot", type=NATURAL, default=0, help="Order slot of the account.")
 @click.option("--reduce-only", is_flag=True, help="The order only reduces a position.")
-@click.option("--hours", type=click.IntRange(1), default=24, help="How long the order lives.")
+@click.option("--hours", type=POSITIVE, default=24, help="How long the order lives.")
 @pass_app
 def offer(
     app: App, account: int, instrument: str, side: str, size: str, limit: str, slot: int,

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from novatio.cli._app import App, Command, Noun, pass_app
+from novatio.cli._app import NATURAL, POSITIVE, App, Command, Noun, pass_app
 from novatio.cli.root import canonical
 from novatio.cli.trade import show_outcomes
 from novatio.errors import NotFound
@@ -43,7 +43,7 @@ def _deposit(
 
 
 _ASSET = click.Option(
-    ["--asset"], type=click.IntRange(0), default=0, help="Of this asset; 0, the default, is cash."
+    ["--asset"], type=NATURAL, default=0, help="Of this asset; 0, the default, is cash."
 )
 WAIT = click.Option(
     ["--wait-seconds"], type=click.FloatRange(0), default=30.0, show_default=True,
@@ -67,7 +67,7 @@ COMMANDS = [withdraw, deposit]
 
 
 @withdraw.command("request", params=[_ASSET])
-@click.argument("account", type=click.IntRange(0))
+@click.argument("account", type=NATURAL)
 @click.argument("amount")
 @pass_app
 def request_withdrawal(app: App, account: int, amount: str, asset: int) -> None:
@@ -79,7 +79,7 @@ def request_withdrawal(app: App, account: int, amount: str, asset: int) -> None:
 
 
 @withdraw.command("list")
-@click.option("--account", type=click.IntRange(0), help="Only of this account.")
+@click.option("--account", type=NATURAL, help="Only of this account.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, help="Most to look at.")
 @pass_app
 def list_withdrawals(app: App, account: int | None, limit: int) -> None:
@@ -114,8 +114,8 @@ def list_withdrawals(app: App, account: int | None, limit: int) -> None:
 
 
 @withdraw.command("prove")
-@click.argument("index", type=click.IntRange(0))
-@click.option("--batch", type=click.IntRange(1), help="Under this batch; else the newest final.")
+@click.argument("index", type=NATURAL)
+@click.option("--batch", type=POSITIVE, help="Under this batch; else the newest final.")
 @pass_app
 def prove_withdrawal(app: App, index: int, batch: int | None) -> None:
     """Prove withdrawal INDEX under a root that the base layer holds; checked on this machine."""
@@ -137,7 +137,7 @@ def prove_withdrawal(app: App, index: int, batch: int | None) -> None:
 
 
 @withdraw.command("claim", params=[WAIT])
-@click.argument("index", type=click.IntRange(0))
+@click.argument("index", type=NATURAL)
 @pass_app
 def claim_withdrawal(app: App, index: int, wait_seconds: float) -> None:
     """Have withdrawal INDEX paid on the base layer; the key in use pays the gas, nothing more."""

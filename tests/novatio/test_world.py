@@ -140,9 +140,9 @@ def test_the_files_of_a_world_with_members_name_one_committee_that_the_court_tak
         assert address_of(load_key(section.answer_key_file)) == WORLD.address("answers", place)
         for path in (section.key_file, section.answer_key_file):
             assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
-    for kind, role in ((Config, "node"), (ChallengerConfig, "challenger")):
-        found = load(kind, layout.config(role), environ={}).config.committee
-        assert addresses_of(found) == list(members)
+    node = load(Config, layout.config("node"), environ={}).config.committee
+    challenger = load(ChallengerConfig, layout.config("challenger"), environ={}).config.committee
+    assert addresses_of(node) == addresses_of(challenger) == list(members)
 
 
 def test_key_files_are_their_owners_alone(layout):
