@@ -18,7 +18,7 @@ from clearing.units import SWEEP_ACCOUNTS_MAX
 from node.v1 import node_pb2 as pb
 from novatio.keeper_duties import View
 
-__all__ = ["TallyLog", "applies", "chunks_below", "tallies"]
+__all__ = ["EMPTY", "TallyLog", "applies", "chunks_below", "pieces_of", "tallies"]
 
 Pieces = tuple[int, int, int, int]
 EMPTY: Final[Pieces] = (0, 0, 0, 0)
@@ -137,10 +137,11 @@ def chunks_below(
 
 def _stacked(before: Pieces, chunk: Sequence[int]) -> Pieces:
     words = b"".join(piece.to_bytes(8, "big", signed=True) for piece in (*before, *chunk))
-    return _pieces(tagged_hash(Tag.SWEEP, words))
+    return pieces_of(tagged_hash(Tag.SWEEP, words))
 
 
-def _pieces(word: bytes) -> Pieces:
+def pieces_of(word: bytes) -> Pieces:
+    """Return the four pieces of a hash, as actions carry it."""
     first, second, third, fourth = (int(piece) for piece in pieces(word))
     return first, second, third, fourth
 
@@ -154,7 +155,7 @@ def applies(market: pb.Instrument, chunks: Sequence[tuple[int, ...]]) -> list[Re
     if sweep.phase != Phase.APPLY:
         return []
     named: dict[str, Any] = {"instrument": market.id, "account": sweep.account}
-    stack = chunks_below(chunks, _pieces(sweep.top))
+    stack = chunks_below(chunks, pieces_of(sweep.top))
     if not stack and sweep.top != _NOTHING:
         return []
     found = [
