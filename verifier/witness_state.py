@@ -218,33 +218,27 @@ class WitnessState:
         root before the step.
         """
         accounts, instruments, funds, withdrawals, assets, pools = self._leaf_hashes()
-        ids = [int(row.id) for row in self._accounts()]
-        at = ids + targets(frozenset(), self._account_count, names.openings, 4**ACCOUNTS_DEPTH)
-        accounts_root = root_from(
-            ACCOUNTS_DEPTH, self._account_count, at, _padded(accounts, at), siblings.accounts
-        )
-        count = self._instrument_count
-        at = [int(row.id) for row in self._instruments()]
-        at += targets(frozenset(), count, names.listings, 4**INSTRUMENTS_DEPTH)
-        instruments_root = root_from(
-            INSTRUMENTS_DEPTH, count, at, _padded(instruments, at), siblings.instruments
-        )
-        at = targets(frozenset(), self._withdrawal_count, names.withdrawals, 4**WITHDRAWALS_DEPTH)
-        withdrawals_root = root_from(
-            WITHDRAWALS_DEPTH, self._withdrawal_count, at, _padded(withdrawals, at),
-            siblings.withdrawals,
+        roots = dict.fromkeys(SUB_ROOTS, ABSENT)
+        roots["accounts"] = _grown_root(
+            ACCOUNTS_DEPTH, self._account_count, [int(row.id) for row in self._accounts()],
+            names.openings, accounts, siblings.accounts,
+        )  # fmt: skip
+        roots["instruments"] = _grown_root(
+            INSTRUMENTS_DEPTH, self._instrument_count, [int(row.id) for row in self._instruments()],
+            names.listings, instruments, siblings.instruments,
+        )  # fmt: skip
+        withdrawals_root = _grown_root(
+            WITHDRAWALS_DEPTH, self._withdrawal_count, [],
+            names.withdrawals, withdrawals, siblings.withdrawals,
         )  # fmt: skip
         self._set_withdrawals_root(withdrawals_root, appended=bool(withdrawals))
-        row = np.zeros(GLOBALS_PIECES, np.int64)
-        globals_row(self.state, row)
-        roots = dict.fromkeys(SUB_ROOTS, ABSENT)
-        roots["accounts"] = accounts_root
-        roots["instruments"] = instruments_root
         roots["underlyings"] = self._underlyings_root(siblings.underlyings)
         roots["assets"] = dense_root(ASSETS_DEPTH, assets)
         roots["funds"] = dense_root(FUNDS_DEPTH, funds)
         roots["pools"] = dense_root(POOLS_DEPTH, pools)
         roots["params"] = self._params_hash()
+        row = np.zeros(GLOBALS_PIECES, np.int64)
+        globals_row(self.state, row)
         return Opening(to_bytes(row), tuple(roots.values())).state_root()
 
     def _underlyings_root(self, siblings: Sequence[bytes]) -> bytes:
@@ -577,9 +571,21 @@ def _page_name(leaf: bytes) -> tuple[int, int]:
     return int.from_bytes(leaf[8:16], "big"), int.from_bytes(leaf[16:24], "big")
 
 
-def _padded(hashes: Sequence[bytes], at: Sequence[int]) -> list[bytes]:
-    """Return the hashes with absent leaves for the targets that nothing was appended at."""
-    return [*hashes, *[ABSENT] * (len(at) - len(hashes))]
+def _grown_root(
+    depth: int,
+    count: int,
+    ids: Sequence[int],
+    room: int,
+    hashes: Sequence[bytes],
+    siblings: Sequence[bytes],
+) -> bytes:
+    """Return the root of a tree of ``count`` leaves that a step reads ``ids`` of and appends to.
+
+    ``room`` is the most that the step can append; what of it is not there yet is absent.
+    """
+    at = [*ids, *targets(frozenset(), count, room, 4**depth)]
+    leaves = [*hashes, *[ABSENT] * (len(at) - len(hashes))]
+    return root_from(depth, count, at, leaves, siblings)
 
 
 def _compare(what: str, expected: Sequence[Any], was: Sequence[Any]) -> None:
