@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from novatio.cli import main
+from simulator.campaign import summary
 from simulator.mutant_record import (
     Fate,
     Figures,
@@ -16,6 +17,7 @@ from simulator.mutant_record import (
     figures_of,
     load_record,
     save_record,
+    standing,
 )
 from simulator.mutants import (
     COPIED,
@@ -112,6 +114,32 @@ def test_the_test_that_killed_a_mutant_before_is_tried_first(tmp_path: Path):
     debts = f"{TESTS}::test_debts"
     assert kept == [("one", f"{other}::test_zero"), ("one", debts), ("one", debts)]
     assert told[0] == f"[1/1] one: killed by {other}::test_zero"
+
+
+def test_the_record_knows_of_every_mutant_as_it_is_declared_a_test_that_killed_it():
+    record = load_record()
+    mutants = load_mutants()
+    known = standing(mutants, record)
+    left = [one.name for one in mutants if one.name not in known or not known[one.name].killed_by]
+    assert not left, "novatio sim mutants --left --record"
+    assert set(record) == {one.name for one in mutants}
+    for name, fate in known.items():
+        file, _, test = fate.killed_by.partition("::")
+        assert f"def {test.partition('[')[0]}(" in (ROOT / file).read_text("utf-8"), name
+        assert fate.commit, name
+    figures = figures_of(mutants, record)
+    assert figures.killed == figures.total == len(mutants)
+
+
+def test_a_campaign_counts_mutants_by_the_record_and_names_its_commits():
+    done = CliRunner().invoke(main, ["sim", "mutants", "--left", "-o", "json"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    total = len(load_mutants())
+    assert json.loads(done.stdout) == {"mutants_total": total, "mutants_killed": total}
+    figures = figures_of(load_mutants(), load_record())
+    report = summary([], figures)
+    assert (report["mutants_total"], report["mutants_killed"]) == (total, total)
+    assert report["mutants_commits"] == sorted({one.commit for one in load_record().values()})
 
 
 def test_names_of_no_mutants_are_refused():
