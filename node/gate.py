@@ -30,7 +30,7 @@ MUTATING = frozenset({"Submit", "SubmitStream"})
 REASON_CODES = {
     "QUEUE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
-    "HOUSE_CLOSED": grpc.StatusCode.UNAVAILABLE,
+    "HOUSE_CLOSED": grpc.StatusCode.FAILED_PRECONDITION,
     "STORAGE_FAILED": grpc.StatusCode.DATA_LOSS,
     "OUTCOME_UNKNOWN": grpc.StatusCode.UNAVAILABLE,
     "DEADLINE_EXCEEDED": grpc.StatusCode.DEADLINE_EXCEEDED,

@@ -216,7 +216,7 @@ class Sequencer:
             return Refuse(event.request, "SHUTTING_DOWN", text, {}, 1000)
         if self.closed:
             text = f"nothing of this was looked at: {self.closed}"
-            return Refuse(event.request, "HOUSE_CLOSED", text, {}, 1000)
+            return Refuse(event.request, "HOUSE_CLOSED", text)
         count, size = event.lengths.shape[0], len(event.blob)
         for what, was, maximum in (
             ("actions", self._queued_actions + count, self.limits.queue_actions_max),

@@ -8,6 +8,8 @@ from click.testing import CliRunner
 from clearing.recovery import address_of
 from clearing.units import LAW_VERSION
 from novatio.cli import main
+from novatio.errors import NotReady
+from tests.novatio.house import SEQUENCER as HOUSE_KEY
 from tests.verifier.court_world import (
     ALICE,
     BOB,
@@ -185,6 +187,25 @@ def test_whoever_cannot_pay_the_gas_is_told_at_once_instead_of_waiting(seat):
     first, last = seat.refused("accept", key=bytes([0] * 31 + [77]))
     assert "NO_GAS_MONEY" in first and "was 0" in first
     assert last == "next: fund the address, or use another --key"
+
+
+def test_while_a_house_is_offered_its_running_node_acknowledges_nothing(house):
+    successor = hexed(BOB)
+    offered = house.cli("operator", "handover", successor, key=HOUSE_KEY)
+    assert offered.exit_code == 0, offered.stderr
+    assert "he may run: novatio operator accept" in offered.stderr
+
+    def closed():
+        try:
+            house.publish("4001")
+        except NotReady as error:
+            return error.reason == "HOUSE_CLOSED" and address_of(BOB).hex() in str(error)
+        return False
+
+    house.until(closed)
+    assert house.cli("operator", "handover", "--withdraw", key=HOUSE_KEY).exit_code == 0
+    house.until(lambda: not closed())
+    house.until(lambda: house.client.heads().posted.sequence > 0)
 
 
 def test_without_a_base_layer_the_error_names_its_address():
