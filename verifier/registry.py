@@ -75,8 +75,8 @@ class Registry:
         if sender == NOBODY or sender != self.successor:
             raise Refused(
                 CourtError.NOT_SUCCESSOR,
-                f"expected {self.successor.hex()}, whom the operator named, was {sender.hex()}; "
-                "have him name you first",
+                f"expected whom the operator named ({self._named()}), was {sender.hex()}; have him "
+                "name you first",
             )
         if block < self._opens.value:
             raise Refused(
@@ -86,3 +86,6 @@ class Registry:
             )
         self._operator.value = self._sequencer.value = sender
         self._successor.value = NOBODY
+
+    def _named(self) -> str:
+        return self.successor.hex() if any(self.successor) else "nobody yet"
