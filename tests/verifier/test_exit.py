@@ -245,6 +245,26 @@ def test_units_are_seized_steadiest_first_and_rounded_up_for_a_negative_balance(
     assert (worth(world, 3).senior, worth(world, 3).junior) == (0, 0)
 
 
+def test_a_fraction_of_a_unit_that_is_owed_costs_a_whole_one(world):
+    debtor = Holder(cash=468, positions=((PERPETUAL, -10, -300),), units=((1, 100), (2, 50)))
+    world.settle(A, debtor)
+    world.begin()
+    world.claim(3)
+    # It owes 32: 25 are covered by asset 2, and seven by four units that are worth two each.
+    assert worth(world, 3).seized == ((1, 4), (2, 50))
+
+
+def test_profit_that_pays_a_debt_is_nobodys_claim(world):
+    world.settle(
+        Holder(cash=-400, positions=((PERPETUAL, 10, 300),)),
+        Holder(cash=1_800, positions=((PERPETUAL, -10, -300),)),
+    )
+    world.begin()
+    world.claim(2)
+    # Ten lots are worth 500, of which 200 are profit; beyond the debt there are 100.
+    assert (worth(world, 2).senior, worth(world, 2).junior) == (0, 100)
+
+
 def test_seized_units_make_up_for_what_the_quote_escrow_lacks(world):
     debtor = Holder(cash=400, positions=((PERPETUAL, -10, -300),), units=((1, 100),))
     world.settle(A, debtor)

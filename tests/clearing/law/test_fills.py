@@ -55,6 +55,14 @@ def test_a_higher_sequence_takes_the_slot_over_and_kills_the_lower_clr_trd_006(m
     assert fill(market, 8, sequence=9) == Code.APPLIED
 
 
+def test_what_an_older_order_of_the_slot_was_filled_is_not_the_new_ones_clr_trd_007(market):
+    world, alice, _ = market
+    assert fill(market, 8, sequence=5) == Code.APPLIED
+    assert fill(market, 8, sequence=9) == Code.APPLIED
+    assert world.slot(alice, 3) == (9, 8)
+    assert fill(market, 3, sequence=9) == Code.OVERFILL
+
+
 def test_slots_do_not_disturb_each_other(market):
     world, alice, _ = market
     assert fill(market, 4, slot=3) == Code.APPLIED
