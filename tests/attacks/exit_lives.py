@@ -6,7 +6,8 @@ from typing import Any
 
 from clearing.units import SHARES_BASE
 from prover.exits import exit_claim, exit_opening
-from tests.attacks.moves import call, deposit, later, unless
+from tests.attacks.ledger_audit import events_of
+from tests.attacks.moves import deposit, later, unless, whoever
 from tests.attacks.stage import Lifecycle, Move, Stage
 from tests.support.exits import PERPETUAL, Holder
 from tests.verifier.court_world import (
@@ -23,6 +24,7 @@ from verifier.base.transactions import (
     RefundDeposit,
     TakeSurplus,
 )
+from verifier.events import DepositRefunded
 from verifier.freeze import Mode
 
 CLAIM_BLOCKS = 12  # of an exit: the fewest are ten
@@ -94,7 +96,10 @@ def pay(account: int, key: bytes) -> Move:
 
 
 def refund(stage: Stage) -> Body:
-    return RefundDeposit(stage.court.inbox.count - 1)
+    """Give the newest deposit back that was not given back yet."""
+    returned = {event.index for event in events_of(stage) if isinstance(event, DepositRefunded)}
+    left = [index for index in range(stage.court.inbox.count) if index not in returned]
+    return RefundDeposit(left[-1])
 
 
 def nothing_to_refund(stage: Stage) -> bool:
@@ -109,15 +114,15 @@ LEFT = Lifecycle(
     "lag, freeze, exit, surplus",
     (
         (unless(frozen, deposit()),),
-        (later("lag", "freezes_ms", lambda stage: stage.happened(BOB, Freeze.kind)),),
-        (call("freeze", BOB, Freeze()),),
+        (later("lag", "freezes_ms", lambda stage: stage.happened(Freeze.kind)),),
+        (whoever("freeze", BOB, Freeze()),),
         (Move("begin", BOB, begin_exit, lambda stage: stage.court.house.begun),),
         (file_claim(2, ALICE), file_claim(3, BOB)),
         (pay(2, BOB),),
         (file_claim(LATE, ALICE), pay(3, ALICE)),
         (pay(LATE, BOB),),
         (Move("refund", PROVER, refund, nothing_to_refund),),
-        (call("surplus", PROVER, TakeSurplus(1)),),
+        (whoever("surplus", PROVER, TakeSurplus(1)),),
     ),
     changes={"exit_claim_blocks": CLAIM_BLOCKS, "exit_end_blocks": 5 * CLAIM_BLOCKS},
     prepare=settle_holders,
@@ -127,7 +132,7 @@ POOL_LEFT = Lifecycle(
     "freeze, exit of a pool",
     (
         (later("lag", "freezes_ms", frozen),),
-        (call("freeze", BOB, Freeze()),),
+        (whoever("freeze", BOB, Freeze()),),
         (Move("begin", BOB, begin_exit, lambda stage: stage.court.house.begun),),
         tuple(file_claim(account, ALICE) for account in range(5)),
         (pay(0, BOB), pay(1, ALICE), pay(2, PROVER)),

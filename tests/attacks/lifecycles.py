@@ -11,7 +11,18 @@ from clearing.messages import Receipt
 from clearing.recovery import address_of, sign
 from clearing.units import ASSETS_MAX, LAW_VERSION
 from tests.attacks.exit_lives import LEFT, POOL_LEFT
-from tests.attacks.moves import Make, call, deposit, finalise, later, post, pull, stand, unless
+from tests.attacks.moves import (
+    Make,
+    call,
+    deposit,
+    finalise,
+    later,
+    post,
+    pull,
+    stand,
+    unless,
+    whoever,
+)
 from tests.attacks.stage import GUARDIAN, LIAR, Lifecycle, Move, Stage
 from tests.support.committee import committee_of, held
 from tests.verifier.court_world import (
@@ -422,7 +433,7 @@ SLASHED = Lifecycle(
             ),
         ),
         (Move("show", PROVER, lambda stage: ProveReceipt(TWO), receipt_won),),
-        (call("settle", BOB, SettleReward(*STAKE_NAME)),),
+        (whoever("settle", BOB, SettleReward(*STAKE_NAME)),),
         (pull(PROVER), finalise("honest")),
     ),
     liars=(LIAR,),
@@ -493,8 +504,8 @@ OPENED = Lifecycle(
     (
         (deposit(),),
         (stand("before"),),
-        (later("lag", "opens_ms", lambda stage: stage.happened(BOB, OpenPosting.kind)),),
-        (call("open", BOB, OpenPosting()),),
+        (later("lag", "opens_ms", lambda stage: stage.happened(OpenPosting.kind)),),
+        (whoever("open", BOB, OpenPosting()),),
         (stand("helped", key=BOB),),
         (call("close", SEQUENCER, ClosePosting()),),
         (stand("after"),),

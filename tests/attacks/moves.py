@@ -68,7 +68,12 @@ def pull(key: bytes, since: Callable[[Stage], bool] = lambda stage: True) -> Mov
 
 def call(name: str, key: bytes, body: Body) -> Move:
     """Send a call that is always the same, once."""
-    return Move(name, key, lambda stage: body, lambda stage: stage.happened(key, body.kind))
+    return Move(name, key, lambda stage: body, lambda stage: stage.happened(body.kind, key))
+
+
+def whoever(name: str, key: bytes, body: Body) -> Move:
+    """Send a call that anyone may make, unless somebody else was first."""
+    return replace(call(name, key, body), done=lambda stage: stage.happened(body.kind))
 
 
 def later(name: str, key: str, until: Callable[[Stage], bool]) -> Move:

@@ -5,10 +5,12 @@ from collections.abc import Collection, Sequence
 import pytest
 
 from clearing.recovery import address_of
-from tests.attacks.ledger_audit import audit
+from tests.attacks.ledger_audit import audit, events_of
 from tests.attacks.lifecycles import LIFECYCLES
-from tests.attacks.stage import Lifecycle, Stage, begin
+from tests.attacks.stage import COPYCAT, Lifecycle, Stage, begin
 from verifier.base.mempool import Pending, Policy, delayed, shuffled
+from verifier.base.transactions import SignedTransaction
+from verifier.events import RewardSettled
 
 EVERY_LIFE = pytest.mark.parametrize("life", LIFECYCLES, ids=lambda life: life.name)
 BLOCKS_MAX = 600
@@ -58,6 +60,37 @@ def test_a_censor_who_delays_one_party_ends_nothing(life):
 def test_a_builder_who_orders_by_chance_ends_nothing(life):
     for seed in range(4):
         lived(life, shuffled(seed))
+
+
+def copying(stage: Stage) -> Policy:
+    """Return a policy that sends everybody's calls in its own name, each before the call itself."""
+
+    def policy(waiting: Sequence[Pending], number: int) -> Sequence[Pending]:
+        chain, address = stage.chain, address_of(COPYCAT)
+        nonce = chain.ledger.account(address).nonce
+        offered: list[Pending] = []
+        for pending in waiting:
+            if pending.signed.sender != address:
+                body = pending.signed.transaction.body
+                copy = SignedTransaction.decode(stage.signed(COPYCAT, body, nonce))
+                if copy.hash not in chain.mempool:
+                    chain.mempool.add(copy, number)
+                offered.append(Pending(copy, number))
+                nonce += 1
+            offered.append(pending)
+        return offered
+
+    return policy
+
+
+@EVERY_LIFE
+def test_a_builder_who_copies_every_call_and_goes_first_ends_nothing_and_earns_no_reward(life):
+    stage = begin(life)
+    with stage.policy(copying(stage)):
+        stage.live(life, BLOCKS_MAX)
+    audit(stage, life)
+    settled = [event for event in events_of(stage) if isinstance(event, RewardSettled)]
+    assert address_of(COPYCAT) not in [event.winner for event in settled]
 
 
 def auction(price_of: dict[int, int]) -> Policy:
