@@ -15,12 +15,7 @@ import numpy as np
 from clearing.compiler import law
 from clearing.governance import margins_ordered, step_within
 from clearing.layout import Rows
-from clearing.leaves import (
-    PARAMS_FIELDS,
-    PARAMS_PUBLISHERS,
-    PARAMS_TIERS,
-    TIER_FIELDS,
-)
+from clearing.leaves import PARAMS_FIELDS, PARAMS_PUBLISHERS, PARAMS_TIERS, TIER_FIELDS
 from clearing.lookup import is_zero, same_word
 from clearing.records import PARAMS, Params, Tier
 from clearing.units import (

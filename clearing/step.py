@@ -7,6 +7,7 @@ raises with nothing committed: the caller then calls `halt` and records INVARIAN
 
 from typing import Any, cast
 
+from clearing.account_leaves import ACCOUNT_PIECES_MAX
 from clearing.accumulators import extend_sequence
 from clearing.actions.activate import activate
 from clearing.actions.auction_bid import auction_bid
@@ -59,7 +60,7 @@ from clearing.forms import (
     ROW_STRIDE,
 )
 from clearing.layout import Grid, Rows
-from clearing.leaves import ACCOUNT_PIECES_MAX, UNDERLYING_PIECES
+from clearing.leaves import UNDERLYING_PIECES
 from clearing.lookup import find_account, find_instrument
 from clearing.records import Action, Observation, State
 from clearing.units import PAGES_MAX, STEP_CELLS, STEP_LISTED, STEP_RECOVERIES, STEP_WORDS

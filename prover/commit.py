@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clearing.account_leaves import ACCOUNT_PIECES_MAX, encode_account, encode_page
 from clearing.codes import Tag
 from clearing.compiler import by_reference, kernel, kernel_entry
 from clearing.keccak import hash_pieces, hash_rows
 from clearing.leaves import (
-    ACCOUNT_PIECES_MAX,
     ASSET_FIELDS,
     GLOBALS_PIECES,
     INSTRUMENT_PIECES_MAX,
@@ -25,12 +25,10 @@ from clearing.leaves import (
     UNDERLYING_FIELDS,
     UNDERLYING_PIECES,
     WITHDRAWALS_ROOT_PIECE,
-    encode_account,
     encode_fields,
     encode_fund,
     encode_globals,
     encode_instrument,
-    encode_page,
     encode_params,
     encode_withdrawal,
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from clearing.account_leaves import encode_account, encode_page
 from clearing.compiler import kernel_entry
 from clearing.keccak import to_bytes
 from clearing.leaves import (
@@ -14,11 +15,9 @@ from clearing.leaves import (
     POOL_FIELDS,
     UNDERLYING_FIELDS,
     UNDERLYING_PIECES,
-    encode_account,
     encode_fields,
     encode_fund,
     encode_instrument,
-    encode_page,
     encode_params,
     encode_withdrawal,
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from clearing.account_leaves import CALL_ORDER_PIECES
 from clearing.codes import Scope
-from clearing.leaves import CALL_ORDER_PIECES
 from verifier.codec import HASH_BYTES
 from verifier.multiproof import ProofError
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clearing.account_leaves import ACCOUNT_PIECES_MAX
 from clearing.codes import Tag
 from clearing.encoding import Field, MalformedBytes, Reader, raw
 from clearing.keccak import tagged_hash
-from clearing.leaves import ACCOUNT_PIECES_MAX
 from clearing.units import ACCOUNTS_DEPTH
 from verifier.account_leaf import ProvenAccount, decode_account_leaf
 from verifier.batch import OPENING_BYTES, Opening

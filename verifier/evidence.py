@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+from clearing.account_leaves import ACCOUNT_PIECES_MAX
 from clearing.decode import Columns, decode, pack, recover_signers
 from clearing.encoding import MalformedBytes
 from clearing.keccak import pieces
 from clearing.leaves import (
-    ACCOUNT_PIECES_MAX,
     ASSET_PIECES,
     INSTRUMENT_PIECES_MAX,
     PARAMS_PIECES,

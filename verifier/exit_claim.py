@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
+from clearing.account_leaves import ACCOUNT_PIECES_MAX
 from clearing.codes import Tag
 from clearing.encoding import MalformedBytes
 from clearing.holdings import PRICED_UNITS
 from clearing.keccak import tagged_hash
-from clearing.leaves import ACCOUNT_PIECES_MAX, INSTRUMENT_PIECES_MAX
+from clearing.leaves import INSTRUMENT_PIECES_MAX
 from clearing.units import (
     ACCOUNTS_DEPTH,
     CUSTODY_MAX,

@@ -13,35 +13,37 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from clearing.account_leaves import (
+    ACCOUNT_PIECES_MAX,
+    PAGE_PIECES,
+    encode_account,
+    encode_page,
+    load_account,
+    load_page,
+)
 from clearing.codes import Tag
 from clearing.compiler import kernel, kernel_entry
 from clearing.decode import Columns
 from clearing.genesis import empty_state
 from clearing.keccak import hash_pieces, hash_rows, pieces, to_bytes
 from clearing.leaves import (
-    ACCOUNT_PIECES_MAX,
     ASSET_FIELDS,
     GLOBALS_PIECES,
     INSTRUMENT_PIECES_MAX,
-    PAGE_PIECES,
     PARAMS_PIECES,
     POOL_FIELDS,
     UNDERLYING_FIELDS,
     UNDERLYING_PIECES,
-    encode_account,
     encode_fields,
     encode_fund,
     encode_globals,
     encode_instrument,
-    encode_page,
     encode_params,
     encode_withdrawal,
-    load_account,
     load_fields,
     load_fund,
     load_globals,
     load_instrument,
-    load_page,
     load_params,
 )
 from clearing.records import State

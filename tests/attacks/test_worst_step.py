@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from clearing.account_leaves import ACCOUNT_PIECES_MAX
 from clearing.codes import Code, InstrumentKind, Kind, Operation
 from clearing.forms import (
     CONTEXT,
@@ -23,7 +24,6 @@ from clearing.forms import (
 )
 from clearing.genesis import Genesis
 from clearing.leaves import (
-    ACCOUNT_PIECES_MAX,
     ASSET_PIECES,
     GLOBALS_PIECES,
     INSTRUMENT_PIECES_MAX,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from clearing import leaves
+from clearing import account_leaves, leaves
 from clearing.codes import Fund as FundId
 from clearing.codes import Status
 from clearing.layout import new_rows
@@ -152,11 +152,11 @@ def all_leaves(state):
         yield same(first, leaves.encode_fund(loaded, row))
     for i in range(totals.account_count):
         loaded, pages = new_rows(Account, 1)[0], new_rows(Page, 16)
-        first = leaf(leaves.encode_account(state.accounts[i], state.pages, row))
-        assert leaves.load_account(first, len(first), loaded, pages, 0) >= 0
-        yield same(first, leaves.encode_account(loaded, pages, row))
+        first = leaf(account_leaves.encode_account(state.accounts[i], state.pages, row))
+        assert account_leaves.load_account(first, len(first), loaded, pages, 0) >= 0
+        yield same(first, account_leaves.encode_account(loaded, pages, row))
     for i in range(state.scratch[0].page_count):
-        yield leaf(leaves.encode_page(state.pages[i], row))
+        yield leaf(account_leaves.encode_page(state.pages[i], row))
     for i in range(totals.withdrawal_count):
         yield leaf(leaves.encode_withdrawal(state.withdrawals[i], row))
 

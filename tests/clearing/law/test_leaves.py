@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing import leaves
+from clearing import account_leaves, leaves
 from clearing.codes import Operation
 from clearing.keccak import pieces, to_bytes
 from clearing.layout import new_rows as new_typed_rows
@@ -46,7 +46,7 @@ def new_rows(cls, count) -> Any:
     return new_typed_rows(cls, count)
 
 
-def row(length=leaves.ACCOUNT_PIECES_MAX):
+def row(length=account_leaves.ACCOUNT_PIECES_MAX):
     """A row full of rubbish, so that a piece that is not written shows."""
     return np.full(length, -77, np.int64)
 
@@ -162,7 +162,7 @@ def test_the_account_leaf_is_as_the_protocol_spells_it():
         expected += pack(">I", instrument) + index_bytes(index) + pack(">qq", lots, cost)
     expected += WORDS[4] + WORDS[5]
     account, pages = golden_account()
-    assert encoded(leaves.encode_account, account, pages) == expected
+    assert encoded(account_leaves.encode_account, account, pages) == expected
     assert len(expected) == 32 * (3 + 2 + 2)
 
 
@@ -285,7 +285,7 @@ def test_fund_withdrawal_and_page_leaves_are_as_the_protocol_spells_them():
     for i in range(PAGE_SLOTS):
         set_fields(page.slots[i], sequence=10 + i, filled=30 + i)
     slots = b"".join(pack(">qq", 10 + i, 30 + i) for i in range(PAGE_SLOTS))
-    assert encoded(leaves.encode_page, page) == pack(">4q", 1, 5, 6, 0) + slots
+    assert encoded(account_leaves.encode_page, page) == pack(">4q", 1, 5, 6, 0) + slots
 
 
 integers = st.sampled_from([0, 1, -1, *INT64]) | st.integers(*INT64)
@@ -351,8 +351,8 @@ def test_loading_a_page_is_the_inverse_of_encoding_it(data):
     after[0].digest[:] = before[0].digest
     before[0].known = 1
     pieces_out = row()
-    assert leaves.encode_page(before[0], pieces_out) == leaves.PAGE_PIECES
-    leaves.load_page(pieces_out, after[0])
+    assert account_leaves.encode_page(before[0], pieces_out) == account_leaves.PAGE_PIECES
+    account_leaves.load_page(pieces_out, after[0])
     assert before.tobytes() == after.tobytes()
 
 
@@ -420,11 +420,11 @@ def test_loading_an_account_is_the_inverse_of_encoding_it(data, positions, mask,
     for place, number in enumerate(numbers):
         account.page_rows[number] = 2 + place
     pieces_out = row()
-    length = leaves.encode_account(account, pages, pieces_out)
+    length = account_leaves.encode_account(account, pages, pieces_out)
     words = 2 + len(positions) + len(numbers) + collaterals
-    ordered = 0 if mask == 0 else leaves.CALL_ORDER_PIECES
-    assert length == 12 + 4 * words + ordered + leaves.KEY_PIECES * keys
-    assert leaves.load_account(pieces_out, length, loaded, loaded_pages, 2) == len(numbers)
+    ordered = 0 if mask == 0 else account_leaves.CALL_ORDER_PIECES
+    assert length == 12 + 4 * words + ordered + account_leaves.KEY_PIECES * keys
+    assert account_leaves.load_account(pieces_out, length, loaded, loaded_pages, 2) == len(numbers)
     assert before.tobytes() == after.tobytes()
     for place, number in enumerate(numbers):
         page = loaded_pages[2 + place]
@@ -436,25 +436,25 @@ def test_loading_an_account_is_the_inverse_of_encoding_it(data, positions, mask,
 def test_an_account_of_another_length_than_its_header_says_is_refused(change):
     account, pages = golden_account()
     pieces_out = row()
-    length = leaves.encode_account(account, pages, pieces_out) + change
+    length = account_leaves.encode_account(account, pages, pieces_out) + change
     loaded = new_rows(Account, 1)[0]
-    assert leaves.load_account(pieces_out, length, loaded, new_rows(Page, 16), 0) == -1
+    assert account_leaves.load_account(pieces_out, length, loaded, new_rows(Page, 16), 0) == -1
 
 
 def test_the_word_of_a_hold_stands_behind_the_risk_word():
     account, pages = golden_account()
-    plain = encoded(leaves.encode_account, account, pages)
+    plain = encoded(account_leaves.encode_account, account, pages)
     set_fields(account, hold_until=77, hold_instrument=1 << 20, hold_group=-5)
-    held = encoded(leaves.encode_account, account, pages)
+    held = encoded(account_leaves.encode_account, account, pages)
     word = pack(">QQqQ", 77, 1 << 20, -5, 0)
     assert held == plain[:7] + b"\x02" + plain[8 : 3 * 32] + word + plain[3 * 32 :]
     set_fields(account, not_before=9)
-    risky = encoded(leaves.encode_account, account, pages)
+    risky = encoded(account_leaves.encode_account, account, pages)
     assert risky == held[:7] + b"\x03" + held[8 : 3 * 32] + pack(">4Q", 0, 0, 0, 9) + held[3 * 32 :]
     loaded = new_rows(Account, 1)[0]
     pieces_out = row()
-    length = leaves.encode_account(account, pages, pieces_out)
-    assert leaves.load_account(pieces_out, length, loaded, new_rows(Page, 16), 0) == 2
+    length = account_leaves.encode_account(account, pages, pieces_out)
+    assert account_leaves.load_account(pieces_out, length, loaded, new_rows(Page, 16), 0) == 2
     assert (loaded.hold_until, loaded.hold_instrument, loaded.hold_group) == (77, 1 << 20, -5)
 
 
@@ -463,20 +463,20 @@ def test_an_account_of_more_positions_than_there_may_be_is_refused():
     pieces_out[0] = 1 << 56 | (POSITIONS_MAX + 1) << 40
     loaded, pages = new_rows(Account, 1)[0], new_rows(Page, 16)
     length = 12 + 4 * (POSITIONS_MAX + 1)
-    assert leaves.load_account(pieces_out, length, loaded, pages, 0) == -1
+    assert account_leaves.load_account(pieces_out, length, loaded, pages, 0) == -1
     assert loaded.id == 0
 
 
 def test_an_order_in_a_call_stands_behind_the_header_and_the_risk_word():
     account, pages = golden_account()
-    plain = encoded(leaves.encode_account, account, pages)
+    plain = encoded(account_leaves.encode_account, account, pages)
     account.auction_time = 13
     names = ("level", "lots", "before", "filled", "margin", "opened", "until")
     values = (32, -6, 7, 8, 9, 10, 11)
     set_fields(account, call_instrument=5)
     for name, value in zip(names, values, strict=True):
         account[f"call_{name}"] = value
-    found = encoded(leaves.encode_account, account, pages)
+    found = encoded(account_leaves.encode_account, account, pages)
     assert (plain[7], found[7]) == (0, 5)
     order = pack(">8q", 5 << 8 | 32, -6, 7, 8, 9, 10, 11, 0)
     assert found[96:] == pack(">4q", 13, 0, 0, 0) + order + plain[96:]
@@ -485,7 +485,7 @@ def test_an_order_in_a_call_stands_behind_the_header_and_the_risk_word():
 def test_whatever_an_account_leaf_does_not_name_shows_when_it_is_encoded_again():
     account, pages = golden_account()
     pieces_out = row()
-    length = leaves.encode_account(account, pages, pieces_out)
+    length = account_leaves.encode_account(account, pages, pieces_out)
     golden = pieces_out[:length].copy()
     # The version, and the last header byte but for its three lowest bits.
     faults = [(0, 1 << 57), (0, 8)]
@@ -494,8 +494,8 @@ def test_whatever_an_account_leaf_does_not_name_shows_when_it_is_encoded_again()
         forged[:length] = golden
         forged[place] ^= flip
         loaded, loaded_pages = new_rows(Account, 1)[0], new_rows(Page, 16)
-        assert leaves.load_account(forged, length, loaded, loaded_pages, 0) == 2
+        assert account_leaves.load_account(forged, length, loaded, loaded_pages, 0) == 2
         again = row()
-        assert leaves.encode_account(loaded, loaded_pages, again) == length
+        assert account_leaves.encode_account(loaded, loaded_pages, again) == length
         assert (again[:length] == golden).all()
         assert (again[:length] != forged[:length]).any()
