@@ -3,9 +3,11 @@
 import pytest
 
 from clearing.actions import close_position
-from clearing.codes import Code, InboxKind, InstrumentStatus, Side
+from clearing.codes import Code, InboxKind, InstrumentStatus, Mode, Side
 from clearing.compiler import checked
 from clearing.units import LOTS_MAX
+from node.margins import margin_of
+from tests.clearing.law.test_modes import PERPETUAL, PUT, market_world, take, to
 from tests.support.world import DEPOSIT, MARK, World
 
 FAST_MS = 60_000
@@ -95,6 +97,29 @@ def test_another_market_is_not_on_offer_clr_liq_001():
     assert world.apply(world.liquidate(keeper, alice, instrument=1)) == Code.NO_POSITION
 
 
+def test_an_offer_of_one_market_offers_nothing_of_another_clr_liq_002():
+    world, alice, keeper = offering_world()
+    assert world.apply(world.trade(alice, keeper, 3, instrument=1)) == Code.APPLIED
+    bob = world.trader("dave")
+    assert world.apply(world.liquidate(bob, alice, instrument=1)) == Code.HEALTHY
+    assert world.lots(alice, 1) == 3
+    assert world.apply(world.liquidate(bob, alice)) == Code.APPLIED
+
+
+def test_no_fill_of_a_hedge_makes_the_closing_account_fail_clr_mrg_001():
+    world = market_world(shortfall_weight_ppm=0)
+    alice, bob = world.trader("alice", 2 * DEPOSIT), world.trader("bob", 9 * DEPOSIT)
+    carol = world.trader("carol", 9 * DEPOSIT)
+    assert world.apply(world.trade(alice, bob, 100)) == Code.APPLIED
+    assert world.apply(world.trade(alice, bob, 60, 2_000_000, instrument=PUT)) == Code.APPLIED
+    assert world.apply(to(world, alice, Mode.PORTFOLIO)) == Code.APPLIED
+    take(world, alice, margin_of(world.state, alice.account).maintenance)
+    for market, expected in ((PUT, Code.MARGIN), (PERPETUAL, Code.APPLIED)):
+        offer = world.forced(InboxKind.CLOSE_POSITION, alice, 10, asset=market)
+        assert world.apply(offer) == Code.APPLIED
+        assert world.apply(world.liquidate(carol, alice, 10, market)) == expected
+
+
 def test_no_fill_goes_through_a_gap_clr_gat_001():
     world, alice, keeper = offering_world()
     world.instrument().status = InstrumentStatus.AUCTION
@@ -128,6 +153,7 @@ def test_the_penalty_is_linear_rounded_up_and_survives_a_ramp_of_nothing():
         ramp = [close_position.close_penalty_ppm(t, 3, 10) for t in range(5)]
         assert ramp == [0, 4, 7, 10, 10]
         assert close_position.close_penalty_ppm(0, 0, 10) == 10
+        assert close_position.close_price(5, 1_000_000, 1) == 1
 
 
 def test_a_forced_liquidation_fills_an_offer_too():
