@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from clearing.codes import Code, Fund, Kind, Side
 from clearing.messages import Liquidate, Trade, Transfer, Withdraw, decode_action
+from clearing.requests import Request
 from clearing.units import FUNDING_PERIOD_MS, PPM
 from node.events import Reply
 from simulator.broken import require
-from simulator.market import FIRST_PRICES
+from simulator.market import FIRST_PRICES, is_unsigned
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -44,7 +45,7 @@ class Book:
 
     def ask(self, actions: tuple[bytes, ...]) -> None:
         """Take down that a request is on its way once more."""
-        self.unsigned += sum(action[0] == Kind.FUNDING for action in actions)
+        self.unsigned += sum(map(is_unsigned, actions))
 
     def hear(self, actions: tuple[bytes, ...], reply: Reply) -> None:
         """Take down an answer. The same answer again adds nothing; another one is a lie."""
@@ -76,7 +77,8 @@ class Book:
         self._check_withdrawals(state)
         fees = int(state.funds[Fund.FEES]["balance"])
         require("I4", fees == self.fees, f"fees of {fees}, clients paid {self.fees}")
-        for account in range(int(state.globals[0].account_count)):
+        traders = self._world.traders
+        for account in sorted(one.id for one in [*traders.here(), traders.keeper]):
             self._check_account(state.accounts[account], account)
         self._check_liquidated(state)
 
@@ -98,6 +100,9 @@ class Book:
             case Liquidate():
                 self.liquidated |= {action.keeper, action.account}
                 self.sequences[action.keeper] = action.sequence
+            case Request():
+                # Only guests ask for these, whose accounts no one book can follow.
+                pass
             case _:
                 assert encoded[0] in (Kind.PRICE, Kind.FUNDING, Kind.CANCEL), encoded.hex()
 

@@ -131,6 +131,11 @@ def summary(attempts: Iterable[Attempt], mutants: Figures = NO_FIGURES) -> dict[
         "faults": {kind: met["faults"][kind] for kind in CHANCES},
         "frauds": {kind: met["frauds"][kind] for kind in FRAUDS},
         "rejects": {code: met["rejects"][code] for code in CODES},
+        "uncovered": [
+            *(kind for kind in CHANCES if not met["faults"][kind]),
+            *(kind for kind in FRAUDS if not met["frauds"][kind]),
+            *(code for code in CODES if not met["rejects"][code]),
+        ],
         "honest_reverts": sum(made.report["honest_reverts"] for made in attempts),
         "lost_acknowledged": sum(made.report["lost_acknowledged"] for made in attempts),
         "mutants_total": mutants.total,

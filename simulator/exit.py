@@ -36,7 +36,9 @@ def check_exit(world: World) -> None:
     _send(world, [ClaimExit(exit_claim(engine, account).encode()) for account in order])
     for _ in range(base.chain.config.exit_claim_blocks + 1):
         base.mine_one()
-    order = chance.sample(accounts, len(accounts))
+    # Shares of a pool are paid once both of its accounts were, which therefore come first.
+    pools = 2 * int(engine.totals.pool_count)
+    order = accounts[:pools] + chance.sample(accounts[pools:], len(accounts) - pools)
     _send(world, [PayExit(account) for account in order])
     totals = base.layer.exit_totals()
     require(

@@ -42,7 +42,7 @@ from node.receipts import check_receipt, receipt_digest
 from node.records import FrameRecord, OutcomeRecord, RecordKind
 from simulator.broken import InvariantBroken, require
 from simulator.follower import Follower, Posted
-from simulator.market import DOMAIN, OPERATOR, address
+from simulator.market import DOMAIN, OPERATOR, address, is_unsigned
 from simulator.standing import Graces, check_chain, check_frame, check_variation
 from verifier.base.chain import Block
 from verifier.base.interface import LIST_MAX
@@ -107,7 +107,7 @@ class Invariants:
             actions, reply.codes.tolist(), reply.sequences.tolist(), strict=True
         ):
             known = self.acknowledged.get(action)
-            if known is None or action[0] == Kind.FUNDING:
+            if known is None or is_unsigned(action):
                 self.acknowledged[action] = (sequence, code)
                 if code:
                     self.rejects[Code(code).name] += 1
@@ -139,14 +139,14 @@ class Invariants:
             for place, action in enumerate(actions_of(frame)):
                 if place < frame.inbox_count:
                     continue
-                repeated = action in sequenced and action[0] != Kind.FUNDING
+                repeated = action in sequenced and not is_unsigned(action)
                 require("I5", not repeated, f"frame {token} repeats an action")
                 sequence = frame.sequence_before + place - frame.inbox_count + 1
                 sequenced[action] = (sequence, codes[place])
         lost = [
             f"promised {promised}, found {sequenced.get(action)}"
             for action, promised in self.acknowledged.items()
-            if promised[0] and action[0] != Kind.FUNDING and sequenced.get(action) != promised
+            if promised[0] and not is_unsigned(action) and sequenced.get(action) != promised
         ]
         self.lost_acknowledged = max(self.lost_acknowledged, len(lost))
         require("I4", not lost, f"{len(lost)} acknowledged are lost: {lost[:1]}")

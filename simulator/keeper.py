@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from clearing.messages import Liquidate
 from node.margins import margin_of
 from simulator.client import Client
-from simulator.market import FAR_MS, INSTRUMENTS, signed
+from simulator.market import FAR_MS, signed
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -35,7 +35,7 @@ class Keeper:
         me, sequencer = self._world.traders.keeper, self._world.node.sequencer
         if me.account is None or sequencer is None:
             return
-        state = sequencer.engine.state
+        state = cast(Any, sequencer.engine.state)
         failing = []
         for row in range(int(sequencer.engine.totals.account_count)):
             margin = margin_of(state, row)
@@ -44,6 +44,8 @@ class Keeper:
         if not failing and self._chance.random() < 0.8:
             return
         target = self._chance.choice(failing) if failing else self._chance.randrange(4)
-        instrument = self._chance.randrange(INSTRUMENTS)
+        row = state.accounts[target]
+        held = [int(one.instrument) for one in row.positions[: int(row.position_count)]]
+        instrument = self._chance.choice(held or [0])
         fields = (me.account, target, instrument, 10**6, me.next_sequence(), FAR_MS)
         self.client.submit(signed(me.name, Liquidate(*fields)))

@@ -7,7 +7,17 @@ from functools import cache
 from random import Random
 
 from clearing import eip712
-from clearing.genesis import Genesis, GenesisInstrument, GenesisTier
+from clearing.codes import Kind
+from clearing.forms import FORMS
+from clearing.forms import NOBODY as NOBODY_SIGNS
+from clearing.genesis import (
+    Genesis,
+    GenesisAsset,
+    GenesisInstrument,
+    GenesisPool,
+    GenesisTier,
+    GenesisUnderlying,
+)
 from clearing.keccak import keccak256
 from clearing.keys import address_of, sign
 from clearing.messages import (
@@ -21,8 +31,10 @@ from clearing.messages import (
     Transfer,
     Withdraw,
 )
+from clearing.requests import Request
 from verifier.config import CourtConfig
 
+_KINDS = frozenset(Kind)
 CHAIN_ID = 31_337
 SETTLEMENT = b"\x5e" * 20
 START_MS = 1_700_000_000_000
@@ -36,6 +48,13 @@ QUORUM = 2
 OPERATOR, CHALLENGER, KEEPER = "operator", "challenger", "keeper"
 LIAR, CLAIMER = "liar", "claimer"
 TRADERS = tuple(f"trader {i}" for i in range(6))
+# Who tries the wider law, on markets of their own, so that everybody else's books stay simple.
+GUESTS = tuple(f"guest {i}" for i in range(4))
+GOVERNOR = "governor"
+WIDE_PRICE = 10_000_000
+PERPETUAL, FUTURE, CALL, PUT, POOLED, CALL_2, CALL_3 = range(INSTRUMENTS, INSTRUMENTS + 7)
+WIDE, DATED = 1, 1  # the underlying of the first four, and the series of the options
+FUTURE_MS, OPTION_MS = START_MS + 30_000, START_MS + 10**8
 DOMAIN = eip712.domain_separator(CHAIN_ID, SETTLEMENT)
 
 
@@ -63,9 +82,41 @@ def genesis() -> Genesis:
         instruments=tuple(
             GenesisInstrument(f"M{i}-PERP", 0, TICK, 1_000_000, 10**6, 10**5)
             for i in range(INSTRUMENTS)
-        ),
+        )
+        + _wide_markets(),
         price_stale_open_ms=20_000,
         funding_interval_ms=15_000,
+        governance=address(GOVERNOR),
+        gate_ppm=1,
+        gate_minimum=5 * 10**6,
+        gate_period_ms=60_000,
+        owner_limit=2 * 10**10,
+        underlyings=(
+            GenesisUnderlying(),
+            GenesisUnderlying(reference=PERPETUAL, expiries=(FUTURE_MS, OPTION_MS)),
+            GenesisUnderlying(reference=POOLED),
+        ),
+        assets=(GenesisAsset(50_000, 50_000, 10**9, 10**9),),
+        pools=(GenesisPool(lock_ms=8_000, deposit_cap=10**9, profit_cap_ppm=1_000),),
+    )
+
+
+def _wide_markets() -> tuple[GenesisInstrument, ...]:
+    """A perpetual with small caps, a future that ends soon, four options, and a pool's market."""
+    terms = (
+        ("W-PERP", 1, 0, 0, WIDE, 0, 60),
+        ("W-FUT", 2, 0, 0, WIDE, 0, 10**6),
+        ("W-CALL", 3, WIDE_PRICE, DATED, WIDE, 0, 10**6),
+        ("W-PUT", 4, WIDE_PRICE, DATED, WIDE, 0, 10**6),
+        ("P-PERP", 1, 0, 0, 2, 1, 10**6),
+        ("W-CALL-2", 3, WIDE_PRICE * 11 // 10, DATED, WIDE, 0, 10**6),
+        ("W-CALL-3", 3, WIDE_PRICE * 12 // 10, DATED, WIDE, 0, 10**6),
+    )
+    return tuple(
+        GenesisInstrument(
+            symbol, 0, TICK, 1_000_000, cap, min(cap, 50), underlying, kind, strike, series, pool
+        )
+        for symbol, kind, strike, series, underlying, pool, cap in terms
     )
 
 
@@ -73,6 +124,19 @@ def court() -> CourtConfig:
     """The test preset with a window that outlasts two spells of rough weather."""
     config = CourtConfig.test(chain_id=CHAIN_ID, settlement=SETTLEMENT, sequencer=address(OPERATOR))
     return replace(config, challenge_window_blocks=24, max_unfinalised=32, exit_claim_blocks=24)
+
+
+def asked(kind: Kind, *names: str, payload: tuple[int, ...] = (), **fields: int) -> bytes:
+    """Return an action of a form with the signatures of whoever is named."""
+    bare = Request.of(kind, payload=payload, signatures=(), **fields)
+    digest = eip712.digest(DOMAIN, bare.struct_hash())
+    return replace(bare, signatures=tuple(sign(key_of(name), digest) for name in names)).encode()
+
+
+def is_unsigned(action: bytes) -> bool:
+    """Tell whether nobody signs such an action, so that its bytes may come again."""
+    form = FORMS.get(Kind(action[0])) if action and action[0] in _KINDS else None
+    return form is not None and form.signed_by == NOBODY_SIGNS
 
 
 def signed(name: str, request: Withdraw | Transfer | Cancel | Liquidate) -> bytes:

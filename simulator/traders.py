@@ -11,6 +11,7 @@ from clearing.units import ALL_SLOTS
 from simulator.client import Client
 from simulator.market import (
     FAR_MS,
+    GUESTS,
     KEEPER,
     START_MS,
     TRADERS,
@@ -67,13 +68,14 @@ class Traders:
         self.client = Client(world, "traders")
         self.members = [Member(name) for name in TRADERS]
         self.keeper = Member(KEEPER)
+        self.guests = [Member(name) for name in GUESTS]
         self._deposits: dict[str, PendingDeposit] = {}
         self.sent: list[tuple[bytes, ...]] = []
         self.finished = False
 
     def start(self) -> None:
         """Deposit, and begin to trade."""
-        for member in [*self.members, self.keeper]:
+        for member in [*self.members, self.keeper, *self.guests]:
             amount = 10**12 if member is self.keeper else self._chance.choice(DEPOSITS)
             self._world.after(
                 self._chance.randint(10, 5_000),
@@ -120,7 +122,7 @@ class Traders:
                 self._send_deposit(name)
             elif receipt is not None and receipt.block_number <= head.finalised_number:
                 del self._deposits[name]
-        for member in [*self.members, self.keeper]:
+        for member in [*self.members, self.keeper, *self.guests]:
             if member.account is None:
                 owner = address(member.name)
                 member.account = layer.account_id(owner, 0, head.finalised_hash)

@@ -19,6 +19,7 @@ from simulator.broken import InvariantBroken, require
 from simulator.challenger import ChallengerActor
 from simulator.claimer import Claimer
 from simulator.exit import check_exit
+from simulator.explorer import Explorer
 from simulator.faults import Faults
 from simulator.feed import Feed
 from simulator.follower import Follower
@@ -28,6 +29,7 @@ from simulator.liar import Liar
 from simulator.market import (
     CHALLENGER,
     CLAIMER,
+    GUESTS,
     KEEPER,
     LIAR,
     OPERATOR,
@@ -49,7 +51,7 @@ HEALED_MS = 10_000
 LIVENESS_MS = 180_000
 CHECK_MS = 1_000
 TRACE_EVENTS = 30
-EVERYONE = (OPERATOR, CHALLENGER, KEEPER, LIAR, CLAIMER, *TRADERS)
+EVERYONE = (OPERATOR, CHALLENGER, KEEPER, LIAR, CLAIMER, *TRADERS, *GUESTS)
 NATIVE = 10**15
 TOKEN = 10**14
 
@@ -105,6 +107,7 @@ class World:
         self.traders = Traders(self)
         self.feed = Feed(self)
         self.keeper = Keeper(self)
+        self.explorer = Explorer(self)
         self.challenger = ChallengerActor(self) if options.challenger else None
         frauds = options.frauds
         if frauds is None:
@@ -182,7 +185,15 @@ class World:
         self.base.mine_one()
         self.base.start()
         self.node.start()
-        for actor in (self.traders, self.feed, self.keeper, self.rogue, self.liar, self.claimer):
+        for actor in (
+            self.traders,
+            self.feed,
+            self.keeper,
+            self.explorer,
+            self.rogue,
+            self.liar,
+            self.claimer,
+        ):
             actor.start()
         if self.challenger is not None:
             self.challenger.start()
@@ -206,7 +217,7 @@ class World:
     def _settle(self) -> None:
         """No new business; everything that was promised has to become final in time."""
         self.note("world", "last orders")
-        for actor in (self.traders, self.feed, self.keeper, self.liar, self.claimer):
+        for actor in (self.traders, self.feed, self.keeper, self.explorer, self.liar, self.claimer):
             actor.finished = True
         limit = self.now + LIVENESS_MS
         while self._unsettled():
@@ -215,7 +226,7 @@ class World:
 
     def _unsettled(self) -> str:
         """Say what is left to happen; empty when nothing is."""
-        clients = (self.traders.client, self.feed.client, self.keeper.client)
+        clients = [actor.client for actor in (self.traders, self.feed, self.keeper, self.explorer)]
         waiting = sum(len(client.waiting) for client in clients)
         court, node = self.base.chain.court, self.node
         if waiting:

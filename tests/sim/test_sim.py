@@ -31,6 +31,7 @@ KEYS = [
     "faults",
     "frauds",
     "rejects",
+    "uncovered",
     "honest_reverts",
     "lost_acknowledged",
     "mutants_total",
@@ -200,6 +201,9 @@ def test_the_report_of_many_seeds_names_every_kind_and_nothing_else():
     assert list(report["frauds"]) == list(FRAUDS)
     assert list(report["rejects"]) == list(CODES)
     assert sum(report["rejects"].values()) > 10
+    counts = report["faults"] | report["frauds"] | report["rejects"]
+    assert report["uncovered"] == [name for name, count in counts.items() if not count]
+    assert {"wrong-post-root", "clock-jump", "INVARIANT"} <= set(report["uncovered"])
     assert done.stderr.startswith("seed 5 ok")
 
 
