@@ -36,6 +36,7 @@ CHANCES = {
     "log-and-witness-lost": 0.1,
     "witness-bit-flipped": 0.1,
     "stale-poster-resumes": 0.4,
+    "split-brain": 0.04,
     # The base layer and the wire to it.
     "base-layer-unreachable": 0.02,
     "transaction-lost": 0.1,

@@ -23,9 +23,12 @@ from prover.forge import (
     with_forged_signatures,
     without_margin,
 )
+from prover.provability.committees import OFF_SUBGROUP
+from prover.provability.house import attestation_of
 from simulator.market import (
     FAR_MS,
     INSTRUMENTS,
+    MEMBERS,
     PUBLISHERS,
     QUORUM,
     on_tick,
@@ -34,7 +37,9 @@ from simulator.market import (
     signed,
     trade,
 )
-from verifier.batch import Pair
+from verifier.batch import PAIR_BYTES, Pair, data_hash
+from verifier.committee import Attestation, Attested
+from verifier.header import DATA_COMMITTEE
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -347,7 +352,65 @@ def less_bond(offer: Offer, chance: Random) -> Offer:
     return offer._replace(bond=offer.bond - 1)
 
 
+# Frauds of a committee's word
+
+
+def held_by_committee(posting: Posting, word: Callable[[Attested], Attestation]) -> Posting:
+    """Return the posting with its pairs alone, and a word for the steps that members hold."""
+    pairs = posting.data[: PAIR_BYTES * posting.header.step_count]
+    header = replace(
+        posting.header,
+        data_kind=DATA_COMMITTEE,
+        data_hash=data_hash(pairs),
+        data_length=len(pairs),
+    )
+    return replace(posting, header=header, data=pairs + word(Attested.of(header)).encode())
+
+
+def _worded(word: Callable[[Attested], Attestation]) -> Callable[[Offer, Random], Offer]:
+    def change(offer: Offer, chance: Random) -> Offer:
+        return offer._replace(posting=held_by_committee(offer.posting, word))
+
+    return change
+
+
+def short_quorum(attested: Attested) -> Attestation:
+    """The word of one member, where two are needed."""
+    return attestation_of(attested, (0,))
+
+
+def unknown_signer(attested: Attested) -> Attestation:
+    """The word of a member and of somebody who is none."""
+    return attestation_of(attested, (0, MEMBERS))
+
+
+def wrong_aggregate(attested: Attested) -> Attestation:
+    """The word of two members, said to be that of two others."""
+    return replace(attestation_of(attested, (0, 2)), signers=0b011)
+
+
+def one_twice(attested: Attested) -> Attestation:
+    """The word of one member, counted twice, said to be that of two."""
+    return replace(attestation_of(attested, (0, 0)), signers=0b011)
+
+
+def other_batch(attested: Attested) -> Attestation:
+    """What members signed of the next batch."""
+    return attestation_of(replace(attested, number=attested.number + 1))
+
+
+def off_subgroup(attested: Attested) -> Attestation:
+    """A point of the curve that is not in the subgroup of prime order."""
+    return replace(attestation_of(attested), signature=OFF_SUBGROUP)
+
+
 MISPOSTINGS: dict[str, Callable[[Offer, Random], Offer]] = {
+    "committee-short-quorum": _worded(short_quorum),
+    "committee-unknown-signer": _worded(unknown_signer),
+    "committee-wrong-aggregate": _worded(wrong_aggregate),
+    "committee-one-member-twice": _worded(one_twice),
+    "committee-word-of-another-batch": _worded(other_batch),
+    "committee-point-off-the-subgroup": _worded(off_subgroup),
     "wrong-parent": _header(parent_id=_other),
     "wrong-number": _header(number=_more),
     "wrong-generation": _header(generation=_more),
@@ -363,7 +426,9 @@ MISPOSTINGS: dict[str, Callable[[Offer, Random], Offer]] = {
 
 # Refused at posting too, but for what their honest steps hold.
 AHEAD, UNASKED = "clock-ahead", "inbox-invented"
-FRAUDS: tuple[str, ...] = (*FORGERIES, *MISPOSTINGS, AHEAD, UNASKED)
+# A forgery whose steps only members see, who keep them to themselves.
+WITHHELD = "committee-data-withheld"
+FRAUDS: tuple[str, ...] = (*FORGERIES, *MISPOSTINGS, AHEAD, UNASKED, WITHHELD)
 
 
 def fill_misposted(kind: str, forge: BatchForge, now_ms: int, ahead_ms: int) -> None:

@@ -14,7 +14,8 @@ I8   no valid batch is reverted for fraud, except as the descendant of an invali
 I9   withdrawals pay what was applied for, once
 I10  what is final in the court never changes, reorganisations or not
 I11  batches follow one another; generations only grow; one key posts in each
-I12  bonds are conserved, and the challenger's evidence is always accepted by the court's own check
+I12  bonds are conserved; the challenger's evidence is always accepted by the court's own check;
+     receipts that contradict each other cost their signer's stake, and nobody honest loses it so
 I13  nobody fails maintenance for longer than a grace without an attempt to liquidate him
 I14  queues, frames and files stay within their declared limits
 I15  nothing is acknowledged before it is durable, and every receipt is signed and adds up
@@ -46,8 +47,9 @@ from simulator.market import DOMAIN, OPERATOR, address, is_unsigned
 from simulator.standing import Graces, check_chain, check_frame, check_variation
 from verifier.base.chain import Block
 from verifier.base.interface import LIST_MAX
-from verifier.events import BatchFinalised, BatchPosted, BatchReverted
+from verifier.events import BatchFinalised, BatchPosted, BatchReverted, ReceiptBroken
 from verifier.header import Header
+from verifier.receipts import SignedReceipt
 
 if TYPE_CHECKING:
     from simulator.world import World
@@ -74,6 +76,8 @@ class Invariants:
         self.applied: Counter[str] = Counter()
         self.rejects: Counter[str] = Counter()
         self.frauds: Counter[str] = Counter()
+        self.receipts: dict[tuple[int, int], SignedReceipt] = {}
+        self.receipts_broken = 0
         self.honest_reverts = 0
         self.lost_acknowledged = 0
         self.mispostings: dict[bytes, str] = {}
@@ -83,6 +87,7 @@ class Invariants:
         self.findings: dict[bytes, Finding] = {}
         self.known: dict[bytes, Posted] = {}
         self.fraud_names: dict[bytes, str] = {}
+        self.withheld: dict[bytes, bytes] = {}  # data that only a committee's members have
         self.auditor: Follower | None = None
         self._world = world
         self._published: dict[int, bytes] = {}
@@ -118,6 +123,9 @@ class Invariants:
         receipt = reply.receipt
         if receipt is None:
             return
+        self.receipts[receipt.generation, receipt.count] = SignedReceipt(
+            receipt.generation, receipt.count, receipt.accumulator, receipt.signature
+        )
         durable = log.durable_tail.sequence
         require("I15", receipt.token <= durable, f"record {receipt.token} beyond {durable}")
         check_receipt(receipt)
@@ -202,6 +210,8 @@ class Invariants:
             for event in receipt.events:
                 if isinstance(event, BatchPosted):
                     self._audit(event.batch_id)
+                elif isinstance(event, ReceiptBroken):
+                    self.receipts_broken += 1
                 elif isinstance(event, BatchReverted):
                     self._on_reverted(event)
                 elif isinstance(event, BatchFinalised):
@@ -225,7 +235,7 @@ class Invariants:
     def _audit(self, batch_id: bytes) -> None:
         court = self._world.base.chain.court
         view = court.batch(batch_id)
-        data = court.batch_data(batch_id)
+        data = self.withheld.get(batch_id) or court.batch_data(batch_id)
         assert view is not None and data is not None
         if batch_id in self.findings:
             return

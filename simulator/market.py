@@ -32,6 +32,8 @@ from clearing.messages import (
     Withdraw,
 )
 from clearing.requests import Request
+from prover.provability.house import member_of
+from verifier.committee import Committee
 from verifier.config import CourtConfig
 
 _KINDS = frozenset(Kind)
@@ -45,6 +47,7 @@ FIRST_PRICES = (50_000_000, 2_000_000)
 INSTRUMENTS = len(FIRST_PRICES)
 PUBLISHERS = tuple(f"publisher {i}" for i in range(3))
 QUORUM = 2
+MEMBERS = 3  # of the data committee, of whom a quorum has to sign
 OPERATOR, CHALLENGER, KEEPER = "operator", "challenger", "keeper"
 LIAR, CLAIMER = "liar", "claimer"
 TRADERS = tuple(f"trader {i}" for i in range(6))
@@ -123,7 +126,14 @@ def _wide_markets() -> tuple[GenesisInstrument, ...]:
 def court() -> CourtConfig:
     """The test preset with a window that outlasts two spells of rough weather."""
     config = CourtConfig.test(chain_id=CHAIN_ID, settlement=SETTLEMENT, sequencer=address(OPERATOR))
-    return replace(config, challenge_window_blocks=24, max_unfinalised=32, exit_claim_blocks=24)
+    committee = Committee(tuple(map(member_of, range(MEMBERS))), QUORUM)
+    return replace(
+        config,
+        challenge_window_blocks=24,
+        max_unfinalised=32,
+        exit_claim_blocks=24,
+        committee=committee,
+    )
 
 
 def asked(kind: Kind, *names: str, payload: tuple[int, ...] = (), **fields: int) -> bytes:

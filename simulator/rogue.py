@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from prover.engine import Engine
 from prover.forge import BatchForge, Place, Posting
+from prover.provability.house import attestation_of
 from simulator.broken import require
 from simulator.follower import Follower, Posted
 from simulator.frauds import (
@@ -13,9 +14,11 @@ from simulator.frauds import (
     FORGERIES,
     MISPOSTINGS,
     UNASKED,
+    WITHHELD,
     Offer,
     Scene,
     fill_misposted,
+    held_by_committee,
 )
 from simulator.market import KEEPER, OPERATOR, address, genesis
 from verifier.base.transactions import Finalise, PostBatch, SignedTransaction
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 PACE_MS = 900
 POST_GAS = 20_000_000
 MISPOSTS = 0.5  # of the times at which it could forge
+WITHHOLDS = 0.2  # of its forgeries are held by a committee that shows nothing
 TWINS = 0.3  # of all forgeries are also made without the fraud
 SLACK_MS = 60_000
 
@@ -68,6 +72,10 @@ class Rogue:
         if found is None:
             return
         name, posting = found
+        if self._chance.random() < WITHHOLDS and WITHHELD not in self._world.options.without:
+            full = posting.data
+            name, posting = WITHHELD, held_by_committee(posting, attestation_of)
+            self._world.invariants.withheld[posting.header.batch_id()] = full
         batch_id = posting.header.batch_id()
         self._world.invariants.fraud_names[batch_id] = name
         if self._post(posting):

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from prover.proofs import withdrawal_proof
 from simulator.base import BaseActor
 from simulator.book import Book
+from simulator.brains import Brains, check_stake
 from simulator.broken import InvariantBroken, require
 from simulator.challenger import ChallengerActor
 from simulator.claimer import Claimer
@@ -42,7 +43,7 @@ from simulator.node import NodeActor
 from simulator.rogue import Rogue
 from simulator.shrink import command_of
 from simulator.traders import Traders
-from verifier.base.transactions import ClaimWithdrawal, Faucet
+from verifier.base.transactions import ClaimWithdrawal, Faucet, PutStake
 from verifier.batch import BatchData
 from verifier.header import Header
 
@@ -113,6 +114,7 @@ class World:
         if frauds is None:
             frauds = max(self.chance("frauds").randint(-1, 3), 0)
         self.rogue = Rogue(self, frauds)
+        self.brains = Brains(self)
         self.liar = Liar(self)
         self.claimer = Claimer(self)
 
@@ -168,6 +170,7 @@ class World:
             "rejects": dict(sorted(invariants.rejects.items())),
             "refusals": dict(sorted(self.refusals.items())),
             "acknowledged": len(invariants.acknowledged),
+            "receipts_broken": invariants.receipts_broken,
             "honest_reverts": invariants.honest_reverts,
             "lost_acknowledged": invariants.lost_acknowledged,
             "batches": heads.finalised_number,
@@ -183,7 +186,10 @@ class World:
         for name in EVERYONE:
             self.base.send(name, Faucet(address(name), NATIVE, TOKEN))
         self.base.mine_one()
+        self.base.send(OPERATOR, PutStake())
+        self.base.mine_one()
         self.base.start()
+        self.brains.start()
         self.node.start()
         for actor in (
             self.traders,
@@ -229,6 +235,8 @@ class World:
         clients = [actor.client for actor in (self.traders, self.feed, self.keeper, self.explorer)]
         waiting = sum(len(client.waiting) for client in clients)
         court, node = self.base.chain.court, self.node
+        if self.brains.found is not None and court.stakes.of(address(OPERATOR)).amount:
+            return "a broken receipt to be proven"
         if waiting:
             return f"{waiting} requests without an answer"
         if not self.traders.deposits_done():
@@ -279,6 +287,7 @@ class World:
             steps = BatchData.decode(data, Header.decode(view.record.header).step_count).steps
             final.extend(action for step in steps for action in step.actions)
         require("L1", final == logged, "the final batches hold other actions than the log")
+        check_stake(self)
         self._claim_all()
         self._ended = self.now
         check_exit(self)

@@ -5,10 +5,19 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from simulator.frauds import AHEAD, FORGERIES, MISPOSTINGS, UNASKED
+from prover.provability.house import attestation_of
+from simulator.frauds import (
+    AHEAD,
+    FORGERIES,
+    MISPOSTINGS,
+    UNASKED,
+    WITHHELD,
+    held_by_committee,
+)
 from simulator.market import OPERATOR, START_MS
 from simulator.rogue import POST_GAS
-from simulator.world import Options, World
+from simulator.world import Options, World, run
+from verifier.base.transactions import PostBatch
 from verifier.errors import PostError
 
 REFUSED_FOR = {
@@ -23,6 +32,12 @@ REFUSED_FOR = {
     "data-unlike-commitment": PostError.WRONG_DATA_HASH,
     "data-withheld": PostError.WRONG_DATA_LENGTH,
     "short-bond": PostError.WRONG_BOND,
+    "committee-short-quorum": PostError.SHORT_QUORUM,
+    "committee-unknown-signer": PostError.UNKNOWN_SIGNER,
+    "committee-wrong-aggregate": PostError.WRONG_ATTESTATION,
+    "committee-one-member-twice": PostError.WRONG_ATTESTATION,
+    "committee-word-of-another-batch": PostError.WRONG_ATTESTATION,
+    "committee-point-off-the-subgroup": PostError.WRONG_ATTESTATION,
     AHEAD: PostError.CLOCK_AHEAD,
     UNASKED: PostError.INBOX_BEYOND,
 }
@@ -55,3 +70,19 @@ def test_a_forgery_is_refuted_by_the_law_and_its_twin_is_not(world: World, kind)
 def test_the_court_refuses_a_misposting_for_the_rule_that_it_breaks(world: World, kind):
     encoded = world.base.sign(OPERATOR, world.rogue.misposting(kind), gas=POST_GAS)
     assert world.base.layer.dry_run(encoded).error == REFUSED_FOR[kind]
+
+
+def test_a_committees_batch_whose_steps_nobody_shows_falls_in_time(monkeypatch):
+    monkeypatch.setattr("simulator.rogue.WITHHOLDS", 1.0)
+    report = run(2, Options(faults=False, frauds=1, seconds=40))
+    assert report["frauds"][WITHHELD] == report["reverted"][WITHHELD] == 1
+
+
+def test_a_committee_of_honest_members_is_believed(world: World):
+    posting = world.rogue.build("moved-clock", "dice", world.base.chain.court.heads(), twin=True)
+    assert posting is not None
+    posting = held_by_committee(posting, attestation_of)
+    header, opening = posting.header.encode(), posting.opening.encode()
+    body = PostBatch(world.base.chain.config.bond, header, opening, posting.data)
+    encoded = world.base.sign(OPERATOR, body, gas=POST_GAS)
+    assert world.base.layer.dry_run(encoded).error is None
