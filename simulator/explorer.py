@@ -15,6 +15,7 @@ from clearing.grid import linear_pnl
 from clearing.grid_preset import POINTS
 from clearing.leaves import PARAMS_FIELDS
 from clearing.messages import Inbox, InboxMessage
+from clearing.records import PARAMS
 from clearing.units import PPM
 from simulator.client import Client
 from simulator.market import (
@@ -47,6 +48,7 @@ PACE_MS = 250
 PRICE_EVERY_MS = 2_000
 POOLED_PRICES = (WIDE_PRICE * 9 // 10, WIDE_PRICE, WIDE_PRICE * 11 // 10)
 ROW_EXTRA = 50_000
+VERSION_PLACE = int(cast(Any, PARAMS.fields)["version"][1]) // 8
 JUMP_PPM = 200_000  # a parameter of this value may not double at once
 NONE = -1
 STRIKES_PERCENT = {CALL: 100, PUT: 100, CALL_2: 110, CALL_3: 120}
@@ -124,10 +126,11 @@ class Explorer:
         sequencer = self._world.node.sequencer
         if sequencer is None:
             return ()
-        now = tuple(cast(Any, sequencer.engine.state).params_pieces[0][:PARAMS_FIELDS].tolist())
+        now = cast(Any, sequencer.engine.state).params_pieces[0][:PARAMS_FIELDS].tolist()
+        now[VERSION_PLACE] += 1
         far = list(now)
         far[now.index(JUMP_PPM)] *= 2
-        payload = self._chance.choice([(0,) * PARAMS_FIELDS, now, tuple(far), tuple(far)])
+        payload = tuple(self._chance.choice([[0] * PARAMS_FIELDS, now, far]))
         if self._chance.random() < 0.3:
             return (asked(Kind.ENACT, payload=payload),)
         return (self._govern(Kind.SET_PARAMS, {}, payload),)
@@ -354,7 +357,10 @@ def _monotone(fields: Fields, before: list[int], rows: dict[int, list[int]]) -> 
 
 
 def _convex(fields: Fields, before: list[int], rows: dict[int, list[int]]) -> None:
-    rows[CALL_2] = [max(value - 1, 1) for value in rows[CALL]]
+    # As dear as the strike below, wherever the strike above is not too far off for that.
+    gap = WIDE_PRICE // 10
+    columns = zip(rows[CALL], rows[CALL_2], rows[CALL_3], strict=True)
+    rows[CALL_2] = [low if low - high <= gap else middle for low, middle, high in columns]
 
 
 ODD_ROWS: dict[str, Odd] = {

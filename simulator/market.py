@@ -124,14 +124,15 @@ def _wide_markets() -> tuple[GenesisInstrument, ...]:
 
 
 def court() -> CourtConfig:
-    """The test preset with a window that outlasts two spells of rough weather."""
+    """The test preset with a window whose third, in which steps are asked for, outlasts a spell of
+    rough weather and the calm after it."""
     config = CourtConfig.test(chain_id=CHAIN_ID, settlement=SETTLEMENT, sequencer=address(OPERATOR))
     committee = Committee(tuple(map(member_of, range(MEMBERS))), QUORUM)
     return replace(
         config,
-        challenge_window_blocks=24,
-        max_unfinalised=32,
-        exit_claim_blocks=24,
+        challenge_window_blocks=48,
+        max_unfinalised=80,
+        exit_claim_blocks=48,
         committee=committee,
     )
 

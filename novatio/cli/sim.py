@@ -65,7 +65,8 @@ def run_sim(app: App, /, seed: int, seeds: int, mutants: bool, **chosen: Any) ->
     if app.form == "json":
         click.echo(json.dumps(report, indent=2))
     else:
-        app.show({name: _flat(value) for name, value in report.items()})
+        shown = {name: _flat(value) for name, value in report.items()}
+        app.show(shown | {"uncovered": ", ".join(report["uncovered"])})
     return 1 if report["failures"] or lived else 0
 
 
