@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from clearing.codes import Code, InstrumentKind, Kind, Mode
 from clearing.genesis import GenesisInstrument, GenesisUnderlying
 from clearing.requests import Request
@@ -118,6 +120,29 @@ def test_options_and_futures_are_traded_and_measured_alike_in_both_modes():
     poor = DEPOSIT // (FIRST_PRICE * 10 // 100)
     short = market.trade(2, 3, CALL, lots=poor, price=WORTH, maker_side=2)
     assert court.step(short) == [Code.MARGIN]
+
+
+@pytest.mark.parametrize("mode", [Mode.CROSS, Mode.PORTFOLIO])
+@pytest.mark.parametrize(("forward", "code"), [(0, Code.APPLIED), (2, Code.MARGIN)])
+def test_carry_of_rows_that_are_too_old_is_judged_alike(mode, forward, code):
+    court = MarginCourt()
+    market = court.market
+    if mode == Mode.PORTFOLIO:
+        assert court.step(court.mode(0, mode)) == [Code.APPLIED]
+    # Either way of margin asks for less than the deposit while the forward is the index.
+    lots = 1_500 if mode == Mode.PORTFOLIO else 9_000
+    short = market.trade(0, 1, CALL, lots=lots, price=WORTH, maker_side=2)
+    assert court.step(short) == [Code.APPLIED]
+
+    def carry(state):
+        state.underlyings[0].series[0].forward_price = forward * FIRST_PRICE
+
+    for engine in court.engines:
+        engine.edit(carry)
+    court.time += 3_700_000
+    market.time = court.time
+    court.run(*(market.price(i) for i in range(3)))
+    assert court.step(market.trade(0, 1, 1, lots=1, price=MARK)) == [code]
 
 
 def test_an_owner_at_the_limit_is_judged_alike():
