@@ -10,6 +10,7 @@ from clearing.genesis import Genesis, GenesisInstrument, GenesisTier
 from clearing.messages import Inbox, InboxMessage
 from node.account_risk import risk_message
 from node.batcher import BatchPolicy, encode_steps
+from node.calls import call_message
 from node.duplicates import CAPACITY_MIN
 from node.events import Publish
 from node.ledger import Ledger
@@ -68,6 +69,7 @@ def _rehearse() -> None:
     account_message(engine.state, 0)
     instrument_message(engine.state, 0)
     risk_message(engine.state, 0)
+    call_message(engine.state, 0)
     ledger = Ledger(genesis)
     ledger.take(Publish(_FRAME_TOKEN, frame, outcome))
     rehearse_watch(ledger)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -69,9 +70,9 @@ DEADLINE_SECONDS: Final = 30.0
 ACTIONS_PER_SUBMISSION: Final = 256
 OFFER_LIFE_MS: Final = 48 * HOUR_MS
 # What was refused is tried again after this long, then twice as long and so on, because every try
-# stands in the log.
-RETRY_MS: Final = 2_000
-RETRY_MS_MAX: Final = 60_000
+# stands in the log. Measured by the machine's time: the law's may run many times as fast.
+RETRY_SECONDS: Final = 2.0
+RETRY_SECONDS_MAX: Final = 60.0
 # What becomes of a keeper who is neither the first nor alone.
 EXPECTED: Final = (
     Code.APPLIED,
@@ -180,7 +181,7 @@ class Keeper:
         self._sequence = client.account(account).request_sequence
         self._tallied = TallyLog()
         # When an action that was refused may be sent again, and how long that is apart.
-        self._refused: dict[bytes, tuple[int, int]] = {}
+        self._refused: dict[bytes, tuple[float, float]] = {}
         self._parts: Counter[Place] = Counter()  # halvings of what was too large
         self._spent: set[Path] = set()  # orders that the law refused, or filled
         self._marked = 0
@@ -398,19 +399,19 @@ class Keeper:
                 self._note_refusal(request.encode(), outcome.code)
 
     def _may_try(self, label: bytes) -> bool:
-        return self._clock() >= self._refused.get(label, (0, 0))[0]
+        return label not in self._refused or time.monotonic() >= self._refused[label][0]
 
     def _note_refusal(self, label: bytes, code: Code) -> None:
         if code == Code.APPLIED:
             self._refused.pop(label, None)
         else:
-            _, last = self._refused.get(label, (0, RETRY_MS // 2))
-            pause = min(2 * last, RETRY_MS_MAX)
-            self._refused[label] = self._clock() + pause, pause
+            _, last = self._refused.get(label, (0.0, RETRY_SECONDS / 2))
+            pause = min(2 * last, RETRY_SECONDS_MAX)
+            self._refused[label] = time.monotonic() + pause, pause
 
     def _forget(self) -> None:
         """Forget refusals of what is not tried any more."""
-        old = self._clock() - 2 * RETRY_MS_MAX
+        old = time.monotonic() - 2 * RETRY_SECONDS_MAX
         self._refused = {label: when for label, when in self._refused.items() if when[0] > old}
 
     def _submit(self, actions: Iterable[Encodable]) -> list[Outcome]:

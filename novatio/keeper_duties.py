@@ -107,7 +107,10 @@ def settlements(view: View) -> list[Request]:
 
 
 def fundings(view: View) -> list[Request]:
-    """Return a funding for each perpetual with positions that nobody funded for long."""
+    """Return a funding for each perpetual with positions that nobody funded for long.
+
+    Only a price since the last one gives it a premium to go by.
+    """
     late = int(view.params["funding_interval_ms"]) + FUNDING_LATE_MS
     return [
         Request.of(Kind.FUNDING, instrument=market.id)
@@ -115,6 +118,7 @@ def fundings(view: View) -> list[Request]:
         if market.kind == InstrumentKind.PERPETUAL
         and market.status <= InstrumentStatus.REDUCE_ONLY
         and market.open_interest_lots
+        and market.price_time_ms > market.funding_time_ms
         and view.clock_ms - market.funding_time_ms >= late
     ]
 

@@ -97,6 +97,7 @@ def test_dated_markets_expire_once_their_time_has_come_and_then_their_holders_se
     [
         ({}, True),
         ({"funding_time_ms": NOW - 4_199_999}, False),
+        ({"price_time_ms": NOW - 4_200_000}, False),
         ({"open_interest_lots": 0}, False),
         ({"kind": InstrumentKind.FUTURE}, False),
         ({"status": InstrumentStatus.AUCTION}, False),
@@ -104,7 +105,7 @@ def test_dated_markets_expire_once_their_time_has_come_and_then_their_holders_se
     ],
 )
 def test_a_keeper_funds_what_the_feed_left_for_ten_minutes(fields, due):
-    late = {"funding_time_ms": NOW - 4_200_000, "open_interest_lots": 5}
+    late = {"funding_time_ms": NOW - 4_200_000, "price_time_ms": NOW, "open_interest_lots": 5}
     assert bool(fundings(view((), [market(0, **(late | fields))]))) is due
 
 

@@ -97,7 +97,7 @@ SABOTAGES = (
     Sabotage(
         7,
         chapters.trading,
-        "clearing.margin:check_transition",
+        "clearing.margin:judge_change",
         "if equity < initial:",
         "if equity < maintenance:",
     ),
