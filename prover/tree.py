@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from clearing._prefetch import CACHE_LINE_BYTES, prefetch_rows
 from clearing.codes import Tag
 from clearing.compiler import by_reference, kernel, kernel_entry
 from clearing.keccak import hash_nodes, to_bytes
@@ -33,6 +34,7 @@ ROW_BITS = 14
 LEAVES = 1 << 12  # leaves that climb together, unless a forest is made for more
 HASH_PIECES = 4
 NODE_PIECES = HASH_PIECES * ARITY
+FAMILY_LINES = NODE_PIECES * 8 // CACHE_LINE_BYTES + 1  # wherever in a line they begin
 NODE_TAG = int(Tag.NODE)
 
 Pieces = np.ndarray[Any, np.dtype[np.int64]]
@@ -206,6 +208,9 @@ def _gather_family(trees: Trees, level: int, first: int, stop: int, made: int) -
     index = eldest & INDEX_MASK
     row = trees.offsets[tree, level] + index
     parent = (tree << TREE_SHIFT) | (index >> ARITY_BITS)
+    # Where the parents stand is read next; it comes while their hashes are made.
+    above = trees.offsets[tree, level + 1] + (index >> ARITY_BITS & ~(ARITY - 1))
+    prefetch_rows(trees.nodes, above, FAMILY_LINES)
     place = first
     for child in range(ARITY):
         trees.heads[child] = place
