@@ -182,7 +182,7 @@ def new_workspace(actions: int, signatures: int) -> Workspace:
         payload_hash=rows(4),
         pairs=np.empty((remembered + wide, 8), np.int64),
         pair_hashes=np.empty((remembered + wide, 4), np.int64),
-        pair_states=rows(remembered),
+        pair_states=rows(remembered + wide),
         answers=rows(wide),
         waiting=rows(wide),
         used=rows(6),

@@ -298,31 +298,27 @@ def _hash_pairs(count: int, work: Workspace) -> None:
 
     Orders that are near each other in a tree share all of the path but its first steps.
     """
-    remembered = work.pair_states.shape[0]
     fresh = 0
     for i in range(count):
         place = _place_of(work, i)
         work.answers[i] = place
-        state = work.pair_states[place] if place < remembered else FREE
-        if state == KNOWN:
+        if work.pair_states[place] == KNOWN:
             # At once: a later pair of this round may take the place.
             _answer(work, i)
             work.answers[i] = ANSWERED
-        elif state == FREE:
+        elif work.pair_states[place] == FREE:
             for j in range(8):
                 piece = work.short_rows[i, j]
                 work.pairs[place, j] = piece
                 work.short_rows[fresh, j] = piece
-            if place < remembered:
-                work.pair_states[place] = WAITING
+            work.pair_states[place] = WAITING
             work.waiting[fresh] = place
             work.lengths[fresh] = 8
             fresh += 1
     hash_rows(work.short_rows, work.lengths, fresh, NO_TAG, work.hashes)
     for i in range(fresh):
         place = work.waiting[i]
-        if place < remembered:
-            work.pair_states[place] = KNOWN
+        work.pair_states[place] = KNOWN
         for j in range(4):
             work.pair_hashes[place, j] = work.hashes[i, j]
     for i in range(count):
@@ -345,7 +341,8 @@ def _place_of(work: Workspace, row: int) -> int:
     place of its own that nobody finds again.
     """
     pair = work.short_rows[row]
-    first = (pair[3] ^ (pair[7] << 1)) & (work.pair_states.shape[0] - 1)
+    remembered = work.pairs.shape[0] - work.answers.shape[0]
+    first = (pair[3] ^ (pair[7] << 1)) & (remembered - 1)
     for way in range(2):
         if work.pair_states[first ^ way] != FREE and _is_pair(work.pairs[first ^ way], pair):
             return int(first ^ way)
@@ -353,7 +350,8 @@ def _place_of(work: Workspace, row: int) -> int:
         if work.pair_states[first ^ way] != WAITING:
             work.pair_states[first ^ way] = FREE
             return int(first ^ way)
-    return int(work.pair_states.shape[0] + row)
+    work.pair_states[remembered + row] = FREE
+    return int(remembered + row)
 
 
 @kernel

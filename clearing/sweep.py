@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from clearing._prefetch import prefetch
 from clearing.codes import Mode
 from clearing.compiler import law, law_entry, law_inline
 from clearing.layout import Rows
 from clearing.margin import NO_DRAFT, complete, measure
+from clearing.prefetching import prefetch
 from clearing.records import Account, State
 from clearing.valuation import initial_fraction_ppm, is_plain, position_terms, stable_reduction
 

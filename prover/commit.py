@@ -16,6 +16,7 @@ from clearing.account_leaves import ACCOUNT_PIECES_MAX, encode_account, encode_p
 from clearing.codes import Tag
 from clearing.compiler import by_reference, kernel, kernel_entry
 from clearing.keccak import hash_pieces, hash_rows
+from clearing.layout import Rows
 from clearing.leaves import (
     ASSET_FIELDS,
     GLOBALS_PIECES,
@@ -249,9 +250,7 @@ def note_accounts(state: State, trees: Trees, book: Book) -> None:
     for place in range(count):
         account = state.accounts[state.touched_accounts[place]]
         book.lengths[place] = encode_account(account, state.pages, book.leaves[place])
-    hash_rows(book.leaves, book.lengths, count, TAG_ACCOUNT, book.digests)
-    for place in range(count):
-        note(trees, book, ACCOUNTS, state.touched_accounts[place], place)
+    note_listed(trees, book, ACCOUNTS, TAG_ACCOUNT, state.touched_accounts, count)
 
 
 @kernel
@@ -261,15 +260,7 @@ def note_instruments(state: State, trees: Trees, book: Book) -> None:
     for place in range(count):
         instrument = state.instruments[state.touched_instruments[place]]
         book.lengths[place] = encode_instrument(instrument, book.leaves[place])
-    hash_rows(book.leaves, book.lengths, count, TAG_INSTRUMENT, book.digests)
-    for place in range(count):
-        note(trees, book, INSTRUMENTS, state.touched_instruments[place], place)
-
-
-@kernel
-def note(trees: Trees, book: Book, tree: int, index: int, place: int) -> None:
-    """Note the digest at ``place`` as that of a leaf from the open step on."""
-    note_leaf(trees, book.steps[0], (tree << TREE_SHIFT) | index, book.digests[place])
+    note_listed(trees, book, INSTRUMENTS, TAG_INSTRUMENT, state.touched_instruments, count)
 
 
 @kernel
@@ -278,9 +269,7 @@ def note_funds(state: State, trees: Trees, book: Book) -> None:
     count = state.globals[0].fund_count
     for place in range(count):
         book.lengths[place] = encode_fund(state.funds[place], book.leaves[place])
-    hash_rows(book.leaves, book.lengths, count, TAG_FUND, book.digests)
-    for place in range(count):
-        note(trees, book, FUNDS, place, place)
+    note_dense(trees, book, FUNDS, TAG_FUND, 0, count)
 
 
 @kernel
@@ -292,10 +281,32 @@ def note_withdrawals(state: State, trees: Trees, book: Book) -> None:
     for place in range(count):
         withdrawal = state.withdrawals[start + place - base]
         book.lengths[place] = encode_withdrawal(withdrawal, book.leaves[place])
-    hash_rows(book.leaves, book.lengths, count, TAG_WITHDRAWAL, book.digests)
-    for place in range(count):
-        note(trees, book, WITHDRAWALS, start + place, place)
+    note_dense(trees, book, WITHDRAWALS, TAG_WITHDRAWAL, start, count)
     book.withdrawals[0] = start + count
+
+
+@kernel
+def note_listed(
+    trees: Trees, book: Book, tree: int, tag: int, indices: Rows[int], count: int
+) -> None:
+    """Hash the encoded leaves and note them under these indices, from the open step on."""
+    hash_rows(book.leaves, book.lengths, count, tag, book.digests)
+    for place in range(count):
+        note(trees, book, tree, indices[place], place)
+
+
+@kernel
+def note_dense(trees: Trees, book: Book, tree: int, tag: int, first: int, count: int) -> None:
+    """Hash the encoded leaves and note them under the indices from ``first`` on."""
+    hash_rows(book.leaves, book.lengths, count, tag, book.digests)
+    for place in range(count):
+        note(trees, book, tree, first + place, place)
+
+
+@kernel
+def note(trees: Trees, book: Book, tree: int, index: int, place: int) -> None:
+    """Note the digest at ``place`` as that of a leaf from the open step on."""
+    note_leaf(trees, book.steps[0], (tree << TREE_SHIFT) | index, book.digests[place])
 
 
 @kernel
@@ -320,17 +331,13 @@ def note_tables(state: State, trees: Trees, book: Book) -> None:
         for place in range(count):
             pieces = state.asset_pieces[place]
             book.lengths[place] = encode_fields(pieces, ASSET_FIELDS, book.leaves[place])
-        hash_rows(book.leaves, book.lengths, count, TAG_ASSET, book.digests)
-        for place in range(count):
-            note(trees, book, ASSETS, place, place)
+        note_dense(trees, book, ASSETS, TAG_ASSET, 0, count)
     if state.scratch[0].touched_pools > 0:
         count = state.globals[0].pool_count
         for place in range(count):
             pieces = state.pool_pieces[place]
             book.lengths[place] = encode_fields(pieces, POOL_FIELDS, book.leaves[place])
-        hash_rows(book.leaves, book.lengths, count, TAG_POOL, book.digests)
-        for place in range(count):
-            note(trees, book, POOLS, place, place)
+        note_dense(trees, book, POOLS, TAG_POOL, 0, count)
     if state.scratch[0].touched_params > 0:
         hash_params(state, book)
 

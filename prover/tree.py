@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clearing._prefetch import CACHE_LINE_BYTES, prefetch_rows
 from clearing.codes import Tag
 from clearing.compiler import by_reference, kernel, kernel_entry
 from clearing.keccak import hash_nodes, to_bytes
+from clearing.prefetching import CACHE_LINE_BYTES, prefetch_rows
 from verifier.multiproof import ARITY, ARITY_BITS, ProofError, siblings_needed
 
 TREE_SHIFT = 40  # keys of one tree sort together; every tree is far shallower than 20 levels
