@@ -165,7 +165,7 @@ _PRESETS: dict[str, tuple[int, int, int]] = {
     "forced_delay_ms": (86_400_000, 600_000, 60_000),
     "reference_age_blocks": (REFERENCE_AGE_MAX, 64, 16),
     "open_lag_ms": (43_200_000, 1_800_000, 120_000),
-    "freeze_lag_ms": (604_800_000, 7_200_000, 600_000),
+    "freeze_lag_ms": (864_000_000, 7_200_000, 600_000),
     "law_delay_ms": (1_209_600_000, 7_200_000, 300_000),
     "exit_claim_blocks": (201_600, 300, 40),
     "exit_end_blocks": (2_628_000, 100_000, 200),
@@ -287,11 +287,12 @@ def _lag_problems(config: CourtConfig, finality: int) -> Iterator[str]:
             f"expected open_lag_ms above {pace}, a batch gap and the way to finality, "
             f"was {config.open_lag_ms}"
         )
-    least = config.open_lag_ms + config.forced_delay_ms
-    if config.freeze_lag_ms <= least:
+    if config.freeze_lag_ms <= time_to_leave_ms(config):
+        # A batch that falls takes the clock back by up to its windows: even then others get open
+        # lag and forced delay to bring it up, before anybody may freeze.
         yield (
-            f"expected freeze_lag_ms above open_lag_ms and forced_delay_ms ({least}), in which "
-            f"others may save the house, was {config.freeze_lag_ms}"
+            f"expected freeze_lag_ms above {time_to_leave_ms(config)}, in which others may save "
+            f"the house even after a late proof, was {config.freeze_lag_ms}"
         )
     if config.law_delay_ms < time_to_leave_ms(config):
         yield (

@@ -247,8 +247,14 @@ class Court(CourtState):
     # What backs receipts
 
     def put_stake(self, call: Call) -> events.Staked:
-        """Lock a stake of the sender behind the receipts that he signs from now on."""
+        """Lock a stake of the sender behind the receipts that he signs from now on.
+
+        Not while a reward for his last one waits: it is shown to whoever committed to the evidence
+        first under the number of the stake that was lost.
+        """
         call.meter.spend(gas.CALL_GAS)
+        lost = self.stakes.of(call.sender).serial, stake_subject(call.sender)
+        self.rewards.check_waits_no_more(lost, call.block.number)
         self._ledger.take_native(call.sender, self.stakes.size)
         serial = self.stakes.put(call.sender, self._generation.value)
         return events.Staked(call.sender, serial, self.stakes.size)

@@ -74,6 +74,7 @@ class PostError(IntEnum):
     UNKNOWN_SIGNER = 139
     SHORT_QUORUM = 140
     WRONG_ATTESTATION = 141
+    BEHIND_THE_TIP = 142
 
 
 class CourtError(IntEnum):

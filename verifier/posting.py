@@ -207,6 +207,22 @@ def _inbox(p: Posting) -> None:
     )
 
 
+def _onward(p: Posting) -> None:
+    """What every law only counts up never falls behind the tip, not even until it is proven wrong.
+
+    A clock set back would let anyone freeze the house at once; a sequence set back, and brought up
+    again by a further batch, would break every receipt that was kept long ago.
+    """
+    for what in ("clock", "inbox_count", "sequenced_count"):
+        least, was = getattr(p.tip, what), getattr(p.opened, what)
+        if was < least:
+            raise Refused(
+                PostError.BEHIND_THE_TIP,
+                f"expected {what} of at least {least}, the tip's, was {was}; open the root after "
+                "the last step",
+            )
+
+
 def _forced_inclusion(p: Posting) -> None:
     """Nothing enqueued may wait longer than the forced delay, in the batch's own time."""
     waiting = p.inbox.entry(p.opened.inbox_count)
@@ -247,6 +263,7 @@ RULES: tuple[Callable[[Posting], None], ...] = (
     _opening,
     _clock,
     _inbox,
+    _onward,
     _forced_inclusion,
     _overdue_first,
 )

@@ -132,6 +132,16 @@ class Rewards:
         """Take in what `check_older` returned."""
         self._rewards[reward.generation, reward.subject] = reward
 
+    def check_waits_no_more(self, name: tuple[int, bytes], block: int) -> None:
+        """Raise Refused(REWARD_WAITS) while a reward of that name waits for older commitments."""
+        reward = self._rewards.get(name)
+        if reward is not None and block <= reward.closes_block:
+            raise Refused(
+                CourtError.REWARD_WAITS,
+                f"expected a block after {reward.closes_block}, was {block}; wait for older "
+                "commitments",
+            )
+
     def settle(self, name: tuple[int, bytes], block: int) -> Reward:
         """Make a reward its winner's credit, once its window has passed; anyone may ask.
 
@@ -144,12 +154,7 @@ class Rewards:
                 f"expected the name of a reward, was {name[0]}, {name[1].hex()}; name what a "
                 "proof took back",
             )
-        if block <= reward.closes_block:
-            raise Refused(
-                CourtError.REWARD_WAITS,
-                f"expected a block after {reward.closes_block}, was {block}; wait for older "
-                "commitments",
-            )
+        self.check_waits_no_more(name, block)
         if reward.paid:
             raise Refused(
                 CourtError.REWARD_SETTLED,

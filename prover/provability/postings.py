@@ -13,7 +13,7 @@ from clearing.units import ACTION_BYTES_MAX, ACTIONS_PER_STEP, TIME_MAX
 from prover.forge import Posting
 from prover.provability.house import Caught, House, Offer, Outcome, offer_of
 from prover.provability.market import CHALLENGER, SEQUENCER
-from prover.provability.states import flip_bytes
+from prover.provability.states import flip_bytes, reopened
 from prover.provability.table import Attempt, Part, Row
 from verifier.batch import GLOBALS_BYTES, PAIR_BYTES, BatchData, Pair, Step, data_hash, steps_root
 from verifier.config import BATCH_STEPS_MAX
@@ -311,6 +311,9 @@ def _call_rows() -> Iterator[Row]:
         ("inbox", "a message that the court never had", "WRONG_INBOX_ACCUMULATOR", _altered),
         ("inbox", "a message left until it is overdue", "INBOX_OVERDUE", _ignored),
         ("inbox", "in open posting, the overdue message left", "OVERDUE_FIRST", _left),
+        ("tip", "its clock set back", "BEHIND_THE_TIP", partial(_set_back, "clock")),
+        ("tip", "its sequence set back", "BEHIND_THE_TIP",
+         partial(_set_back, "sequenced_count")),
         ("mode", "after the freeze", "POSTING_FROZEN", _frozen),
         ("law", "announced, and not yet in force", "LAW_TIMELOCK", _too_early),
         ("tip", "as many batches open as may be", "TOO_MANY_UNFINALISED", _crowded),
@@ -383,6 +386,18 @@ def _left(cheat: bool, house: House) -> Outcome:
     house.court.open_posting(house.call())
     # The clock stays back, so that the message is not overdue by the batch's own time.
     return _empty(house, house.market.time, *(() if cheat else message))
+
+
+def _set_back(field: str, cheat: bool, house: House) -> Outcome:
+    forge = house.forge()
+    forge.forged([], house.time_ms)
+    opening = forge.engine.opening()
+    if cheat:
+        tip = house.court.batch(house.court.heads().tip_id)
+        assert tip is not None
+        back = opening.globals()._replace(**{field: getattr(tip.record, field) - 1})
+        opening = replace(opening, globals_leaf=back.encode())
+    return house.offer(offer_of(reopened(forge, house, opening)))
 
 
 def _frozen(cheat: bool, house: House) -> Outcome:

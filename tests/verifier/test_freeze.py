@@ -354,6 +354,14 @@ def test_anyone_may_freeze_when_the_clock_lags_beyond_hope_and_not_a_moment_befo
     assert world.send(BOB, Freeze()).error == CourtError.FROZEN
 
 
+def test_nobody_sets_the_clock_back_by_a_batch_in_order_to_freeze_the_house_at_once(world):
+    opened(world)
+    world.post(world.build(world.after(clock=world.now)))
+    back = world.build(world.after(clock=0), proposer=address_of(BOB))
+    assert world.try_post(back, BOB).error == PostError.BEHIND_THE_TIP
+    assert world.send(BOB, Freeze()).error == CourtError.NOT_LAGGING
+
+
 def test_a_house_can_be_frozen_out_of_open_posting(world):
     opened(world)
     frozen(world)
@@ -405,7 +413,7 @@ def test_a_reorganisation_takes_a_freeze_back(world):
     ("change", "named"),
     [
         ({"open_lag_ms": 7_000}, "open_lag_ms"),
-        ({"freeze_lag_ms": 180_000}, "freeze_lag_ms"),
+        ({"freeze_lag_ms": 198_000}, "freeze_lag_ms above 198000"),
         ({"law_delay_ms": 189_999}, "law_delay_ms"),
         ({"exit_claim_blocks": 9}, "exit_claim_blocks"),
         ({"exit_end_blocks": 79}, "exit_end_blocks"),

@@ -207,6 +207,20 @@ def test_the_clock_may_lead_by_the_drift_and_no_more(world):
     assert world.try_post(world.build(world.after(clock=latest + 2))).error is None
 
 
+@pytest.mark.parametrize("what", ["clock", "inbox_count", "sequenced_count"])
+def test_what_only_counts_up_never_falls_behind_the_tip(world, what):
+    world.deposit()
+    world.now += 5
+    tip = world.post(world.build(world.after(sequenced_count=4)))
+    least = getattr(tip.opened, what)
+    consumed = {"consumed": 0} if what == "inbox_count" else {}
+    behind = world.after(**consumed, **({} if consumed else {what: least - 1}))
+    receipt = world.try_post(world.build(behind))
+    assert receipt.error == PostError.BEHIND_THE_TIP
+    assert f"{what} of at least {least}, the tip's, was {least - 1}" in receipt.text
+    assert world.try_post(world.build(world.after(clock=tip.opened.clock))).error is None
+
+
 def test_a_clock_that_lags_is_never_refused(world):
     world.deposit()
     world.now += 365 * 86_400_000

@@ -42,7 +42,7 @@ from verifier.base.transactions import (
 )
 from verifier.batch import BatchData, Step
 from verifier.batches import BatchStatus
-from verifier.errors import CourtError
+from verifier.errors import CourtError, PostError
 from verifier.events import ReceiptBroken, Revealed, Staked, StakeReturned
 from verifier.evidence import EvidenceError
 from verifier.receipts import (
@@ -331,6 +331,15 @@ def test_who_posted_all_before_he_handed_over_is_guilty_of_nothing_that_follows(
     assert stake_of(world) == world.config.receipt_stake and stake_of(world, BOB) == 0
 
 
+def test_a_successor_cannot_set_the_sequence_back_and_pass_kept_receipts_again(world, history):
+    _, [kept] = history.post((A,))
+    assert hand_over(world, BOB).error is None
+    back = world.build(world.after(sequenced_count=0), proposer=address_of(BOB))
+    assert world.try_post(back, BOB).error == PostError.BEHIND_THE_TIP
+    other, _ = history.post((B,), key=BOB)
+    assert prove(world, left_out(other, kept)).error == CourtError.NO_FRAUD
+
+
 def test_a_successor_who_posts_what_was_acknowledged_keeps_the_former_ones_receipts(world, history):
     history.frame(A)
     promised = history.receipt()
@@ -515,6 +524,7 @@ def test_a_stake_is_lost_once_and_put_again(world, history):
     assert prove(world, evidence).error is None
     assert prove(world, evidence).error == CourtError.NO_OLDER_COMMITMENT
     assert prove(world, evidence, key=BOB).error == CourtError.NO_OLDER_COMMITMENT
+    world.chain.mine(world.config.reveal_window_blocks)
     receipt = world.send(SEQUENCER, PutStake())
     assert receipt.events == (Staked(address_of(SEQUENCER), 2, world.config.receipt_stake),)
     assert world.send(SEQUENCER, PutStake()).error == CourtError.ALREADY_STAKED
@@ -551,6 +561,19 @@ def test_of_two_racing_challengers_the_older_commitment_is_paid(world, history):
     world.send(BOB, SettleReward(1, SUBJECT))
     assert world.court.bonds.credit(address_of(PROVER)) == world.config.receipt_stake // 2
     assert world.court.bonds.credit(address_of(BOB)) == 0
+
+
+def test_who_proves_himself_guilty_keeps_no_older_commitment_out_by_a_new_stake(world, history):
+    history.frame(A)
+    evidence = TwoReceipts(history.receipt(), signed(1, b"\x77" * 32))
+    mine = commitment_of(address_of(PROVER), 1, SUBJECT, evidence.encode())
+    world.send(PROVER, Commit(mine))
+    assert prove(world, evidence, key=SEQUENCER).error is None
+    assert world.send(SEQUENCER, RotateSequencer(address_of(BOB))).error is None
+    assert world.send(SEQUENCER, PutStake()).error == CourtError.REWARD_WAITS
+    assert prove(world, evidence).events == (Revealed(1, SUBJECT, address_of(PROVER), 0),)
+    world.chain.mine(world.config.reveal_window_blocks)
+    assert world.send(SEQUENCER, PutStake()).error is None
 
 
 def test_proven_fraud_forfeits_the_stake_so_voiding_receipts_is_never_cheaper(world):
