@@ -318,34 +318,39 @@ def call_share(
 
 
 @law
-def monitor_bounds(reference: int, down_ppm: int, up_ppm: int) -> tuple[int, int]:
-    """Return the lowest and the highest price within the bounds around a reference price."""
+def monitor_bounds(
+    reference: int, down_ppm: int, up_ppm: int, down: int, up: int
+) -> tuple[int, int]:
+    """Return the lowest and the highest price within the bounds around a reference price.
+
+    reference * (1 - down fraction) - down, rounded up, and reference * (1 + up fraction) + up,
+    rounded down: a model gives fractions or absolute moves.
+    """
     low, _ = mul_div_ceil(reference, PPM - down_ppm, PPM)
     high, _ = mul_div_floor(reference, PPM + up_ppm, PPM)
-    return low, high
+    return low - down, high + up
 
 
 @law
 def monitor_extension(
     price: int,
-    references: Rows[int],
-    down_ppm: Rows[int],
-    up_ppm: Rows[int],
+    lowest: Rows[int],
+    highest: Rows[int],
     extensions_ms: Rows[int],
     spent: Rows[int],
     count: int,
+    at_once: bool,
 ) -> tuple[int, int]:
     """Return (milliseconds that an auction starts or goes on for, bounds that the price broke).
 
-    One row a horizon, each with its own reference, bounds and extension; the extensions of all
-    bounds broken add up. A bound triggers once in an auction: `spent` rows, set here, are passed
-    over until the caller clears them.
+    One row a trigger, in the order in which they are asked. Only the first bound that the price
+    breaks counts, or all of them `at_once`, and their extensions add up. A bound triggers once in
+    an auction: `spent` rows, set here, are passed over until the caller clears them.
     """
     total = 0
     broken = 0
     for i in range(count):
-        low, high = monitor_bounds(references[i], down_ppm[i], up_ppm[i])
-        if spent[i] == 0 and not low <= price <= high:
+        if spent[i] == 0 and not lowest[i] <= price <= highest[i] and (at_once or broken == 0):
             spent[i] = 1
             total += extensions_ms[i]
             broken += 1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from clearing.compiler import law
 from clearing.layout import Rows
 from clearing.units import PPM
-from clearing.wide import mul_div_ceil, mul_div_floor
+from clearing.wide import div_wide_floor, mul_div_ceil, mul_div_floor, mul_div_floor_wide
 
 REQUIREMENT_MAX = 1 << 62  # more than any account can own: a requirement that saturated
 LINEAR = -1  # the expiry of a position without one
@@ -252,6 +252,46 @@ def span_requirement(
     gross = scan_risk + spread_charge + delivery_charge - spread_credit
     risk = max(gross, short_option_minimum)
     return risk, risk - net_option_value
+
+
+@law
+def span_spreads(delta: Rows[int], count: int) -> tuple[int, int]:
+    """Return (spreads, net delta) of the months of a commodity, in units of the deltas.
+
+    As many deltas as stand on both sides form spreads, whichever their months; |delta| up to 2^55,
+    `count` up to 64.
+    """
+    above = 0
+    below = 0
+    for i in range(count):
+        above += max(delta[i], 0)
+        below += max(-delta[i], 0)
+    return min(above, below), above - below
+
+
+@law
+def span_leg_spreads(delta: int, ratio: int, other_side: bool, first: int) -> int:
+    """Return how many spreads a leg's delta forms at `ratio` a spread, rounded down.
+
+    None if it does not stand as its side asks: the legs of side A on the side of `first`, the
+    delta of the first leg, those of side B opposite.
+    """
+    if delta == 0 or first == 0 or ((delta > 0) == (first > 0)) == other_side:
+        return 0
+    return abs(delta) // ratio
+
+
+@law
+def span_leg_credit(risk: int, delta: int, used: int, credit_ppm: int) -> int:
+    """Return risk / |delta| * delta used * credit rate, rounded down once; 0 without a delta.
+
+    risk up to 2^60, used up to |delta|.
+    """
+    if delta == 0:
+        return 0
+    high, low, _ = mul_div_floor_wide(risk, used, credit_ppm, abs(delta))
+    _, low = div_wide_floor(high, low, PPM)
+    return low
 
 
 @law

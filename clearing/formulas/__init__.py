@@ -25,6 +25,7 @@ from clearing.formulas import (
     pool,
     portfolio,
     prices,
+    standard,
     trading,
     waterfall,
 )
@@ -61,6 +62,7 @@ SUBJECTS = (
     limits,
     netting,
     options,
+    standard,
     oracle,
     pool,
     portfolio,

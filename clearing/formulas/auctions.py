@@ -37,6 +37,13 @@ _RESERVED = Quantity("reserved_cash", "micro-quote", 0, CASH_MAX, 0)
 _ALL = Quantity("fraction_ppm", PPMS, 0, PPM, PPM)
 _ORDER = (price("price"), lots("lots", 1), Quantity("id", "order", -1, CASH_MAX, -1))
 _REFERENCE = price("reference_price")
+_BOUND = (
+    _REFERENCE,
+    Quantity("down_ppm", PPMS, 0, PPM, 0),
+    Quantity("up_ppm", PPMS, 0, 10 * PPM, 0),
+    Quantity("down", PRICE, 0, PRICE_MAX, 0),
+    Quantity("up", PRICE, 0, PRICE_MAX, 0),
+)
 
 FORMULAS = (
     Formula(
@@ -166,12 +173,7 @@ FORMULAS = (
     Formula(
         "price_monitor_bounds",
         "The lowest and highest price around a reference, and whether a price breaks them.",
-        (
-            _REFERENCE,
-            ppm("down_ppm"),
-            ppm("up_ppm"),
-            Quantity("price", PRICE, 0, PRICE_MAX, 0),
-        ),
+        (*_BOUND[:3], Quantity("price", PRICE, 0, PRICE_MAX, 0), *_BOUND[3:]),
         (Quantity("low", PRICE), Quantity("high", PRICE), Quantity("outside", YES_OR_NO)),
         entries.monitor_bounds,
     ),
@@ -183,14 +185,13 @@ FORMULAS = (
             Table(
                 "bounds",
                 (
-                    _REFERENCE,
-                    ppm("down_ppm"),
-                    ppm("up_ppm"),
+                    *_BOUND,
                     Quantity("extension_ms", "milliseconds", 0, TIME_MAX // BOUNDS_MAX),
                     flag("spent", 0),
                 ),
                 BOUNDS_MAX,
             ),
+            flag("at_once", 0),
         ),
         (
             Quantity("extension_ms", "milliseconds"),
@@ -198,5 +199,7 @@ FORMULAS = (
             Series("spent", flag("spent"), BOUNDS_MAX),
         ),
         entries.monitor_extension,
+        note="The first unspent bound alone, in the order of the rows, as Vega's engine checks "
+        "them; with at_once all add up. A model gives fractions or absolute moves.",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clearing import auctions
 from clearing.compiler import law_entry
-from clearing.formulas.columns import column, empty
+from clearing.formulas.columns import array, column, empty
 from clearing.formulas.waterfall_entries import Table, ids_of
 from clearing.layout import Rows
 
@@ -133,25 +133,25 @@ def _fills(
 
 @law_entry
 def monitor_bounds(
-    reference_price: int, down_ppm: int, up_ppm: int, price: int
+    reference_price: int, down_ppm: int, up_ppm: int, price: int, down: int, up: int
 ) -> tuple[int, int, bool]:
     """Return (lowest price, highest price, whether `price` lies outside)."""
-    low, high = auctions.monitor_bounds(reference_price, down_ppm, up_ppm)
+    low, high = auctions.monitor_bounds(reference_price, down_ppm, up_ppm, down, up)
     return low, high, not low <= price <= high
 
 
 @law_entry
 def _extension(
     price: int,
-    references: Rows[int],
-    down_ppm: Rows[int],
-    up_ppm: Rows[int],
+    lowest: Rows[int],
+    highest: Rows[int],
     extensions_ms: Rows[int],
     spent: Rows[int],
     count: int,
+    at_once: int,
 ) -> tuple[int, int]:
     return auctions.monitor_extension(
-        price, references, down_ppm, up_ppm, extensions_ms, spent, count
+        price, lowest, highest, extensions_ms, spent, count, at_once != 0
     )
 
 
@@ -246,16 +246,22 @@ def _filled(orders: Table, buying: int, executed: int, by_time: int) -> Rows[int
     return fills
 
 
-def monitor_extension(price: int, bounds: Table) -> tuple[int, int, Rows[int]]:
+def monitor_extension(price: int, bounds: Table, at_once: int) -> tuple[int, int, Rows[int]]:
     """Return (milliseconds, bounds broken, which are spent after)."""
     spent = column(bounds, "spent")
+    limits = [
+        monitor_bounds(
+            row["reference_price"], row["down_ppm"], row["up_ppm"], price, row["down"], row["up"]
+        )
+        for row in bounds
+    ]
     total, broken = _extension(
         price,
-        column(bounds, "reference_price"),
-        column(bounds, "down_ppm"),
-        column(bounds, "up_ppm"),
+        array([low for low, _, _ in limits]),
+        array([high for _, high, _ in limits]),
         column(bounds, "extension_ms"),
         spent,
         len(bounds),
+        at_once,
     )
     return total, broken, spent

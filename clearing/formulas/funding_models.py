@@ -32,6 +32,7 @@ from clearing.units import LOTS_MAX, POSITIONS_MAX, PPM, PRICE_MAX
 
 PPBS = "parts per billion"
 PPB_MAX = 10**15
+CLAMP_PPM_MAX = (1 << 32) - 1
 PPM_INDEX = "1e-6 micro-quote per lot"
 LEVELS_MAX = 64
 SAMPLES_MAX = 1_024
@@ -83,7 +84,7 @@ FORMULAS = (
             Quantity("default_funding_ppm", "ppm", -PPM, PPM, 0),
             ppm("initial_ppm"),
             ppm("maintenance_ppm"),
-            Quantity("clamp_factor_ppm", "ppm", 0, 1_000 * PPM, 6 * PPM),
+            Quantity("clamp_factor_ppm", "ppm", 0, CLAMP_PPM_MAX, 6 * PPM),
         ),
         (ppm("rate_ppm"),),
         dydx_rate,

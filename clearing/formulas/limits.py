@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from clearing.formulas.limits_entries import baseline, capacity, flow, owner_group, withdrawal
+from clearing.formulas.limits_entries import (
+    baseline,
+    capacity,
+    flow,
+    maintenance_fraction,
+    owner_group,
+    withdrawal,
+)
 from clearing.formulas.quantities import (
     CASH_MAX,
     YES_OR_NO,
@@ -31,6 +38,8 @@ def _scaled_margin(
     open_interest_lower: int,
     open_interest_upper: int,
 ) -> tuple[int, int]:
+    if open_interest_upper == 0:
+        open_interest_lower, open_interest_upper = CASH_MAX - 1, CASH_MAX
     # A mark of one makes open interest in micro-quote of open interest in lots.
     fraction = fraction_ppm(initial_ppm, open_interest_lower, open_interest_upper, open_interest, 1)
     return fraction, outflow(0, notional, fraction)
@@ -49,13 +58,21 @@ FORMULAS = (
         "The initial margin fraction scaled by open interest, and the margin of a notional at it.",
         (
             micro("notional", 0),
-            ppm("initial_ppm", 1),
+            ppm("initial_ppm"),
             micro("open_interest", 0),
             micro("open_interest_lower", 0, CASH_MAX - 1),
-            micro("open_interest_upper", 1),
+            micro("open_interest_upper", 0),
         ),
         (ppm("fraction_ppm"), micro("initial_margin")),
         _scaled_margin,
+        note="An upper cap of 0 scales nothing. The fraction is rounded down to whole ppm first.",
+    ),
+    Formula(
+        "maintenance_fraction_ppm",
+        "The maintenance margin fraction as a part of the unscaled initial one, rounded down.",
+        (ppm("initial_ppm"), ppm("maintenance_of_initial_ppm")),
+        (ppm("fraction_ppm"),),
+        maintenance_fraction,
     ),
     Formula(
         "rate_limit_baseline",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from clearing import owner_groups, rate_limit
 from clearing.compiler import law_entry
+from clearing.units import PPM
+from clearing.wide import mul_div_floor
 
 
 @law_entry
@@ -65,3 +67,9 @@ def withdrawal(
 def owner_group(position_cap: int, owner_group_ppm: int) -> int:
     """Return ``owner_groups.group_limit``."""
     return owner_groups.group_limit(position_cap, owner_group_ppm)[0]
+
+
+@law_entry
+def maintenance_fraction(initial_ppm: int, maintenance_of_initial_ppm: int) -> int:
+    """Return initial * part of it, rounded down."""
+    return mul_div_floor(initial_ppm, maintenance_of_initial_ppm, PPM)[0]

@@ -59,23 +59,26 @@ from clearing.units import LOTS_MAX, POSITIONS_MAX, PPM, PRICE_MAX, TIME_MAX
 
 LIST_MAX = 64
 PER_LOT = "micro-quote per lot"
-_SPOT = price("spot_price")
+SPOT = price("spot_price")
 _FORWARD = price("forward_price")
 _INDEX = price("index_price")
-_MARK = Quantity("mark_price", PER_LOT, 0, PRICE_MAX)
+OPTION_MARK = Quantity("mark_price", PER_LOT, 0, PRICE_MAX)
 _HELD = (lots("lots"), price("price"))
-_STANDARD = (
+STANDARD_RATES = (
     rate("initial_maximum_ppm", 150_000),
     rate("initial_minimum_ppm", 100_000),
     rate("maintenance_ppm", 75_000),
     rate("put_value_ppm", 75_000),
     rate("put_initial_ppm", 1_050_000),
 )
-_UNPAIRED = (rate("unpaired_initial_ppm", 1_200_000), rate("unpaired_maintenance_ppm", 1_100_000))
+UNPAIRED_RATES = (
+    rate("unpaired_initial_ppm", 1_200_000),
+    rate("unpaired_maintenance_ppm", 1_100_000),
+)
 _VERDICT = (Quantity("legal", YES_OR_NO), Quantity("point", "index of the first fault, or -1"))
 _EPSILON = Quantity("epsilon", MICRO, 0, ROW_MAX, 1)
 _DISCOUNT = discount("discount")
-_SIGNED = (micro("initial_margin"), micro("maintenance_margin"))
+SIGNED = (micro("initial_margin"), micro("maintenance_margin"))
 
 
 def row(name: str) -> Series:
@@ -112,14 +115,16 @@ OPTION_FORMULAS = (
     Formula(
         "standard_option_margin",
         "Margins of one isolated option, signed; a long is paid in full and gives no credit.",
-        (lots("lots"), IS_CALL, STRIKE, _SPOT, _MARK, *_STANDARD),
+        (lots("lots"), IS_CALL, STRIKE, SPOT, OPTION_MARK, *STANDARD_RATES),
         (
             micro("value"),
-            *_SIGNED,
+            *SIGNED,
             micro("initial_requirement"),
             micro("maintenance_requirement"),
         ),
         lambda **arguments: standard_option_margin(*arguments.values()),
+        note="Initial is never less than maintenance, whatever the parameters; Derive leaves that "
+        "to them.",
     ),
     Formula(
         "expiry_max_loss",
@@ -127,9 +132,9 @@ OPTION_FORMULAS = (
         (
             Table("options", (lots("lots"), IS_CALL, STRIKE), LIST_MAX),
             _FORWARD,
-            *_UNPAIRED,
+            *UNPAIRED_RATES,
         ),
-        (*_SIGNED, Quantity("settlement_price", PER_LOT), Quantity("unpaired_calls", LOT)),
+        (*SIGNED, Quantity("settlement_price", PER_LOT), Quantity("unpaired_calls", LOT)),
         lambda **arguments: expiry_max_loss(*arguments.values()),
     ),
     Formula(
@@ -280,7 +285,7 @@ ROW_FORMULAS = (
             IS_CALL,
             STRIKE,
             _FORWARD,
-            _MARK,
+            OPTION_MARK,
         ),
         (Series("row", micro("each"), POINTS),),
         lambda **arguments: (fallback_row(*arguments.values()),),
@@ -312,6 +317,7 @@ _PMRM_OPTIONS = Table(
         Quantity("basis_below", PER_LOT, 0, ROW_MAX),
     ),
     2 * LIST_MAX,
+    (),
 )
 
 PMRM_FORMULAS = (
@@ -324,6 +330,7 @@ PMRM_FORMULAS = (
                 "linear",
                 (lots("lots"), price("mark_price"), Quantity("unrealised", MICRO, default=0)),
                 POSITIONS_MAX,
+                (),
             ),
             Table(
                 "collateral",
@@ -334,9 +341,10 @@ PMRM_FORMULAS = (
                     Quantity("cancels_risk", "1 yes, 0 no", 0, 1, 0),
                 ),
                 POSITIONS_MAX,
+                (),
             ),
             Quantity("cash", MICRO, default=0),
-            _SPOT,
+            SPOT,
             each("price_shock_ppm", PPMS, -PPM, SHOCK_MAX, LIST_MAX),
             each("damp_ppm", PPMS, 0, PPM, LIST_MAX),
             each("skew", "1 skew point, 0 not", 0, 1, LIST_MAX),
@@ -354,7 +362,7 @@ PMRM_FORMULAS = (
             NETTING,
         ),
         (
-            *_SIGNED,
+            *SIGNED,
             micro("mark_to_market"),
             micro("option_value"),
             micro("worst_pnl"),
@@ -373,6 +381,8 @@ PMRM_FORMULAS = (
             Series("damped_pnl", micro("each"), LIST_MAX),
         ),
         pmrm_margin,
+        note="Rows, discounts and the factor of the basis are given: who publishes rows shocks "
+        "volatility and skew (risk.grid.volatility_shocks_ppm); the law adds, discounts and damps.",
     ),
 )
 

@@ -65,6 +65,7 @@ FORMULAS = (
         (*_SIDES, *_FACTORS),
         (micro("price_impact"),),
         price_impact,
+        note="The exponent is 2; GMX lets each market choose its own.",
     ),
     Formula(
         "pool_price_impact_capped",

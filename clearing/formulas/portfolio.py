@@ -14,7 +14,9 @@ from clearing.formulas.portfolio_entries import (
     discounted,
     grid_is_legal,
     grid_vector,
+    inter_commodity_credit,
     interpolate_scenario,
+    intra_commodity_charge,
     lerp,
     linear_risk_row,
     measured_risk,
@@ -65,6 +67,10 @@ from clearing.units import LOTS_MAX, POSITIONS_MAX, PPM, PRICE_MAX
 
 RATE_MAX = 10 * PPM
 PRODUCT_MAX = 1 << 60
+DELTA = "1e-6 lots"
+DELTA_MAX = 1 << 55
+DELTAS_MAX = 64
+LEGS_MAX = 8
 
 
 def rate(name: str, default: int | None = None, high: int = RATE_MAX) -> Quantity:
@@ -105,6 +111,7 @@ EXPIRIES = Table(
         Quantity("basis_ppm", PPMS, 0, BASIS_PPM_MAX, 0),
     ),
     EXPIRIES_MAX,
+    (),
 )
 OPTIONS = Table(
     "options",
@@ -119,11 +126,13 @@ OPTIONS = Table(
         Quantity("index_price", "micro-quote per lot", 0, PRICE_MAX, 0),
     ),
     POSITIONS_MAX,
+    (),
 )
 LINEAR_POSITIONS = Table(
     "linear",
     (lots("lots"), price("mark_price"), index("underlying", UNDERLYINGS_MAX, 0)),
     POSITIONS_MAX,
+    (),
 )
 SCENARIOS = Table(
     "scenarios",
@@ -134,6 +143,7 @@ SCENARIOS = Table(
         Quantity("volatility_shock_ppm", PPMS, -PPM, SHOCK_MAX, 0),
     ),
     4 * SCENARIOS_MAX,
+    (),
 )
 METHOD = Quantity(
     "method", "0 worst, 1 expected shortfall, 2 blend", 0, len(Method) - 1, Method.WORST.value
@@ -346,7 +356,7 @@ RISK_FORMULAS = (
 SPAN_FORMULAS = (
     Formula(
         "span_scan_points",
-        "SPAN's sixteen points: moves by thirds of the price scan, volatility up and down.",
+        "SPAN's sixteen points: thirds of the scan, volatility up and down; the array of a future.",
         (
             Quantity("price_scan", "any unit", 0, PRICE_MAX),
             Quantity("volatility_scan", "any unit", 0, PRICE_MAX),
@@ -357,8 +367,10 @@ SPAN_FORMULAS = (
             each("price_shock", "as price_scan", -CASH_MAX, CASH_MAX, SPAN_POINTS),
             each("volatility_shock", "as volatility_scan", -CASH_MAX, CASH_MAX, SPAN_POINTS),
             each("covered_ppm", PPMS, 0, PPM, SPAN_POINTS),
+            each("linear_row", "as price_scan", -CASH_MAX, CASH_MAX, SPAN_POINTS),
         ),
         lambda **arguments: span_scan_points(*arguments.values()),
+        note="Arrays here are profit positive; SPAN's files store losses as positive numbers.",
     ),
     Formula(
         "span_composite_delta",
@@ -369,6 +381,47 @@ SPAN_FORMULAS = (
         ),
         (Quantity("composite_delta_ppm", PPMS),),
         composite_delta,
+    ),
+    Formula(
+        "span_intra_commodity_charge",
+        "The charge of spreads between months: deltas that stand on both sides, times a rate, up.",
+        (
+            each("deltas", DELTA, -DELTA_MAX, DELTA_MAX, DELTAS_MAX),
+            Quantity("charge_per_spread", MICRO, 0, PRICE_MAX),
+        ),
+        (
+            micro("intra_commodity_charge"),
+            Quantity("spreads", "1e-6 spreads"),
+            Quantity("net_delta", DELTA),
+        ),
+        intra_commodity_charge,
+        note="One tier: months are not paired by priority; give each tier's deltas by itself.",
+    ),
+    Formula(
+        "span_inter_commodity_credit",
+        "The credit of a spread between commodities: risk per delta * delta used * rate, down.",
+        (
+            Table(
+                "legs",
+                (
+                    micro("scan_risk", 0, PRODUCT_MAX),
+                    Quantity("delta", DELTA, -DELTA_MAX, DELTA_MAX),
+                    Quantity("ratio", "deltas a spread", 1, LOTS_MAX, 1),
+                    Quantity("side", "0 A, 1 B", 0, 1),
+                ),
+                LEGS_MAX,
+            ),
+            ppm("credit_ppm"),
+        ),
+        (
+            micro("inter_commodity_credit"),
+            Quantity("spreads", "1e-6 spreads"),
+            Series("credits", micro("of a leg"), LEGS_MAX),
+            Series("deltas_left", Quantity("of a leg", DELTA), LEGS_MAX),
+        ),
+        inter_commodity_credit,
+        note="Side B must stand opposite to side A. The risk is what is given: SPAN takes "
+        "volatility and time out of scan risk first.",
     ),
     Formula(
         "span_requirement",
@@ -415,6 +468,7 @@ SPAN_FORMULAS = (
             Series("vector", micro("each"), SPAN_POINTS),
         ),
         lambda **arguments: span_margin(*arguments.values()),
+        note="The short-option minimum counts every short option lot, calls and puts alike.",
     ),
 )
 

@@ -24,6 +24,7 @@ from clearing.portfolio import (
     new_workspace,
 )
 from clearing.units import PPM
+from clearing.wide import mul_div_floor
 
 EXPIRIES_MAX = 32
 SPAN_POINTS = 16
@@ -469,10 +470,17 @@ def capped_share(amount: int, numerator: int, denominator: int) -> int:
     return charges.capped_share(amount, numerator, denominator)
 
 
+@law_entry
+def _nearest(value: int, numerator: int, denominator: int) -> int:
+    # Of a magnitude, so that both extremes round alike.
+    share, _ = mul_div_floor(2 * abs(value), numerator, denominator)
+    return (share + 1) // 2 if value > 0 else -((share + 1) // 2)
+
+
 def span_scan_points(
     price_scan: int, volatility_scan: int, extreme_ppm: int, extreme_covered_ppm: int
-) -> tuple[list[int], list[int], list[int]]:
-    """Return ``charges.span_points``."""
+) -> tuple[list[int], list[int], list[int], list[int]]:
+    """Return ``charges.span_points``, and the gains of one lot whose value moves as the price."""
     prices, volatilities, covered = (empty(SPAN_POINTS) for _ in range(3))
     _span_points(
         prices,
@@ -483,7 +491,9 @@ def span_scan_points(
         extreme_ppm,
         extreme_covered_ppm,
     )
-    return prices.tolist(), volatilities.tolist(), covered.tolist()
+    moves, parts = prices.tolist(), covered.tolist()
+    gains = [_nearest(move, part, PPM) for move, part in zip(moves, parts, strict=True)]
+    return moves, volatilities.tolist(), parts, gains
 
 
 def composite_delta(delta_ppm: Sequence[int], weight_ppm: Sequence[int]) -> int:
@@ -508,6 +518,46 @@ def span_margin(
     )
     delta = sum(row["lots"] * row["composite_delta_ppm"] for row in positions)
     return scan, where, minimum, held, risk, margin, narrow(delta), vector
+
+
+@law_entry
+def _spreads(delta: Rows[int]) -> tuple[int, int]:
+    return charges.span_spreads(delta, delta.shape[0])
+
+
+@law_entry
+def _leg_spreads(delta: int, ratio: int, other_side: int, first: int) -> int:
+    return charges.span_leg_spreads(delta, ratio, other_side != 0, first)
+
+
+@law_entry
+def _leg_credit(risk: int, delta: int, used: int, credit_ppm: int) -> int:
+    return charges.span_leg_credit(risk, delta, used, credit_ppm)
+
+
+def intra_commodity_charge(deltas: Sequence[int], charge_per_spread: int) -> tuple[int, int, int]:
+    """Return (charge, spreads, net delta) of ``charges.span_spreads``."""
+    spreads, net = _spreads(array(deltas))
+    return capped_share(spreads, charge_per_spread, PPM), spreads, net
+
+
+def inter_commodity_credit(
+    legs: Sequence[Row], credit_ppm: int
+) -> tuple[int, int, list[int], list[int]]:
+    """Return (credit, spreads, credit of each leg, delta that each has left)."""
+    first = legs[0]["delta"] if legs else 0
+    formed = [_leg_spreads(leg["delta"], leg["ratio"], leg["side"], first) for leg in legs]
+    spreads = min(formed, default=0) if len(legs) > 1 else 0
+    used = [spreads * leg["ratio"] for leg in legs]
+    credits = [
+        _leg_credit(leg["scan_risk"], leg["delta"], part, credit_ppm)
+        for leg, part in zip(legs, used, strict=True)
+    ]
+    left = [
+        leg["delta"] - part if leg["delta"] > 0 else leg["delta"] + part
+        for leg, part in zip(legs, used, strict=True)
+    ]
+    return narrow(sum(credits)), spreads, credits, left
 
 
 def narrow(value: int) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any, TypeAlias, cast
 
 from clearing.units import LOTS_MAX, PPM, PRICE_MAX
@@ -11,6 +12,7 @@ from clearing.units import LOTS_MAX, PPM, PRICE_MAX
 CASH_MAX = 1 << 62
 INDEX_CHANGE_MAX = 1 << 78  # 1e-12 micro-quote per lot since a position was last touched
 SAMPLES_MAX = 1 << 40
+SHOWN_MAX = 60  # characters of a wrong value in an error
 
 Value: TypeAlias = int | Sequence[int] | Sequence[Mapping[str, Any]]
 Result: TypeAlias = int | bool | list[int]
@@ -37,11 +39,11 @@ class Quantity:
         # bool is an int to Python, and NaN compares with nothing: the type decides.
         if type(value) is not int:
             raise FormulaError(
-                f"{self.name}: expected a whole number of {self.unit}, was {value!r}"
+                f"{self.name}: expected a whole number ({self.unit}), was {short(value)}"
             )
         if not self.low <= value <= self.high:
             raise FormulaError(
-                f"{self.name}: expected {self.low} .. {self.high} {self.unit}, was {value}"
+                f"{self.name}: expected {self.low} .. {self.high} ({self.unit}), was {value}"
             )
         return value
 
@@ -63,17 +65,21 @@ class Series:
     def read(self, value: object) -> list[int]:
         """Return the values. Raises FormulaError."""
         items = _items(self.name, value, 1, self.length_max)
-        return [self.item.read(item) for item in items]
+        each = self.item
+        return [replace(each, name=f"{self.name}[{i}]").read(item) for i, item in enumerate(items)]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A list of at most `length_max` rows, each a mapping of the columns."""
+    """A list of at most `length_max` rows, each a mapping of the columns.
+
+    With the default () it may be left out.
+    """
 
     name: str
     columns: tuple[Quantity | Series, ...]
     length_max: int
-    default: None = None
+    default: tuple[()] | None = None
 
     @property
     def unit(self) -> str:
@@ -83,7 +89,14 @@ class Table:
     def read(self, value: object) -> list[dict[str, Any]]:
         """Return the rows, every column set. Raises FormulaError."""
         rows = _items(self.name, value, 0, self.length_max)
-        return [bind(f"{self.name}[{i}]", self.columns, row) for i, row in enumerate(rows)]
+        return [self._row(f"{self.name}[{i}]", row) for i, row in enumerate(rows)]
+
+    def _row(self, where: str, row: object) -> dict[str, Any]:
+        try:
+            return bind(where, self.columns, row)
+        except FormulaError as error:
+            text = str(error)
+            raise FormulaError(text if text.startswith(where) else f"{where}.{text}") from error
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,10 @@ class Demand:
 
 @dataclass(frozen=True)
 class Formula:
-    """A named formula: what it takes, what it gives, and the law's function behind it."""
+    """A named formula: what it takes, what it gives, and the law's function behind it.
+
+    `note` says how it differs from the venue that publishes it, or what it leaves to others.
+    """
 
     name: str
     summary: str
@@ -104,6 +120,7 @@ class Formula:
     results: tuple[Quantity | Series, ...]
     run: Callable[..., Any]
     demands: tuple[Demand, ...] = ()
+    note: str = ""
 
 
 def bind(
@@ -112,23 +129,37 @@ def bind(
     """Return every expected argument, read; nothing may be missing or left over."""
     names = [argument.name for argument in expected]
     if not isinstance(given, Mapping):
-        raise FormulaError(f"{where}: expected a mapping of {', '.join(names)}, was {given}")
-    unknown = [str(name) for name in given if name not in names]
+        raise FormulaError(f"{where}: expected an object of {', '.join(names)}, was {short(given)}")
+    unknown = [str(name) + _meant(str(name), names) for name in given if name not in names]
     missing = [a.name for a in expected if a.name not in given and a.default is None]
     if unknown or missing:
+        shown = [a.name if a.default is None else f"[{a.name}]" for a in expected]
         raise FormulaError(
-            f"{where}: expected {', '.join(names)}"
-            + (f"; missing {', '.join(missing)}" if missing else "")
-            + (f"; unknown {', '.join(unknown)}" if unknown else "")
+            f"{where}: "
+            + (f"missing {', '.join(missing)}; " if missing else "")
+            + (f"unknown {', '.join(unknown)}; " if unknown else "")
+            + f"expected {', '.join(shown)}"
+            + (" ([...] may be left out)" if shown != names else "")
         )
     return {a.name: a.read(given[a.name]) if a.name in given else a.default for a in expected}
 
 
+def short(value: object) -> str:
+    """Return a value as text, cut where it would fill a screen."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_MAX else f"{text[: SHOWN_MAX - 3]}..."
+
+
+def _meant(name: str, names: Sequence[str]) -> str:
+    near = get_close_matches(name, names, 1)
+    return f" (meant {near[0]}?)" if near else ""
+
+
 def _items(name: str, value: object, least: int, most: int) -> Sequence[object]:
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-        raise FormulaError(f"{name}: expected a list, was {value}")
+        raise FormulaError(f"{name}: expected a list, was {short(value)}")
     if not least <= len(value) <= most:
-        raise FormulaError(f"{name}: expected {least} .. {most} values, was {len(value)}")
+        raise FormulaError(f"{name}: expected a list of {least} .. {most}, was of {len(value)}")
     return cast("Sequence[object]", value)
 
 

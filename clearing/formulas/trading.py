@@ -154,6 +154,7 @@ FORMULAS = (
         ),
         (Quantity("legal", YES_OR_NO),),
         legal_transition,
+        note="Of one instrument; StarkEx asks of every one that it neither grows nor flips.",
     ),
     Formula(
         "fee",

@@ -212,6 +212,7 @@ BANKRUPTCY = (
         ),
         entries.euler_split,
         (Demand("lots of each leg other than 0", lambda a: all(leg["lots"] for leg in a["legs"])),),
+        note="dYdX shares by maintenance margin, which is the same for linear legs.",
     ),
     Formula(
         "insurance_fund_delta",
@@ -268,6 +269,7 @@ TRANSITIONS = (
         (*_RATIO, flag("smaller"), Quantity("risk_scale", "ratio", 1, 1 << 32, 1)),
         (Quantity("code", "code"), _yes("legal")),
         entries.starkex_transition,
+        note="StarkEx asks value * 2^32 >= risk: give risk_scale = 4294967296.",
     ),
     Formula(
         "holdings_shrink",
@@ -289,6 +291,7 @@ TRANSITIONS = (
         ),
         (Quantity("code", "code"), _yes("legal")),
         entries.dydx_transition,
+        note="Legal at once with initial margin: dYdX asks this only of accounts without it.",
     ),
     Formula(
         "is_deleverage_fair",
@@ -319,6 +322,7 @@ DELEVERAGING = (
         ),
         (Quantity("rank_ppm", PPMS),),
         entries.adl_rank,
+        note="For a short the price ratio is entry / mark, where Hyperliquid writes mark / entry.",
     ),
     Formula(
         "adl_weight",
@@ -340,6 +344,7 @@ DELEVERAGING = (
             Quantity("left_lots", LOT),
         ),
         entries.adl_allocation,
+        note="By the largest remainder and not in a queue: never a lot beyond the shortfall.",
     ),
     Formula(
         "adl_in_turn",
@@ -402,6 +407,7 @@ SHARING = (
         ),
         (_amounts("paid", _DUE), micro("residue")),
         entries.scaled,
+        note="Vega gives the residue to the network if it asked, else to the last, as here.",
     ),
     Formula(
         "socialise_loss",

@@ -11,6 +11,8 @@ from novatio.cli._app import App, Noun, pass_app
 from novatio.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from clearing.formulas import Formula
 
 law = Noun("law", help="Formulas and rejections of the law; needs no node.")
@@ -18,22 +20,28 @@ COMMANDS = [law]
 
 
 @law.command("list")
+@click.argument("words", nargs=-1, metavar="[WORD]...")
 @pass_app
-def list_law(app: App) -> None:
-    """List the formulas that `law eval` computes; `law show` tells the units of one."""
+def list_law(app: App, words: tuple[str, ...]) -> None:
+    """List the formulas that `law eval` computes, of all or with each WORD in name or summary.
+
+    `law show NAME` tells arguments, results, units and bounds of one; `-o json` those of all.
+    """
     from clearing.formulas import FORMULAS
 
-    rows = [_record(formula) for formula in FORMULAS.values()]
+    rows = [
+        _record(formula)
+        for formula in FORMULAS.values()
+        if all(word.lower() in f"{formula.name} {formula.summary}".lower() for word in words)
+    ]
+    if not rows:
+        raise NotFound(
+            f"formula: expected a word of one of the {len(FORMULAS)}, was {' '.join(words)}",
+            next_step="novatio law list",
+        )
+    app.show_rows("formulas", rows, ("name", "summary"))
     if app.form == "table":
-        rows = [
-            row
-            | {
-                side: ", ".join(one["name"] for one in row[side])
-                for side in ("arguments", "results")
-            }
-            for row in rows
-        ]
-    app.show_rows("formulas", rows, ("name", "arguments", "results"))
+        app.note("novatio law show NAME: arguments, results, units and bounds of one")
 
 
 @law.command("show")
@@ -41,7 +49,23 @@ def list_law(app: App) -> None:
 @pass_app
 def show_law(app: App, name: str) -> None:
     """Show formula NAME: what it says, its arguments and results with units and bounds."""
-    app.show(_record(_formula(name)))
+    formula = _formula(name)
+    if app.form != "table":
+        app.show(_record(formula))
+        return
+    click.echo(f"{formula.name}: {formula.summary}")
+    if formula.note:
+        click.echo(formula.note)
+    for demand in formula.demands:
+        click.echo(f"Expects {demand.text}.")
+    for side in (formula.arguments, formula.results):
+        rows = [row for one in side for row in _lines(one)]
+        columns = ("name", "unit", "low", "high", "default", "most")
+        is_result = side is formula.results
+        rows = [{"result" if is_result else "argument": row["name"]} | row for row in rows]
+        shown = ("result", "unit") if is_result else ("argument", *columns[1:])
+        click.echo("")
+        app.show_rows("quantities", rows, shown)
 
 
 @law.command("eval")
@@ -56,6 +80,7 @@ def eval_law(app: App, name: str, arguments: tuple[str, ...], document: str | No
     They stand as KEY=VALUE or in one object: --json '{"value": 1000000, "rate_ppm": 300}'.
     """
     from clearing.formulas import FormulaError, evaluate
+    from clearing.formulas.quantities import short
 
     formula = _formula(name)
     values = _document(document) | dict(map(_argument, arguments))
@@ -65,7 +90,7 @@ def eval_law(app: App, name: str, arguments: tuple[str, ...], document: str | No
         raise BadRequest(
             str(error),
             reason="FORMULA",
-            metadata={key: str(value) for key, value in values.items()},
+            metadata={key: short(value) for key, value in values.items()},
             next_step=f"novatio law show {name}",
         ) from error
     if app.form == "table":
@@ -73,9 +98,16 @@ def eval_law(app: App, name: str, arguments: tuple[str, ...], document: str | No
             {"name": r.name, "value": str(found[r.name]), "unit": r.unit} for r in formula.results
         ]
         app.show_rows("results", rows)
-    else:
-        units = {result.name: result.unit for result in formula.results}
-        app.show({"formula": name, "results": found, "units": units})
+        return
+    units = {result.name: result.unit for result in formula.results}
+    if app.form == "csv":
+        cells: list[dict[str, Any]] = [
+            {"name": key, "value": found[key], "unit": unit} for key, unit in units.items()
+        ]
+        app.show_rows("results", cells)
+        return
+    # Every result is a number here, lots too: what the same call returns in Python.
+    click.echo(json.dumps({"formula": name, "results": found, "units": units}, indent=2))
 
 
 @law.command("codes")
@@ -130,17 +162,32 @@ def _record(formula: Formula) -> dict[str, Any]:
     return {
         "name": formula.name,
         "summary": formula.summary,
+        "note": formula.note or None,
+        "expects": [demand.text for demand in formula.demands],
         "arguments": [_quantity(one) for one in formula.arguments],
         "results": [_quantity(one) for one in formula.results],
     }
 
 
 def _quantity(one: Any) -> dict[str, Any]:
-    bounded = hasattr(one, "low")
+    """Return a quantity, with `item` of a list, `columns` of a table, and how many at most."""
+    item, columns = getattr(one, "item", None), getattr(one, "columns", ())
+    bounded = item or one
     return {
         "name": one.name,
         "unit": one.unit,
-        "low": str(one.low) if bounded else None,
-        "high": str(one.high) if bounded else None,
-        "default": None if one.default is None else str(one.default),
+        "low": str(bounded.low) if hasattr(bounded, "low") else None,
+        "high": str(bounded.high) if hasattr(bounded, "high") else None,
+        "default": "[]" if one.default == () else None if one.default is None else str(one.default),
+        "most": getattr(one, "length_max", None),
+        "columns": [_quantity(column) for column in columns],
     }
+
+
+def _lines(one: Any, before: str = "") -> Iterator[dict[str, Any]]:
+    """Yield the rows of `law show`: a quantity, or the columns of a table under its name."""
+    row = _quantity(one)
+    columns = getattr(one, "columns", ())
+    yield row | {"name": before + row["name"]} | ({"unit": "rows"} if columns else {})
+    for column in columns:
+        yield from _lines(column, f"{before}{one.name}[].")

@@ -310,20 +310,20 @@ LEG = {"lots": 1, "mark_price": 3, "worst_value": -1}
         ("fee", {"value": 1}, "missing rate_ppm"),
         ("fee", FEE | {"price": 1}, "unknown price"),
         ("fee", FEE | {"value": -1}, "value: expected 0 .. .*was -1"),
-        ("fee", FEE | {"rate_ppm": PPM + 1}, "rate_ppm: expected -1000000 .. 1000000 ppm"),
-        ("fee", FEE | {"value": 1.0}, "whole number of micro-quote, was 1.0"),
+        ("fee", FEE | {"rate_ppm": PPM + 1}, "rate_ppm: expected -1000000 .. 1000000 .ppm"),
+        ("fee", FEE | {"value": 1.0}, "whole number .micro-quote., was 1.0"),
         ("fee", FEE | {"value": nan}, "was nan"),
         ("fee", FEE | {"value": inf}, "was inf"),
-        ("fee", FEE | {"value": "1"}, "whole number of micro-quote, was '1'"),
+        ("fee", FEE | {"value": "1"}, "whole number .micro-quote., was '1'"),
         ("fee", FEE | {"value": None}, "was None"),
         ("fee", FEE | {"value": True}, "was True"),
-        ("fee", [1, 2], "expected a mapping"),
+        ("fee", [1, 2], "expected an object"),
         ("median", {"values": 3}, "expected a list"),
         ("median", {"values": "333"}, "expected a list"),
-        ("median", {"values": []}, "expected 1 .. 16 values, was 0"),
-        ("median", {"values": [1] * 17}, "expected 1 .. 16 values, was 17"),
+        ("median", {"values": []}, "expected a list of 1 .. 16, was of 0"),
+        ("median", {"values": [1] * 17}, "expected a list of 1 .. 16, was of 17"),
         ("median", {"values": [1, nan]}, "was nan"),
-        ("equity", {"cash": 0, "positions": [3]}, r"positions\[0\]: expected a mapping"),
+        ("equity", {"cash": 0, "positions": [3]}, r"positions\[0\]: expected an object"),
         ("equity", {"cash": 0, "positions": [{"lots": 3}]}, "missing mark_price"),
         ("bankruptcy_quote", BANKRUPT | {"maintenance": 4}, "maintenance_freed of at most maint"),
         ("bankruptcy_price", BANKRUPT_LEG | {"lots": 0}, "expected lots other than 0"),
@@ -391,6 +391,7 @@ def test_at_the_corners_of_its_bounds_a_formula_answers_or_says_that_it_cannot(n
 @pytest.mark.parametrize("formula", FORMULAS.values(), ids=list(FORMULAS))
 def test_every_formula_says_what_it_is_and_in_which_units(formula):
     assert formula.summary.endswith(".") and len(formula.summary) < 100
+    assert formula.note.endswith(".") == bool(formula.note) and len(formula.note) < 200
     assert all(quantity.unit for quantity in (*formula.arguments, *formula.results))
 
 

@@ -509,3 +509,71 @@ def test_every_formula_is_listed_with_units():
     assert "fee" in [formula["name"] for formula in formulas]
     assert all(one["unit"] for formula in formulas for one in formula["arguments"])
     assert "rate_ppm" in run("law", "show", "fee").stdout
+
+
+def test_formulas_are_found_by_words():
+    found = run("law", "list", "SPAN", "credit", "-o", "json")
+    names = [formula["name"] for formula in shown(found)["formulas"]]
+    assert "span_inter_commodity_credit" in names and "fee" not in names
+    people = run("law", "list", "span").stdout
+    assert max(map(len, people.splitlines())) < 140
+    nothing = run("law", "list", "zebra")
+    assert nothing.exit_code == 3
+    assert "zebra" in nothing.stderr
+
+
+def test_a_formula_shows_the_columns_of_its_tables():
+    people = run("law", "show", "adl_allocation")
+    assert "winners[].equity" in people.stdout
+    assert "never a lot beyond the shortfall" in people.stdout
+    record = shown(run("law", "show", "adl_allocation", "-o", "json"))
+    (winners,) = [one for one in record["arguments"] if one["name"] == "winners"]
+    assert [column["name"] for column in winners["columns"]] == ["lots", "notional", "equity", "id"]
+    assert (winners["most"], record["expects"]) == (256, [])
+    held = shown(run("law", "show", "bankruptcy_price", "-o", "json"))
+    assert "lots other than 0" in held["expects"]
+
+
+def test_every_result_of_a_formula_is_a_number_in_json():
+    given = ("law", "eval", "adl_in_turn", "shortfall_lots=3", "lots=[1,5]")
+    found = shown(run(*given, "-o", "json"))
+    assert found["results"] == {"closed_lots": [1, 2], "left_lots": 0}
+    rows = run(*given, "-o", "csv").stdout.splitlines()
+    assert rows[0] == "name,value,unit" and rows[2] == "left_lots,0,lots"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("fee", "value=1", "rate_pm=3"), ("missing rate_ppm", "rate_pm (meant rate_ppm?)")),
+        (("fee", "value=1", "rate_ppm=99999999"), ("rate_ppm: expected -1000000 .. 1000000",)),
+        (("median", "values=[1,true]"), ("values[1]: expected a whole number",)),
+        (("median", "values=[]"), ("values: expected a list of 1 .. 16, was of 0",)),
+        (("median", "values=7"), ("values: expected a list, was 7",)),
+        (("median", "--json", '{"values": "' + "7" * 99 + '"}'), ("values=", "...")),
+        (
+            ("adl_allocation", "shortfall_lots=3", 'winners=[{"lots": 4}]'),
+            ("winners[0]: missing notional, equity", "[id]", "may be left out"),
+        ),
+        (
+            ("adl_in_turn", "shortfall_lots=3", "lots=[1,-5]"),
+            ("lots[1]: expected 0 .. ", "was -5"),
+        ),
+        (
+            ("liquidation_priority", 'accounts=[{"equity": 4, "maintenance": null}]'),
+            ("accounts[0].maintenance: expected a whole number", "was None"),
+        ),
+        (
+            ("worst_scenario", "scenario_pnl=[1,2]", "damp_ppm=[1]"),
+            ("damp_ppm: expected 2 values", "was 1"),
+        ),
+        (("span_margin", "positions=[7]"), ("positions[0]: expected an object of lots",)),
+    ],
+)
+def test_a_wrong_argument_of_a_formula_is_named_with_its_place(arguments, words):
+    result = run("law", "eval", *arguments)
+    assert result.exit_code == 2
+    for word in words:
+        assert word in result.stderr
+    assert max(map(len, result.stderr.splitlines())) < 300
+    assert_ends_with_the_next_step(result)

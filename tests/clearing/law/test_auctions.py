@@ -322,18 +322,39 @@ def test_a_price_on_a_bound_is_within_it(price, outside):
     assert result == {"low": 95, "high": 110, "outside": outside}
 
 
-def test_the_extensions_of_all_broken_bounds_add_up_and_each_triggers_once():
-    bounds = [
-        {"reference_price": 100, "down_ppm": 20_000, "up_ppm": 20_000, "extension_ms": 60_000},
-        {"reference_price": 100, "down_ppm": 50_000, "up_ppm": 50_000, "extension_ms": 300_000},
-        {"reference_price": 90, "down_ppm": 90_000, "up_ppm": 90_000, "extension_ms": 900_000},
-    ]
-    quiet = evaluate("price_monitor_extension", {"price": 98, "bounds": bounds})
-    assert quiet == {"extension_ms": 0, "broken": 0, "spent": [0, 0, 0]}
-    first = evaluate("price_monitor_extension", {"price": 97, "bounds": bounds})
-    assert first == {"extension_ms": 60_000, "broken": 1, "spent": [1, 0, 0]}
-    spent = [row | {"spent": flag} for row, flag in zip(bounds, first["spent"], strict=True)]
-    further = evaluate("price_monitor_extension", {"price": 94, "bounds": spent})
-    assert further == {"extension_ms": 300_000, "broken": 1, "spent": [1, 1, 0]}
-    both = evaluate("price_monitor_extension", {"price": 80, "bounds": bounds})
-    assert both == {"extension_ms": 1_260_000, "broken": 3, "spent": [1, 1, 1]}
+def test_a_model_may_give_absolute_moves_instead_of_fractions():
+    found = evaluate(
+        "price_monitor_bounds", {"reference_price": 123, "down": 3, "up": 4, "price": 127}
+    )
+    assert found == {"low": 120, "high": 127, "outside": False}
+
+
+BOUNDS = [
+    {"reference_price": 100, "down_ppm": 20_000, "up_ppm": 20_000, "extension_ms": 60_000},
+    {"reference_price": 100, "down_ppm": 50_000, "up_ppm": 50_000, "extension_ms": 300_000},
+    {"reference_price": 90, "down_ppm": 90_000, "up_ppm": 90_000, "extension_ms": 900_000},
+]
+
+
+def extended(price, spent, **changes):
+    """The extension at a price, after these bounds are spent."""
+    rows = [row | {"spent": flag} for row, flag in zip(BOUNDS, spent, strict=True)]
+    return evaluate("price_monitor_extension", {"price": price, "bounds": rows} | changes)
+
+
+def test_a_price_triggers_one_bound_a_check_and_each_bound_once():
+    assert extended(98, [0] * 3) == {"extension_ms": 0, "broken": 0, "spent": [0, 0, 0]}
+    # A price beyond every bound extends the auction at each of its ends, then it is accepted.
+    chain = [(60_000, [1, 0, 0]), (300_000, [1, 1, 0]), (900_000, [1, 1, 1])]
+    spent = [0] * 3
+    for extension, after in chain:
+        assert extended(80, spent) == {"extension_ms": extension, "broken": 1, "spent": after}
+        spent = after
+    assert extended(80, spent)["broken"] == 0
+
+
+def test_the_extensions_of_all_broken_bounds_may_add_up_at_once():
+    found = extended(80, [0] * 3, at_once=1)
+    assert found == {"extension_ms": 1_260_000, "broken": 3, "spent": [1, 1, 1]}
+    found = extended(94, [1, 0, 0], at_once=1)
+    assert found == {"extension_ms": 300_000, "broken": 1, "spent": [1, 1, 0]}
