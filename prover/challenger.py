@@ -20,6 +20,7 @@ from verifier.header import Header
 from verifier.withheld import answer_closes, ask_closes
 
 FINALISE_MAX = 16  # batches that one observation asks to finalise
+FINALISE_AFTER_BLOCKS = 4  # that whoever posts has to make his batch final himself
 ASKS_MAX = 64  # steps of one batch that are asked for
 ASKS_AT_ONCE = 16  # steps that one observation asks for
 VERDICTS_KEPT = 4_096  # newest verdicts that are remembered
@@ -245,7 +246,10 @@ class Challenger:
                 return
 
     def _finalisable(self) -> Iterator[Effect]:
-        """Want final what was found valid and has outlived its window."""
+        """Want final what was found valid, has outlived its window, and is left open since.
+
+        Of two who asked for it at once one would pay for a call that fails.
+        """
         assert self._seen is not None
         first = self._seen.heads.finalised_number + 1
         for number in range(first, min(self.replica.number + 1, first + FINALISE_MAX)):
@@ -253,7 +257,7 @@ class Challenger:
             if view is None or view.record.batch_id != self.replica.id_of(number):
                 return
             # The transaction lands in the next block at the earliest.
-            if view.closes_block >= self._seen.head.number + 1:
+            if self._seen.head.number + 1 <= view.closes_block + FINALISE_AFTER_BLOCKS:
                 return
             yield FinaliseBatch(view.record.batch_id, number)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +45,8 @@ from verifier.header import Header
 from verifier.host import gas
 from verifier.withheld import AskStatus, prepayment
 
-RETRY_BLOCKS = 8  # blocks after which a transaction that is on none is sent again, dearer
+RESEND_BLOCKS = 2  # blocks after which a transaction that is on none is sent again, as it is
+RETRY_BLOCKS = 8  # and after which it is made anew, dearer
 CURSOR_VERSION = 1
 SETTLED = frozenset(
     (
@@ -67,13 +68,15 @@ class CursorError(RuntimeError):
 class Sent:
     """Transactions that wait for a block since ``block``; ``next_nonce`` follows the last one's.
 
-    ``rank`` is the highest of theirs, see ``_rank``.
+    ``rank`` is the highest of theirs, see ``_rank``. ``encoded`` are those that the base layer took
+    or may have taken, by hash; they were last submitted in ``at_block``.
     """
 
-    hashes: tuple[bytes, ...]
+    encoded: Mapping[bytes, bytes]
     block: int
     next_nonce: int
     rank: int
+    at_block: int
 
 
 class ChallengerProcess:
@@ -256,6 +259,7 @@ class ChallengerProcess:
             return True
         overtakes = rank > self._sent.rank
         if not overtakes and head.number - self._sent.block < RETRY_BLOCKS:
+            self._send_again(self._sent, head)
             return False
         self._fee *= 2
         self._sent = None
@@ -266,7 +270,16 @@ class ChallengerProcess:
         assert self._address is not None
         if self._base.account(self._address, head.hash).nonce >= sent.next_nonce:
             return True
-        return all(self._base.receipt(one) is not None for one in sent.hashes)
+        return all(self._base.receipt(one) is not None for one in sent.encoded)
+
+    def _send_again(self, sent: Sent, head: Head) -> None:
+        """Submit the same bytes again: who took them may have forgotten them, and time runs."""
+        if head.number - sent.at_block < RESEND_BLOCKS:
+            return
+        self._sent = replace(sent, at_block=head.number)
+        for name, encoded in sent.encoded.items():
+            if self._base.receipt(name) is None:
+                self._submit(encoded)
 
     def _send(self, head: Head, bodies: list[Body]) -> None:
         assert self._key is not None and self._address is not None
@@ -275,22 +288,29 @@ class ChallengerProcess:
         # A sender who cannot pay is dropped: offers beyond the balance would silence us for good.
         dearest = max(self._gas_limit(body) for body in bodies)
         self._fee = max(min(self._fee, account.native // dearest), self._config.fee_per_gas_min)
-        hashes: list[bytes] = []
+        sent: dict[bytes, bytes] = {}
         for body in bodies:
-            signed = self._signed(body, nonce + len(hashes))
+            signed = self._signed(body, nonce + len(sent))
             if isinstance(body, ProveFraud) and not self._would_succeed(signed):
                 continue
             if isinstance(body, AskStep):
                 self._asked[body.batch_id] = None
-            try:
-                hashes.append(self._base.submit(signed))
-            except Refused as error:
-                if error.code not in HARMLESS:
-                    self._notify(Alert(f"the base layer refused a transaction: {error}"))
+            taken = self._submit(signed)
+            if taken is None:
                 break
-        if hashes:
-            rank = _rank(bodies[0])
-            self._sent = Sent(tuple(hashes), head.number, nonce + len(hashes), rank)
+            sent[taken] = signed
+        if sent:
+            last, rank = nonce + len(sent), _rank(bodies[0])
+            self._sent = Sent(sent, head.number, last, rank, head.number)
+
+    def _submit(self, signed: bytes) -> bytes | None:
+        """Return the hash of what was taken, None if it was refused; whoever must know is told."""
+        try:
+            return self._base.submit(signed)
+        except Refused as error:
+            if error.code not in HARMLESS:
+                self._notify(Alert(f"the base layer refused a transaction: {error}"))
+            return None
 
     def _signed(self, body: Body, nonce: int) -> bytes:
         assert self._key is not None
@@ -322,10 +342,10 @@ class ChallengerProcess:
 
 
 def _rank(body: Body) -> int:
-    """Return how much a call matters: proofs most, then what leads to a batch's end."""
+    """Return how much a call matters: proofs most, then what leads to a batch's end in time."""
     if isinstance(body, ProveFraud):
         return 2
-    return 1 if isinstance(body, Commit | SettleAsk) else 0
+    return 1 if isinstance(body, Commit | AskStep | SettleAsk) else 0
 
 
 class Kept(NamedTuple):

@@ -259,6 +259,15 @@ def _window_problems(config: CourtConfig, finality: int) -> Iterator[str]:
                 f"expected {name} above {FINALITY_EPOCHS} epochs ({finality}), "
                 f"was {getattr(config, name)}"
             )
+    if config.committee.members and config.challenge_window_blocks // 3 <= finality:
+        # An ask, or the answer to one, that a reorganisation takes back must find a place again in
+        # its third: otherwise a forged batch that is withheld could become final, or an honest one
+        # be brought down.
+        yield (
+            f"expected a third of challenge_window_blocks {config.challenge_window_blocks}, in "
+            "which steps of a committee's batch are asked for or answered, to be above "
+            f"{FINALITY_EPOCHS} epochs ({finality}), was {config.challenge_window_blocks // 3}"
+        )
     if (config.guardian == NOBODY) != (config.guardian_delay_blocks == 0):
         yield (
             "expected a guardian with a delay or neither, was "

@@ -131,7 +131,9 @@ def court_config(committee: Committee | None = None) -> CourtConfig:
         committee=committee or Committee(tuple(map(member_of, range(3))), 2),
         guardian=address_of(GUARDIAN),
         guardian_delay_blocks=DELAY_BLOCKS,
-        max_unfinalised=config.max_unfinalised + DELAY_BLOCKS,
+        # Thirds in which steps are asked for and answered outlast a reorganisation.
+        challenge_window_blocks=2 * config.challenge_window_blocks + DELAY_BLOCKS,
+        max_unfinalised=2 * config.max_unfinalised + DELAY_BLOCKS,
     )
 
 

@@ -16,7 +16,7 @@ from prover.member_store import MemberStore
 from tests.node.scenario import ALICE_KEY, BOB_KEY, SEQUENCER_KEY, price, trade
 from tests.node.test_poster import COURT, Setting
 from tests.prover.test_member import data_of
-from tests.support.committee import committee_of, secret_of
+from tests.support.committee import WINDOWS, committee_of, secret_of
 from verifier import bls
 from verifier.base.transactions import AskStep, ProveFraud
 from verifier.batch import PAIR_BYTES, data_hash
@@ -25,7 +25,7 @@ from verifier.committee import Attestation, Attested
 from verifier.header import DATA_COMMITTEE, DATA_INLINE, Header
 from verifier.withheld import AskStatus, answer_closes
 
-HELD_COURT = replace(COURT, committee=committee_of())
+HELD_COURT = replace(COURT, committee=committee_of(), **WINDOWS)
 
 
 class Members:
@@ -172,7 +172,7 @@ def test_who_asks_is_answered_from_the_log(setting):
     assert gather(setting.base, header, None).data == setting.data(1)
     # What the answers cost is a credit of ours.
     assert setting.base.credit(address_of(SEQUENCER_KEY)) > 0
-    setting.tick(30)
+    setting.tick(HELD_COURT.final_after_blocks + 8)
     assert setting.base.batch(header.batch_id()).status == BatchStatus.FINALISED
 
 

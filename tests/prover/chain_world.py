@@ -8,6 +8,7 @@ from prover.engine import Engine
 from prover.forge import BatchForge, Place
 from prover.replica import Replica
 from tests.prover.market import START_MS, Market, key_of
+from tests.support.committee import WINDOWS
 from verifier.base.chain import SimulatedChain
 from verifier.base.interface import InProcessBaseLayer
 from verifier.base.transactions import Deposit, Faucet, PostBatch, Transaction
@@ -32,7 +33,8 @@ class ChainWorld:
             settlement=genesis.settlement,
             sequencer=address_of(SEQUENCER),
         )
-        self.config = replace(self.config, committee=committee)
+        if committee.members:
+            self.config = replace(self.config, committee=committee, **WINDOWS)
         self.now = START_MS
         self.chain = SimulatedChain(
             self.config, self.engine.opening(), clock=lambda: self.now, seed=7, laws=laws

@@ -12,7 +12,7 @@ from prover.member_service import CommitteeClient, MemberServer, MemberUnreachab
 from prover.member_store import HeldData, MemberStore, StoreError
 from prover.v1 import committee_pb2 as pb
 from prover.v1 import committee_pb2_grpc
-from tests.support.committee import committee_of, member_of, secret_of
+from tests.support.committee import WINDOWS, committee_of, member_of, secret_of
 from verifier import bls
 from verifier.batch import PAIR_BYTES, BatchData, Pair, Step, data_hash, steps_root
 from verifier.committee import Attested, check_attestation
@@ -23,6 +23,7 @@ SEQUENCER, STRANGER = bytes([0] * 31 + [1]), bytes([0] * 31 + [2])
 COURT = replace(
     CourtConfig.test(chain_id=9, settlement=b"\5" * 20, sequencer=address_of(SEQUENCER)),
     committee=committee_of(),
+    **WINDOWS,
 )
 CHAIN = "chain 9"
 

@@ -104,7 +104,7 @@ def test_without_any_of_them_the_asks_stay_open(away):
 
 def test_an_answer_that_a_reorganisation_drops_is_given_again(away):
     header = ask_all(away, 1)
-    away.pass_blocks(2, places=(0,))
+    away.pass_blocks(5, places=(0,))
     assert away.open_asks(header) == 0
     newest = away.chain.block(away.chain.head().number)
     away.chain.reorg(1, drop=[one.transaction_hash for one in newest.receipts])
@@ -127,7 +127,7 @@ def test_who_has_no_money_says_so_and_the_next_one_answers(away):
     poor = bytes([8] * 32)
     away.answers[0] = Answers(away.base, away.members.members[0], poor, away.said.append)
     header = ask_all(away, 1)
-    away.pass_blocks(4)
+    away.pass_blocks(8)
     assert away.open_asks(header) == 0 and away.sent() == [0, header.step_count, 0]
     assert len(away.said) == header.step_count and "fund the address" in away.said[0]
     assert address_of(poor).hex() in away.said[0]
@@ -139,7 +139,7 @@ def test_who_lacks_the_data_or_has_them_damaged_leaves_it_to_the_next(away, tmp_
     for file in (tmp_path / "1").glob("0-1"):
         file.write_bytes(file.read_bytes()[:-1])
     header = ask_all(away, 1)
-    away.pass_blocks(5)
+    away.pass_blocks(11)
     assert away.open_asks(header) == 0 and away.sent() == [0, 0, header.step_count]
     assert "expected its data here, was none" in away.said[0]
     assert any("restore the file" in text for text in away.said)

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from clearing.keys import address_of
-from prover.challenger import Alert, AskSteps, Report, SettleAsks
+from prover.challenger import (
+    FINALISE_AFTER_BLOCKS,
+    Alert,
+    AskSteps,
+    FinaliseBatch,
+    Report,
+    SettleAsks,
+)
 from prover.challenger_process import ChallengerProcess
 from prover.forge import mint
 from prover.gather import asks_of, gather, wanted_of
@@ -13,10 +20,18 @@ from prover.pursuit import Prove
 from prover.replica import Verdict
 from tests.prover.chain_world import PROVER, SEQUENCER, ChainWorld, decode_header
 from tests.support.committee import committee_of, held
-from verifier.base.transactions import AnswerStep, AskStep, ClaimCredit, PostBatch
+from verifier.base.mempool import censoring
+from verifier.base.transactions import (
+    AnswerStep,
+    AskStep,
+    ClaimCredit,
+    PostBatch,
+    SignedTransaction,
+    TransactionKind,
+)
 from verifier.batch import BatchData
 from verifier.batches import BatchStatus
-from verifier.withheld import AskStatus
+from verifier.withheld import AskStatus, ask_closes
 
 
 class HeldWorld(ChainWorld):
@@ -235,11 +250,53 @@ def test_an_ask_that_was_reorganised_away_is_made_again(world):
     sent = watch.process._sent
     assert sent is not None
     world.mine()
-    world.chain.reorg(1, sent.hashes)
+    world.chain.reorg(1, sent.encoded)
     assert asks_of(world.base, batch, None) == []
     watch.process._sent = None
     watch.tick()
     assert asks_of(world.base, batch, None) != []
+
+
+def forgetting(world, times):
+    """A base layer that says it took the next transactions, and forgets them; returns all sent."""
+    sent: list[bytes] = []
+    submit = world.base.submit
+
+    def forget(raw):
+        sent.append(raw)
+        return SignedTransaction.decode(raw).hash if len(sent) <= times else submit(raw)
+
+    world.base.submit = forget
+    return sent
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_an_ask_that_was_taken_and_forgotten_comes_again_within_its_third(world, times):
+    watch = Watch(world)
+    watch.tick()
+    world.hidden = True
+    batch = world.honest_batch(trades=2)
+    sent = forgetting(world, times)
+    posted = world.base.batch(batch).record.posted_block
+    while world.base.head().number < ask_closes(world.config.challenge_window_blocks, posted):
+        watch.tick()
+    # As it was: the same bytes can only count once, whoever remembers them after all.
+    assert len(sent) == times + 1 and len(set(sent)) == 1
+    assert [ask.asker for ask in asks_of(world.base, batch, None)] == [address_of(PROVER)]
+    watch.tick(world.config.challenge_window_blocks)
+    assert status(world, batch) == BatchStatus.REVERTED
+
+
+def test_an_ask_waits_for_no_call_that_has_time(world):
+    """A builder lets our finalisation lie, whose nonce the ask needs."""
+    world.chain.mempool.policy = censoring(kinds={TransactionKind.FINALISE})
+    watch = Watch(world)
+    watch.tick(world.config.final_after_blocks + FINALISE_AFTER_BLOCKS + 1)
+    assert watch.of(FinaliseBatch)
+    world.hidden = True
+    batch = world.honest_batch(trades=2)
+    watch.tick()
+    assert world.base.batch(batch).open_asks == 1
 
 
 def test_money_that_asks_brought_back_can_be_claimed(world):

@@ -19,7 +19,7 @@ from simulator.damage import Damages
 from simulator.disk import SimDisk
 from simulator.faults import CHANCES, ROUGH_ONLY, WEATHER_MS, Faults
 from simulator.frauds import FORGERIES, FRAUDS
-from simulator.market import START_MS
+from simulator.market import CHALLENGER, OPERATOR, START_MS, address
 from simulator.shrink import command_of, smallest
 from simulator.world import InvariantBroken, Options, World, run
 
@@ -65,9 +65,20 @@ def test_seeds_hold_every_invariant_and_meet_most_faults_and_frauds():
 
 
 def test_nothing_goes_wrong_where_no_fault_is():
-    report = run(5, Options(faults=False, frauds=0))
+    world = World(5, Options(faults=False, frauds=0))
+    report = world.run()
     assert report["node_lives"] == 1
     assert report["faults"] == report["frauds"] == report["reverted"] == {}
+    # Nobody pays for a call that fails: what two want, one sends.
+    sent = {address(OPERATOR): 0, address(CHALLENGER): 0}
+    for number in range(world.base.chain.head().number + 1):
+        block = world.base.chain.block(number)
+        assert block is not None
+        for receipt in block.receipts:
+            if receipt.sender in sent:
+                assert receipt.error is None, receipt
+                sent[receipt.sender] += 1
+    assert sent[address(OPERATOR)] > 20
 
 
 def test_without_a_challenger_an_invalid_batch_becomes_final_and_the_simulator_says_so():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from verifier import bls
 from verifier.batch import PAIR_BYTES, data_hash
@@ -12,6 +13,8 @@ from verifier.committee import Attestation, Attested, Committee, Member
 from verifier.header import DATA_COMMITTEE, Header
 
 THRESHOLD = 2
+# Windows for the test preset of a court, whose thirds outlast a reorganisation.
+WINDOWS: dict[str, Any] = {"challenge_window_blocks": 24, "max_unfinalised": 40}
 
 
 def secret_of(place: int) -> bytes:

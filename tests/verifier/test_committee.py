@@ -6,14 +6,21 @@ from typing import Any
 import pytest
 
 from clearing.keccak import keccak256
-from tests.support.committee import attest, committee_of, held, member_of, secret_of
+from tests.support.committee import WINDOWS, attest, committee_of, held, member_of, secret_of
 from tests.verifier.court_world import SEQUENCER, Batch, World, make_config
 from verifier import bls
 from verifier.base.transactions import Finalise
 from verifier.batch import PAIR_BYTES, Step, data_hash, steps_root
 from verifier.batches import BatchStatus
-from verifier.committee import ATTESTATION_BYTES, Attestation, Attested, Committee, Member
-from verifier.config import CourtConfig
+from verifier.committee import (
+    ATTESTATION_BYTES,
+    NO_COMMITTEE,
+    Attestation,
+    Attested,
+    Committee,
+    Member,
+)
+from verifier.config import FINALITY_EPOCHS, CourtConfig
 from verifier.errors import ConfigError, PostError
 from verifier.header import DATA_COMMITTEE, Header
 from verifier.host import gas
@@ -23,7 +30,7 @@ SIGNERS = (0, 2)
 
 @pytest.fixture
 def world():
-    world = World(make_config(committee=committee_of()))
+    world = World(make_config(committee=committee_of(), **WINDOWS))
     world.fund()
     return world
 
@@ -183,7 +190,7 @@ def test_a_court_without_a_committee_takes_no_such_batch():
 
 
 def test_a_batch_has_no_more_steps_than_can_be_answered_for():
-    config = make_config(committee=committee_of())
+    config = make_config(committee=committee_of(), **WINDOWS)
     most = config.committee_steps_max
     assert 1 < most < config.batch_steps_max
     # All of them answered fit half of the blocks between two batches.
@@ -245,11 +252,29 @@ def test_sixty_five_members_do_not_fit_the_map():
     assert "at most 64" in problems(Committee((member,) * 65, 1))
 
 
-@pytest.mark.parametrize("preset", [CourtConfig.production, CourtConfig.devnet, CourtConfig.test])
-def test_every_preset_has_room_for_a_committee(preset):
-    plain = preset(chain_id=1, settlement=b"\5" * 20, sequencer=b"\6" * 20)
-    config = replace(plain, committee=committee_of())
+PLACE: dict[str, Any] = {"chain_id": 1, "settlement": b"\5" * 20, "sequencer": b"\6" * 20}
+
+
+@pytest.mark.parametrize("preset", [CourtConfig.production, CourtConfig.devnet])
+def test_every_preset_with_a_wall_clock_has_room_for_a_committee(preset):
+    config = replace(preset(**PLACE), committee=committee_of())
     assert config.committee_steps_max >= 64
+
+
+def test_a_third_of_a_committees_window_outlasts_what_a_reorganisation_takes_back():
+    plain = CourtConfig.test(**PLACE)
+    assert FINALITY_EPOCHS * plain.epoch_blocks == 6
+    with pytest.raises(ConfigError) as short:
+        replace(plain, committee=committee_of())
+    assert "a third of challenge_window_blocks 10" in str(short.value)
+    assert "above 3 epochs (6), was 3" in str(short.value)
+    least: dict[str, Any] = {"challenge_window_blocks": 21, "max_unfinalised": 40}
+    config = replace(plain, committee=committee_of(), **least)
+    assert config.committee_steps_max >= 64
+    with pytest.raises(ConfigError, match="was 6"):
+        replace(config, challenge_window_blocks=20)
+    # Nobody is asked for anything where all data are on the base layer.
+    replace(config, challenge_window_blocks=20, committee=NO_COMMITTEE)
 
 
 def test_the_digest_is_that_of_the_layout():

@@ -4,7 +4,7 @@ import pytest
 
 from clearing.recovery import address_of
 from clearing.units import STEPS_DEPTH
-from tests.support.committee import committee_of, held
+from tests.support.committee import WINDOWS, committee_of, held
 from tests.verifier.court_world import (
     ALICE,
     BOB,
@@ -39,7 +39,7 @@ from verifier.withheld import AskStatus, Wanted, answer_closes, ask_closes
 
 @pytest.fixture
 def world():
-    world = World(make_config(committee=committee_of()))
+    world = World(make_config(committee=committee_of(), **WINDOWS))
     world.fund()
     return world
 
@@ -361,7 +361,7 @@ def faucet(key, native):
 
 def test_every_step_of_the_fullest_batch_can_be_asked_for_and_answered_in_time():
     """Asking alone must not bring an honest batch down, however rich the asker."""
-    world = World(make_config(committee=committee_of()))
+    world = World(make_config(committee=committee_of(), **WINDOWS))
     world.fund()
     config = world.config
     dearest = gas.answering_max(STEP_BYTES_MAX)
@@ -415,7 +415,7 @@ def test_a_fall_that_is_reorganised_away_happens_again(world):
 
 
 def test_asks_and_answers_survive_the_chains_file(tmp_path):
-    config = make_config(committee=committee_of())
+    config = make_config(committee=committee_of(), **WINDOWS)
     file = ChainFile(tmp_path / "chain")
     world = World(config, file=file)
     world.fund()
