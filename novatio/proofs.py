@@ -26,7 +26,7 @@ from verifier.account_proof import AccountProof
 from verifier.account_proof import verify_account_proof as prove
 from verifier.batch import Opening
 from verifier.errors import Refused
-from verifier.exits import WithdrawalLeaf
+from verifier.escrow import WithdrawalLeaf
 from verifier.multiproof import ProofError, root_from
 
 __all__ = [

@@ -36,7 +36,7 @@ from prover.leaf_bytes import (
     leaf_bytes,
 )
 from verifier.errors import Refused, VerifierError
-from verifier.exits import WithdrawalLeaf
+from verifier.escrow import WithdrawalLeaf
 from verifier.witness_state import NO_ID, WitnessError, WitnessLeaves, fill_state
 
 MAGIC = b"NVSS"

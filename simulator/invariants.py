@@ -274,7 +274,7 @@ class Invariants:
         require(
             "I1", native == ledger.native_minted.value, f"{native} gwei, not as many as were made"
         )
-        token = ledger.token_total() + court.exits.escrow()
+        token = ledger.token_total() + court.escrow.held()
         require("I1", token == ledger.token_minted(), f"{token} tokens, not as many as were made")
         tip = self.findings.get(court.heads().tip_id)
         if tip is None or tip.valid:

@@ -299,7 +299,7 @@ class World:
         heads = chain.court.heads()
         count = int(engine.totals.withdrawal_count)
         nonce = chain.ledger.account(address(KEEPER)).nonce
-        unpaid = [index for index in range(count) if not chain.court.exits.is_claimed(index)]
+        unpaid = [index for index in range(count) if not chain.court.escrow.is_claimed(index)]
         for place, index in enumerate(unpaid):
             proof = withdrawal_proof(engine, index, count)
             body = ClaimWithdrawal(heads.finalised_id, index, proof.leaf, proof.siblings)
@@ -307,7 +307,7 @@ class World:
         # As many as a block holds at a time; a minute of blocks is plenty.
         for _ in range(60):
             self.base.mine_one()
-        paid = sum(chain.court.exits.is_claimed(index) for index in range(count))
+        paid = sum(chain.court.escrow.is_claimed(index) for index in range(count))
         require("L1", paid == count, f"{paid} of {count} withdrawals were paid")
         left = chain.court.solvency()
         require("I1", left.holds and left.unclaimed == 0, f"{left}")

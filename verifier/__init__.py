@@ -15,7 +15,7 @@ holds it to that; who wants to know first what the court does begins at its end)
     account_leaf, exit_leaves, exit_claim, exit_opening    what an exit opens, and its worth
     config, events                        what is decided at deployment; what calls announce
     bonds, rewards, stakes, withheld      the money of the court's own game
-    inbox, exits, exit_house              the customers' money: in, out, and out of a frozen house
+    inbox, escrow, exit                   the customers' money: in, out, and out of a frozen house
     registry, freeze, guardian, laws      who may do what, when, and under which law
     posting, state, court                 what may be posted; what is known; every call
 

@@ -16,7 +16,7 @@ from clearing.keccak import tagged_hash
 from clearing.messages import action_hash, encode_step, step_hash
 from clearing.units import ACTION_BYTES_MAX, ACTIONS_PER_STEP, STEPS_DEPTH, TIME_MAX
 from verifier.codec import HASH_BYTES
-from verifier.errors import PostError, Refused
+from verifier.errors import PostError, require
 from verifier.multiproof import dense_root
 
 PAIR_BYTES = 2 * HASH_BYTES
@@ -36,6 +36,7 @@ OPENING_BYTES = GLOBALS_BYTES + len(SUB_ROOTS) * HASH_BYTES
 
 _STEP_HEAD = struct.Struct(">QB")
 _LENGTH = struct.Struct(">H")
+_THE_DATA = "the data that the header was made from"
 _GLOBALS = struct.Struct(">8q32sqqqq32s32s32s96x")
 
 
@@ -86,22 +87,15 @@ class BatchData:
         STEP_TIME_OUT_OF_BOUNDS. Whether the hashes fit the steps is not looked at.
         """
         offset = PAIR_BYTES * count
-        if count < 0 or len(data) < offset:
-            raise Refused(
-                PostError.MALFORMED_DATA,
-                f"expected at least {PAIR_BYTES} bytes for each of {count} steps, was {len(data)}; "
-                "send the data that the header was made from",
-            )
+        least = f"at least {PAIR_BYTES} bytes for each of {count} steps"
+        require(0 <= offset <= len(data), PostError.MALFORMED_DATA, least, len(data), _THE_DATA)
         pairs = _read_pairs(data, count)
         steps = []
         for _ in range(count):
             step, offset = _read_step(data, offset)
             steps.append(step)
-        if offset != len(data):
-            raise Refused(
-                PostError.TRAILING_BYTES,
-                f"expected the data to end at byte {offset}, was {len(data)}; cut them there",
-            )
+        end = f"the data to end at byte {offset}"
+        require(offset == len(data), PostError.TRAILING_BYTES, end, len(data), "cut them there")
         return cls(pairs, tuple(steps))
 
 
@@ -164,12 +158,8 @@ class Opening:
     @classmethod
     def decode(cls, data: bytes) -> Opening:
         """Inverse of `encode`. Raises Refused(MALFORMED_OPENING)."""
-        if len(data) != OPENING_BYTES:
-            raise Refused(
-                PostError.MALFORMED_OPENING,
-                f"expected an opening of {OPENING_BYTES} bytes, was {len(data)}; send the globals "
-                "leaf and the eight sub-roots",
-            )
+        size = len(data)
+        require(size == OPENING_BYTES, PostError.MALFORMED_OPENING, OPENING_BYTES, size)
         starts = range(GLOBALS_BYTES, OPENING_BYTES, HASH_BYTES)
         roots = tuple(data[start : start + HASH_BYTES] for start in starts)
         return cls(data[:GLOBALS_BYTES], roots)
@@ -198,46 +188,27 @@ def _read_pairs(data: bytes, count: int) -> tuple[Pair, ...]:
 def _read_step(data: bytes, offset: int) -> tuple[Step, int]:
     """Read one step at `offset`; answer it and where it ends."""
     start, end = offset, offset + _STEP_HEAD.size
-    if end > len(data):
-        raise _cut_short(data, start)
+    _check_within(data, start, end)
     time, count = _STEP_HEAD.unpack_from(data, offset)
-    if time > TIME_MAX:
-        raise Refused(
-            PostError.STEP_TIME_OUT_OF_BOUNDS,
-            f"expected the step at byte {start} to have a time of at most {TIME_MAX} ms, "
-            f"was {time}; no law time is beyond that",
-        )
-    if count > ACTIONS_PER_STEP:
-        raise Refused(
-            PostError.TOO_MANY_ACTIONS,
-            f"expected at most {ACTIONS_PER_STEP} actions in the step at byte {start}, "
-            f"was {count}; split the step",
-        )
+    require(time <= TIME_MAX, PostError.STEP_TIME_OUT_OF_BOUNDS, start, TIME_MAX, time)
+    most = ACTIONS_PER_STEP
+    require(count <= most, PostError.TOO_MANY_ACTIONS, most, start, count)
     actions: list[bytes] = []
     for _ in range(count):
         first = end + _LENGTH.size
-        if first > len(data):
-            raise _cut_short(data, start)
+        _check_within(data, start, first)
         (length,) = _LENGTH.unpack_from(data, end)
-        if length > ACTION_BYTES_MAX:
-            raise Refused(
-                PostError.ACTION_TOO_LONG,
-                f"expected the action at byte {first} to have at most {ACTION_BYTES_MAX} bytes, "
-                f"was {length}; leave it out",
-            )
+        most = ACTION_BYTES_MAX
+        require(length <= most, PostError.ACTION_TOO_LONG, first, most, length)
         end = first + length
-        if end > len(data):
-            raise _cut_short(data, start)
+        _check_within(data, start, end)
         actions.append(data[first:end])
     return Step(time, tuple(actions)), end
 
 
-def _cut_short(data: bytes, start: int) -> Refused:
-    return Refused(
-        PostError.MALFORMED_DATA,
-        f"expected the step at byte {start} to end within {len(data)} bytes, was cut short; "
-        "send the data that the header was made from",
-    )
+def _check_within(data: bytes, start: int, end: int) -> None:
+    expected = f"the step at byte {start} to end within {len(data)} bytes"
+    require(end <= len(data), PostError.MALFORMED_DATA, expected, "cut short", _THE_DATA)
 
 
 def decode_pairs(data: bytes, count: int) -> tuple[Pair, ...]:
@@ -245,14 +216,10 @@ def decode_pairs(data: bytes, count: int) -> tuple[Pair, ...]:
 
     Raises Refused(MALFORMED_DATA or TRAILING_BYTES).
     """
-    expected = PAIR_BYTES * count
-    if len(data) != expected:
-        short = len(data) < expected
-        raise Refused(
-            PostError.MALFORMED_DATA if short else PostError.TRAILING_BYTES,
-            f"expected {expected} bytes of pairs for {count} steps, was {len(data)}; "
-            "send one pair a step and nothing else",
-        )
+    size, was, wanted = PAIR_BYTES * count, len(data), "one pair a step and nothing else"
+    expected = f"{size} bytes of pairs for {count} steps"
+    require(was >= size, PostError.MALFORMED_DATA, expected, was, wanted)
+    require(was <= size, PostError.TRAILING_BYTES, expected, was, f"send {wanted}")
     return _read_pairs(data, count)
 
 
@@ -268,24 +235,14 @@ def check_steps(data: BatchData, committed_root: bytes) -> None:
 def check_step_hashes(data: BatchData) -> None:
     """Compare every step with its hash. Raises Refused(WRONG_STEP_HASH)."""
     for index, (pair, step) in enumerate(zip(data.pairs, data.steps, strict=True)):
-        hashed = step.hash()
-        if hashed != pair.step_hash:
-            raise Refused(
-                PostError.WRONG_STEP_HASH,
-                f"expected step {index} to hash to {pair.step_hash.hex()}, was {hashed.hex()}; "
-                "send the bytes that were hashed",
-            )
+        expected, was = pair.step_hash, step.hash()
+        require(was == expected, PostError.WRONG_STEP_HASH, index, expected, was)
 
 
 def check_pairs(pairs: Sequence[Pair], committed_root: bytes) -> None:
     """Compare the tree over all pairs with `committed_root`. Raises Refused(WRONG_STEPS_ROOT)."""
     root = steps_root(pairs)
-    if root != committed_root:
-        raise Refused(
-            PostError.WRONG_STEPS_ROOT,
-            f"expected the steps root {committed_root.hex()}, was {root.hex()}; "
-            "the header is of other data",
-        )
+    require(root == committed_root, PostError.WRONG_STEPS_ROOT, committed_root, root)
 
 
 def action_count(steps: Sequence[Step]) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, require
 from verifier.host.storage import Cell, Table, UndoLog
 
 
@@ -73,12 +73,7 @@ class Bonds:
     def pull(self, address: bytes) -> int:
         """Empty the credit of `address` and return it. Raises Refused(NO_CREDIT)."""
         amount = self.credit(address)
-        if amount == 0:
-            raise Refused(
-                CourtError.NO_CREDIT,
-                f"expected a credit of {address.hex()}, was none; it was pulled already, or what "
-                "earns it has not happened yet",
-            )
+        require(amount > 0, CourtError.NO_CREDIT, address)
         self._credits[address] = 0
         deposited, paid, burned, held = self.totals
         self._totals.value = BondTotals(deposited, paid + amount, burned, held - amount)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from clearing.codes import Tag
 from clearing.keccak import tagged_hash
 from verifier import bls
-from verifier.errors import PostError, Refused
+from verifier.errors import PostError, require
 from verifier.header import DATA_COMMITTEE, Header
 
 MEMBERS_MAX = 64  # a bit each of the signers' map
@@ -100,12 +100,8 @@ class Attestation:
     @classmethod
     def decode(cls, data: bytes) -> Attestation:
         """Inverse of `encode`. Raises Refused(MALFORMED_ATTESTATION)."""
-        if len(data) != ATTESTATION_BYTES:
-            raise Refused(
-                PostError.MALFORMED_ATTESTATION,
-                f"expected an attestation of {ATTESTATION_BYTES} bytes, was {len(data)}; send the "
-                "pairs and, behind them, signers and signature",
-            )
+        size = len(data)
+        require(size == ATTESTATION_BYTES, PostError.MALFORMED_ATTESTATION, ATTESTATION_BYTES, size)
         return cls(*_ATTESTATION.unpack(data))
 
     def count(self) -> int:
@@ -126,26 +122,15 @@ def check_attestation(committee: Committee, attested: Attested, attestation: Att
 
     Raises Refused(UNKNOWN_SIGNER, SHORT_QUORUM or WRONG_ATTESTATION).
     """
-    members, signers = committee.members, attestation.signers
-    if signers >> len(members):
-        raise Refused(
-            PostError.UNKNOWN_SIGNER,
-            f"expected signers among {len(members)} members, was the map {signers:#x}; "
-            "set the bits of members alone",
-        )
-    if attestation.count() < committee.threshold:
-        raise Refused(
-            PostError.SHORT_QUORUM,
-            f"expected at least {committee.threshold} signers, was {attestation.count()}; "
-            "ask more members, or post the data inline",
-        )
+    members, least = committee.members, committee.threshold
+    signers, signature = attestation.signers, attestation.signature
+    require(not signers >> len(members), PostError.UNKNOWN_SIGNER, len(members), signers)
+    count = attestation.count()
+    require(count >= least, PostError.SHORT_QUORUM, least, count)
     keys = [member.public_key for place, member in enumerate(members) if signers >> place & 1]
-    if not bls.verify_aggregate(keys, attested.digest(), attestation.signature):
-        raise Refused(
-            PostError.WRONG_ATTESTATION,
-            f"expected the signatures of the members {signers:#x} over "
-            f"{attested.digest().hex()}, was {attestation.signature.hex()}; add up exactly theirs",
-        )
+    digest = attested.digest()
+    signed = bls.verify_aggregate(keys, digest, signature)
+    require(signed, PostError.WRONG_ATTESTATION, signers, digest, signature)
 
 
 def _hex(value: object) -> str:

@@ -17,9 +17,9 @@ from verifier.batch import Opening
 from verifier.batches import BatchRecord, BatchStatus, record_of
 from verifier.codec import NOBODY
 from verifier.committee import split_posted
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, refused, require
 from verifier.evidence import EvidenceError
-from verifier.exit_claim import CLAIM_BYTES_MAX, ExitClaim, worth_of
+from verifier.exit_claim import ExitClaim, worth_of
 from verifier.exit_opening import terms_of
 from verifier.freeze import Mode
 from verifier.header import HEADER_BYTES, Header
@@ -30,7 +30,7 @@ from verifier.multiproof import ProofError
 from verifier.posting import Posting, check_data, check_rules
 from verifier.rewards import Reward
 from verifier.stakes import stake_subject
-from verifier.state import CourtState, no_such_batch
+from verifier.state import CourtState
 from verifier.withheld import Wanted
 
 
@@ -48,7 +48,7 @@ class Court(CourtState):
         block = call.block
         message = self.inbox.deposit(owner, subaccount, asset, amount, block.number, block.time_ms)
         self._ledger.take_token(call.sender, amount, asset)
-        self.exits.receive(asset, amount)
+        self.escrow.receive(asset, amount)
         return events.Deposited(message.index, message.account, owner, subaccount, asset, amount)
 
     def force(self, call: Call, request: ForcedRequest) -> events.Forced:
@@ -130,13 +130,10 @@ class Court(CourtState):
         try:
             fraud = self.laws.check(header.law_version)(header, evidence)
         except EvidenceError as error:
-            raise Refused(CourtError.INVALID_EVIDENCE, str(error)) from error
-        if not fraud:
-            raise Refused(
-                CourtError.NO_FRAUD,
-                f"expected a step of batch {batch_id.hex()} that the law refutes, was one that it "
-                "confirms; check against the canonical data",
-            )
+            raise refused(CourtError.INVALID_EVIDENCE, error) from error
+        expected = f"a step of batch {batch_id.hex()} that the law refutes"
+        advice = "check against the canonical data"
+        require(fraud, CourtError.NO_FRAUD, expected, "it confirms", advice)
         if reward is not None:
             return self._reveal(reward)
         step = int.from_bytes(evidence[HEADER_BYTES : HEADER_BYTES + 4], "big")
@@ -147,17 +144,9 @@ class Court(CourtState):
         record = self._live(batch_id)
         call.meter.spend(gas.CALL_GAS)
         expected = self._finalised.value + 1
-        if record.number != expected:
-            raise Refused(
-                CourtError.NOT_NEXT_TO_FINALISE,
-                f"expected batch number {expected}, was {record.number}; finalise that one first",
-            )
-        closes = self._closes(record)
-        if call.block.number <= closes:
-            raise Refused(
-                CourtError.CHALLENGE_WINDOW_OPEN,
-                f"expected a block after {closes}, was {call.block.number}; wait",
-            )
+        require(record.number == expected, CourtError.NOT_NEXT_TO_FINALISE, expected, record.number)
+        closes, block = self._closes(record), call.block.number
+        require(block > closes, CourtError.CHALLENGE_WINDOW_OPEN, closes, block)
         self.withheld.check_none_open(batch_id)
         self._finalised.value = record.number
         proposer = Header.decode(record.header).proposer
@@ -208,17 +197,13 @@ class Court(CourtState):
         """Pay withdrawal `index` of a finalised batch to its recipient; anyone may call this."""
         view = self.batch(batch_id)
         if view is None:
-            raise no_such_batch(batch_id)
-        if view.status != BatchStatus.FINALISED:
-            raise Refused(
-                CourtError.NOT_FINALISED,
-                f"expected batch {batch_id.hex()} to be finalised, was {view.status.name}; "
-                "claim against a finalised batch",
-            )
+            raise refused(CourtError.NO_SUCH_BATCH, batch_id)
+        final = view.status == BatchStatus.FINALISED
+        require(final, CourtError.NOT_FINALISED, batch_id, view.status.name)
         size = len(siblings)
         call.meter.spend(gas.CALL_GAS + gas.hashing(64 + 32 * size, size + 1))
         record = view.record
-        paid = self.exits.claim(
+        paid = self.escrow.claim(
             record.withdrawals_root, record.withdrawal_count, index, leaf, siblings
         )
         self._ledger.add_token(paid.recipient, paid.amount, paid.asset)
@@ -277,7 +262,7 @@ class Court(CourtState):
         try:
             signer, generation = self._breaker_of(receipts.decode_evidence(evidence))
         except EvidenceError as error:
-            raise Refused(CourtError.INVALID_EVIDENCE, str(error)) from error
+            raise refused(CourtError.INVALID_EVIDENCE, error) from error
         stake = self.stakes.of(signer)
         name, block = (stake.serial, stake_subject(signer)), call.block.number
         if stake.amount == 0 and self.rewards.reward(*name) is not None:
@@ -332,12 +317,9 @@ class Court(CourtState):
     def close_posting(self, call: Call) -> events.PostingChanged:
         """Let the sequencer alone post again, once the clock lags no more; only it may call."""
         call.meter.spend(gas.CALL_GAS)
-        if call.sender != self.registry.sequencer:
-            raise Refused(
-                CourtError.NOT_OPERATOR,
-                f"expected the sequencer {self.registry.sequencer.hex()}, was "
-                f"{call.sender.hex()}; posting is open to everyone until it is back",
-            )
+        sequencer, advice = self.registry.sequencer, "posting is open to everyone until it is back"
+        expected = f"the sequencer {sequencer.hex()}"
+        require(call.sender == sequencer, CourtError.NOT_OPERATOR, expected, call.sender, advice)
         lag_ms = self._lag_ms(call.block.time_ms)
         self.emergency.close(lag_ms)
         return events.PostingChanged(False, lag_ms, self._next_generation())
@@ -359,12 +341,8 @@ class Court(CourtState):
         """
         self.emergency.check_frozen()
         call.meter.spend(gas.WIDE_CALL_GAS + gas.hashing(len(opening), 32))
-        if self._unfinalised():
-            raise Refused(
-                CourtError.BATCHES_OPEN,
-                f"expected every batch to be final, was {self._unfinalised()} open; finalise them, "
-                "or prove them wrong",
-            )
+        unfinalised = self._unfinalised()
+        require(unfinalised == 0, CourtError.BATCHES_OPEN, unfinalised)
         block, config = call.block.number, self.config
         tip = self._tip_record()
         try:
@@ -372,30 +350,24 @@ class Court(CourtState):
                 tip, opening, block + config.exit_claim_blocks, block + config.exit_end_blocks
             )
         except ProofError as error:
-            raise Refused(CourtError.INVALID_EXIT_PROOF, str(error)) from error
+            raise refused(CourtError.INVALID_EXIT_PROOF, error) from error
         escrow = [0] * ASSETS_MAX
         for asset, listed in enumerate(terms.assets):
             waiting = self._unconsumed(tip, asset)
-            escrow[asset] = max(0, min(listed.custody, self.exits.escrow(asset) - waiting))
-        self.house.begin(terms, tuple(escrow))
+            escrow[asset] = max(0, min(listed.custody, self.escrow.held(asset) - waiting))
+        self.exit.begin(terms, tuple(escrow))
         return events.ExitBegun(
             tip.batch_id, tip.number, tuple(escrow), terms.claims_close, terms.ends
         )
 
     def claim_exit(self, call: Call, claim: bytes) -> events.ExitFiled:
         """File the claim of any account; anyone may call this, the owner is paid."""
-        if len(claim) > CLAIM_BYTES_MAX:
-            raise Refused(
-                CourtError.INVALID_EXIT_PROOF,
-                f"expected a claim of at most {CLAIM_BYTES_MAX} bytes, was {len(claim)}; build it "
-                "again",
-            )
         call.meter.spend(gas.claiming(len(claim)))
         try:
-            worth = worth_of(self.house.terms, ExitClaim.decode(claim))
+            worth = worth_of(self.exit.terms, ExitClaim.decode(claim))
         except ProofError as error:
-            raise Refused(CourtError.INVALID_EXIT_PROOF, str(error)) from error
-        filed = self.house.file(worth, call.block.number)
+            raise refused(CourtError.INVALID_EXIT_PROOF, error) from error
+        filed = self.exit.file(worth, call.block.number)
         return events.ExitFiled(
             worth.account, worth.recipient, worth.senior, worth.junior, filed.late
         )
@@ -403,7 +375,7 @@ class Court(CourtState):
     def pay_exit(self, call: Call, account: int) -> events.ExitPaid:
         """Pay a filed claim to its owner; anyone may call this once claims are closed."""
         call.meter.spend(gas.WIDE_CALL_GAS)
-        worth, amounts = self.house.pay(account, call.block.number)
+        worth, amounts = self.exit.pay(account, call.block.number)
         for asset, amount in enumerate(amounts):
             self._pay_out(worth.recipient, amount, asset)
         return events.ExitPaid(account, worth.recipient, amounts)
@@ -411,22 +383,18 @@ class Court(CourtState):
     def take_surplus(self, call: Call, asset: int) -> events.SurplusTaken:
         """Pay what is left of an asset to the beneficiary, after the exit has ended."""
         call.meter.spend(gas.CALL_GAS)
-        amount = self.house.take_rest(asset, call.block.number)
+        amount = self.exit.take_rest(asset, call.block.number)
         self._pay_out(self.config.beneficiary, amount, asset)
         return events.SurplusTaken(self.config.beneficiary, asset, amount)
 
     def refund_deposit(self, call: Call, index: int) -> events.DepositRefunded:
         """Give back a deposit that the exit root has not consumed, to whom it was for."""
         call.meter.spend(gas.CALL_GAS)
-        terms, entry = self.house.terms, self.inbox.entry(index)
+        terms, entry = self.exit.terms, self.inbox.entry(index)
         if entry is None or index < terms.inbox_count or entry.message.kind != InboxKind.DEPOSIT:
-            raise Refused(
-                CourtError.NOT_REFUNDABLE,
-                f"expected a deposit from message {terms.inbox_count} on, was {index}; what was "
-                "consumed before is part of an account's claim",
-            )
+            raise refused(CourtError.NOT_REFUNDABLE, terms.inbox_count, index)
         message = entry.message
-        self.exits.refund(index, message.asset, message.amount)
+        self.escrow.refund(index, message.asset, message.amount)
         self._ledger.add_token(message.owner, message.amount, message.asset)
         return events.DepositRefunded(index, message.owner, message.asset, message.amount)
 
@@ -434,11 +402,7 @@ class Court(CourtState):
 
     def _check_length(self, evidence: bytes) -> None:
         length, length_max = len(evidence), self.config.evidence_bytes_max
-        if length > length_max:
-            raise Refused(
-                CourtError.EVIDENCE_TOO_LONG,
-                f"expected at most {length_max} bytes, was {length}; send the read set alone",
-            )
+        require(length <= length_max, CourtError.EVIDENCE_TOO_LONG, length_max, length)
 
     def _reveal(self, reward: Reward) -> events.Revealed:
         """Let a reward wait for whom `Rewards.check_older` found, his evidence being good."""
@@ -460,12 +424,8 @@ class Court(CourtState):
             reason = receipts.why_kept(evidence.receipt, posted, evidence.roots)
         if reason is None and self.stakes.signer_of(generation) != signer:
             reason = f"it binds nobody: generation {generation} was not {signer.hex()}'s alone"
-        if reason is not None:
-            raise Refused(
-                CourtError.NO_FRAUD,
-                f"expected a broken receipt, was one that may be kept: {reason}; "
-                "novatio receipt check tells more",
-            )
+        was, advice = f"may be kept: {reason}", "novatio receipt check tells more"
+        require(reason is None, CourtError.NO_FRAUD, "a broken receipt", was, advice)
         return signer, generation
 
     def _sequencer_changed(self, call: Call, former: bytes) -> events.SequencerChanged:
@@ -486,7 +446,7 @@ class Court(CourtState):
 
     def _pay_out(self, recipient: bytes, amount: int, asset: int) -> None:
         if amount:
-            self.exits.release(asset, amount)
+            self.escrow.release(asset, amount)
             self._ledger.add_token(recipient, amount, asset)
 
     def _roll_back(

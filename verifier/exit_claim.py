@@ -110,6 +110,11 @@ class ExitClaim(Canonical):
     @classmethod
     def decode(cls, data: bytes) -> ExitClaim:
         """Inverse of `encode`. Raises ProofError unless the bytes are used up exactly."""
+        if len(data) > CLAIM_BYTES_MAX:
+            raise ProofError(
+                f"expected a claim of at most {CLAIM_BYTES_MAX} bytes, was {len(data)}; build it "
+                "again"
+            )
         try:
             return super().decode(data)
         except MalformedBytes as error:

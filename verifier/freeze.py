@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from verifier.config import CourtConfig
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, require
 from verifier.host.storage import Cell, UndoLog
 
 
@@ -67,12 +67,7 @@ class Emergency:
 
     def check_not_frozen(self) -> None:
         """Raise Refused(FROZEN) after the freeze."""
-        if self.mode == Mode.FROZEN:
-            raise Refused(
-                CourtError.FROZEN,
-                "expected a house that goes on, was a frozen one; what is posted runs out its "
-                "windows, then everybody leaves: novatio exit build",
-            )
+        require(self.mode != Mode.FROZEN, CourtError.FROZEN)
 
     def open(self, lag_ms: int) -> None:
         """Let everyone post. Raises Refused(FROZEN, POSTING_MODE or NOT_LAGGING)."""
@@ -88,12 +83,8 @@ class Emergency:
         """
         self.check_not_frozen()
         self._expect(Mode.OPEN)
-        if lag_ms > self._config.open_lag_ms:
-            raise Refused(
-                CourtError.STILL_LAGGING,
-                f"expected a clock at most {self._config.open_lag_ms} ms behind, was {lag_ms}; "
-                "post batches that bring it up first",
-            )
+        most = self._config.open_lag_ms
+        require(lag_ms <= most, CourtError.STILL_LAGGING, most, lag_ms)
         self._mode.value = Mode.SEQUENCER
 
     def freeze(self, lag_ms: int) -> None:
@@ -104,24 +95,12 @@ class Emergency:
 
     def check_frozen(self) -> None:
         """Raise Refused(NOT_FROZEN) before the freeze."""
-        if self.mode != Mode.FROZEN:
-            raise Refused(
-                CourtError.NOT_FROZEN,
-                f"expected a frozen house, was one in mode {self.mode.name}; withdraw as usual",
-            )
+        require(self.mode == Mode.FROZEN, CourtError.NOT_FROZEN, self.mode.name)
 
     def _expect(self, mode: Mode) -> None:
-        if self.mode != mode:
-            raise Refused(
-                CourtError.POSTING_MODE,
-                f"expected mode {mode.name}, was {self.mode.name}; nothing is left to do",
-            )
+        require(self.mode == mode, CourtError.POSTING_MODE, mode.name, self.mode.name)
 
 
 def _check_lag(lag_ms: int, lag_min_ms: int) -> None:
-    if lag_ms <= lag_min_ms:
-        raise Refused(
-            CourtError.NOT_LAGGING,
-            f"expected a clock more than {lag_min_ms} ms behind the base layer, was {lag_ms}; "
-            f"wait {lag_min_ms + 1 - lag_ms} ms",
-        )
+    early = lag_min_ms + 1 - lag_ms
+    require(lag_ms > lag_min_ms, CourtError.NOT_LAGGING, lag_min_ms, lag_ms, early)

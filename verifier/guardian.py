@@ -8,7 +8,7 @@ nobody's money moves at his word. A court without a guardian is the default.
 from __future__ import annotations
 
 from verifier.codec import NOBODY
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, require
 from verifier.host.storage import Cell, UndoLog
 
 
@@ -30,16 +30,8 @@ class Guardian:
         Returns by how many blocks. Raises Refused(NOT_GUARDIAN), or NOTHING_TO_DELAY if the newest
         one was delayed before, or none is open (block 0).
         """
-        if self._address == NOBODY or sender != self._address:
-            raise Refused(
-                CourtError.NOT_GUARDIAN,
-                f"expected the guardian {self._address.hex()}, was {sender.hex()}; "
-                "prove what is wrong instead, anyone may",
-            )
-        if newest_block <= self._through.value:
-            raise Refused(
-                CourtError.NOTHING_TO_DELAY,
-                "expected an open batch that was not delayed yet, was none; each waits longer once",
-            )
+        may = sender == self._address != NOBODY
+        require(may, CourtError.NOT_GUARDIAN, self._address, sender)
+        require(newest_block > self._through.value, CourtError.NOTHING_TO_DELAY)
         self._through.value = newest_block
         return self._delay

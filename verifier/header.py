@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from clearing.codes import Tag
 from clearing.keccak import tagged_hash
-from verifier.errors import PostError, Refused
+from verifier.errors import PostError, require
 
 HEADER_BYTES = 384
 MAGIC = b"NVT1"
@@ -62,23 +62,12 @@ class Header:
     @classmethod
     def decode(cls, data: bytes) -> Header:
         """Inverse of `encode`. Raises Refused(MALFORMED_HEADER or WRONG_MAGIC)."""
-        if len(data) != HEADER_BYTES:
-            raise Refused(
-                PostError.MALFORMED_HEADER,
-                f"expected a header of {HEADER_BYTES} bytes, was {len(data)}; encode it again",
-            )
+        expected = f"a header of {HEADER_BYTES} bytes"
+        require(len(data) == HEADER_BYTES, PostError.MALFORMED_HEADER, expected, len(data))
         magic, *values = _LAYOUT.unpack_from(data)
-        if magic != MAGIC:
-            raise Refused(
-                PostError.WRONG_MAGIC,
-                f"expected magic {MAGIC.hex()}, was {magic.hex()}; use this protocol's encoder",
-            )
-        if data[_LAYOUT.size :] != _PADDING:
-            raise Refused(
-                PostError.MALFORMED_HEADER,
-                f"expected zeros from byte {_LAYOUT.size}, was {data[_LAYOUT.size :].hex()}; "
-                "encode it again",
-            )
+        require(magic == MAGIC, PostError.WRONG_MAGIC, MAGIC, magic)
+        expected, rest = f"zeros from byte {_LAYOUT.size}", data[_LAYOUT.size :]
+        require(rest == _PADDING, PostError.MALFORMED_HEADER, expected, rest)
         return cls(*values)
 
     def batch_id(self) -> bytes:

@@ -15,7 +15,7 @@ from clearing.units import (
     SETTLEMENT_ASSET,
 )
 from verifier.codec import U8, U32, U64, Through
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, require
 from verifier.host.ledger import check_asset
 from verifier.host.storage import Cell, Table, UndoLog
 
@@ -128,42 +128,33 @@ class Inbox:
         publishers. Raises Refused(UNKNOWN_REQUEST, NO_SUCH_ACCOUNT, UNKNOWN_ASSET or
         AMOUNT_OUT_OF_BOUNDS).
         """
-        if request.kind not in FORCED_KINDS:
-            raise Refused(
-                CourtError.UNKNOWN_REQUEST,
-                f"expected a message of kind {', '.join(map(str, map(int, FORCED_KINDS)))}, "
-                f"was {request.kind}; the base layer forces nothing else in",
-            )
-        is_price = request.kind == InboxKind.PRICE
-        if is_price:
+        kind, account, number, other, amount, observations = request
+        kinds = f"a message of kind {', '.join(str(int(forced)) for forced in FORCED_KINDS)}"
+        nothing_else = "the base layer forces nothing else in"
+        require(kind in FORCED_KINDS, CourtError.UNKNOWN_REQUEST, kinds, kind, nothing_else)
+        if kind == InboxKind.PRICE:
             _check_price(request)
-        elif request.observations:
-            raise Refused(
+        else:
+            require(
+                not observations,
                 CourtError.UNKNOWN_REQUEST,
-                f"expected observations with a price alone, was {len(request.observations)} of "
-                f"them with kind {request.kind}; leave them out",
+                "observations with a price alone",
+                f"{len(observations)} of them with kind {kind}",
+                "leave them out",
             )
-        for account in () if is_price else (request.account, request.other):
-            if not 0 <= account < self._next_account.value:
-                raise Refused(
-                    CourtError.NO_SUCH_ACCOUNT,
-                    f"expected an account below {self._next_account.value}, was {account}; "
-                    "name one that exists",
-                )
-        if request.kind == InboxKind.WITHDRAW:
-            check_asset(request.number)
-        _check_amount(request.amount)
+            self._check_account(account)
+            self._check_account(other)
+        if kind == InboxKind.WITHDRAW:
+            check_asset(number)
+        _check_amount(amount)
         message = InboxMessage(
-            request.kind,
-            self.count,
-            request.account,
-            sender,
-            request.other,
-            request.number,
-            request.amount,
-            request.observations,
+            kind, self.count, account, sender, other, number, amount, observations
         )
         return self._append(message, block, time_ms)
+
+    def _check_account(self, account: int) -> None:
+        count = self._next_account.value
+        require(0 <= account < count, CourtError.NO_SUCH_ACCOUNT, count, account)
 
     def _append(self, message: InboxMessage, block: int, time_ms: int) -> InboxMessage:
         index = self.count
@@ -183,11 +174,7 @@ class Inbox:
         if known is not None:
             return known
         account = self._next_account.value
-        if account >= ACCOUNTS_MAX:
-            raise Refused(
-                CourtError.ACCOUNTS_FULL,
-                f"expected fewer than {ACCOUNTS_MAX} accounts, was {account}; use one that exists",
-            )
+        require(account < ACCOUNTS_MAX, CourtError.ACCOUNTS_FULL, ACCOUNTS_MAX, account)
         self._accounts[owner, subaccount] = account
         self._next_account.value = account + 1
         return account
@@ -195,23 +182,23 @@ class Inbox:
 
 def _check_price(request: ForcedRequest) -> None:
     """What the law's parser could not read would block the queue for ever."""
-    if not 1 <= request.amount == len(request.observations) <= OBSERVATIONS_MAX:
-        raise Refused(
-            CourtError.AMOUNT_OUT_OF_BOUNDS,
-            f"expected 1 to {OBSERVATIONS_MAX} observations, as many as the amount says, was "
-            f"{len(request.observations)} and {request.amount}; send a quorum's",
-        )
-    if request.account or request.other:
-        raise Refused(
-            CourtError.UNKNOWN_REQUEST,
-            f"expected a price to act for no account, was {request.account} and "
-            f"{request.other}; leave both 0",
-        )
+    amount, count = request.amount, len(request.observations)
+    require(
+        1 <= amount == count <= OBSERVATIONS_MAX,
+        CourtError.AMOUNT_OUT_OF_BOUNDS,
+        f"1 to {OBSERVATIONS_MAX} observations, as many as the amount says",
+        f"{count} and {amount}",
+        "send a quorum's",
+    )
+    require(
+        request.account == request.other == 0,
+        CourtError.UNKNOWN_REQUEST,
+        "a price to act for no account",
+        f"{request.account} and {request.other}",
+        "leave both 0",
+    )
 
 
 def _check_amount(amount: int) -> None:
-    if not 1 <= amount <= AMOUNT_MAX:
-        raise Refused(
-            CourtError.AMOUNT_OUT_OF_BOUNDS,
-            f"expected an amount of 1 to {AMOUNT_MAX}, was {amount}; split it",
-        )
+    bounds = f"an amount of 1 to {AMOUNT_MAX}"
+    require(1 <= amount <= AMOUNT_MAX, CourtError.AMOUNT_OUT_OF_BOUNDS, bounds, amount, "split it")

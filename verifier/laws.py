@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from clearing.units import LAW_VERSION
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, require
 from verifier.evidence import check_bad_step
 from verifier.header import Header
 from verifier.host.storage import Cell, Table, UndoLog
@@ -63,17 +63,10 @@ class LawTable:
         """
         pending = self.last.number > tip_number
         in_force = self.switch_of(tip_number)
-        if version not in self._laws or version <= in_force.version:
-            raise Refused(
-                CourtError.UNKNOWN_LAW,
-                f"expected a law above {in_force.version} that the court has "
-                f"({', '.join(map(str, sorted(self._laws)))}), was {version}; announce one of them",
-            )
-        if number <= tip_number + 1:
-            raise Refused(
-                CourtError.LAW_TOO_SOON,
-                f"expected a batch after {tip_number + 1}, was {number}; announce a later one",
-            )
+        offered = version in self._laws and version > in_force.version
+        known = ", ".join(map(str, sorted(self._laws)))
+        require(offered, CourtError.UNKNOWN_LAW, in_force.version, known, version)
+        require(number > tip_number + 1, CourtError.LAW_TOO_SOON, tip_number + 1, number)
         made = Switch(version, number, ready_ms)
         place = self._count.value - 1 if pending else self._count.value
         self._switches[place] = made

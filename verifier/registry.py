@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from verifier.codec import NOBODY
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, require
 from verifier.host.storage import Cell, UndoLog
 
 
@@ -41,22 +41,15 @@ class Registry:
 
     def check_operator(self, sender: bytes) -> None:
         """Raise Refused(NOT_OPERATOR) unless the operator calls."""
-        if sender != self.operator:
-            raise Refused(
-                CourtError.NOT_OPERATOR,
-                f"expected the operator {self.operator.hex()}, was {sender.hex()}; "
-                "sign with its key",
-            )
+        expected = f"the operator {self.operator.hex()}"
+        advice = "sign with its key"
+        require(sender == self.operator, CourtError.NOT_OPERATOR, expected, sender, advice)
 
     def rotate(self, sender: bytes, sequencer: bytes) -> None:
         """Let another key post from now on. Raises Refused(NOT_OPERATOR or INVALID_ADDRESS)."""
         self.check_operator(sender)
-        if sequencer in (NOBODY, self.sequencer):
-            raise Refused(
-                CourtError.INVALID_ADDRESS,
-                f"expected an address other than {self.sequencer.hex()} and zero, "
-                f"was {sequencer.hex()}; name the new key's",
-            )
+        new = sequencer not in (NOBODY, self.sequencer)
+        require(new, CourtError.INVALID_ADDRESS, self.sequencer, sequencer)
         self._sequencer.value = sequencer
 
     def name(self, sender: bytes, successor: bytes, opens: int) -> None:
@@ -72,20 +65,9 @@ class Registry:
 
         Raises Refused(NOT_SUCCESSOR or HANDOVER_TOO_SOON).
         """
-        if sender == NOBODY or sender != self.successor:
-            raise Refused(
-                CourtError.NOT_SUCCESSOR,
-                f"expected whom the operator named ({self._named()}), was {sender.hex()}; have him "
-                "name you first",
-            )
-        if block < self._opens.value:
-            raise Refused(
-                CourtError.HANDOVER_TOO_SOON,
-                f"expected block {self._opens.value} or a later one, was {block}; until then "
-                "the former sequencer posts what he has acknowledged",
-            )
+        named = self.successor if any(self.successor) else "nobody yet"
+        accepts = sender == self.successor != NOBODY
+        require(accepts, CourtError.NOT_SUCCESSOR, named, sender)
+        require(block >= self.opens, CourtError.HANDOVER_TOO_SOON, self.opens, block)
         self._operator.value = self._sequencer.value = sender
         self._successor.value = NOBODY
-
-    def _named(self) -> str:
-        return self.successor.hex() if any(self.successor) else "nobody yet"

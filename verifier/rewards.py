@@ -18,7 +18,7 @@ from typing import NamedTuple
 from clearing.codes import Tag
 from clearing.keccak import keccak256, tagged_hash
 from verifier.bonds import Bonds
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, refused, require
 from verifier.host.storage import Cell, Table, UndoLog
 
 COMMITMENTS_MAX = 16  # of one committer at a time; one more takes the place of his oldest
@@ -80,12 +80,8 @@ class Rewards:
 
         Raises Refused(ALREADY_COMMITTED): an older one is worth more than the same again.
         """
-        if self._find(sender, commitment) is not None:
-            raise Refused(
-                CourtError.ALREADY_COMMITTED,
-                f"expected a new commitment, was {commitment.hex()}, which stands; show the "
-                "evidence",
-            )
+        known = self._find(sender, commitment)
+        require(known is None, CourtError.ALREADY_COMMITTED, commitment)
         place, count = self._places.value, self._counts.get(sender) or 0
         self._commitments[sender, count % COMMITMENTS_MAX] = Commitment(commitment, place)
         self._counts[sender] = count + 1
@@ -113,19 +109,11 @@ class Rewards:
         """
         reward = self._rewards.get(name)
         if reward is None or block > reward.closes_block:
-            raise Refused(
-                CourtError.REWARD_SETTLED,
-                f"expected a reward that waits for older commitments at block {block}, was none; "
-                "nothing is left to do",
-            )
+            waiting = f"a reward that waits for older commitments at block {block}"
+            raise refused(CourtError.REWARD_SETTLED, waiting, "none", "nothing is left to do")
         place = self._place_of(sender, name, evidence)
-        if place >= reward.place:
-            raise Refused(
-                CourtError.NO_OLDER_COMMITMENT,
-                f"expected a commitment of {sender.hex()} to this evidence before place "
-                f"{reward.place}, was {'none' if place == NO_PLACE else place}; it was proven "
-                "already, nothing is left to do",
-            )
+        was = "none" if place == NO_PLACE else place
+        require(place < reward.place, CourtError.NO_OLDER_COMMITMENT, sender, reward.place, was)
         return reward._replace(winner=sender, place=place)
 
     def reveal(self, reward: Reward) -> None:
@@ -135,12 +123,9 @@ class Rewards:
     def check_waits_no_more(self, name: tuple[int, bytes], block: int) -> None:
         """Raise Refused(REWARD_WAITS) while a reward of that name waits for older commitments."""
         reward = self._rewards.get(name)
-        if reward is not None and block <= reward.closes_block:
-            raise Refused(
-                CourtError.REWARD_WAITS,
-                f"expected a block after {reward.closes_block}, was {block}; wait for older "
-                "commitments",
-            )
+        if reward is not None:
+            closes = reward.closes_block
+            require(block > closes, CourtError.REWARD_WAITS, closes, block)
 
     def settle(self, name: tuple[int, bytes], block: int) -> Reward:
         """Make a reward its winner's credit, once its window has passed; anyone may ask.
@@ -149,18 +134,15 @@ class Rewards:
         """
         reward = self._rewards.get(name)
         if reward is None:
-            raise Refused(
-                CourtError.NO_SUCH_REWARD,
-                f"expected the name of a reward, was {name[0]}, {name[1].hex()}; name what a "
-                "proof took back",
-            )
+            raise refused(CourtError.NO_SUCH_REWARD, *name)
         self.check_waits_no_more(name, block)
-        if reward.paid:
-            raise Refused(
-                CourtError.REWARD_SETTLED,
-                f"expected an unpaid reward, was one that {reward.winner.hex()} got; pull the "
-                "credit",
-            )
+        require(
+            not reward.paid,
+            CourtError.REWARD_SETTLED,
+            "an unpaid reward",
+            f"one that {reward.winner.hex()} got",
+            "pull the credit",
+        )
         self._rewards[name] = reward._replace(paid=True)
         self._bonds.give(reward.winner, reward.amount)
         return reward

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from verifier.bonds import Bonds
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, require
 from verifier.host.storage import Table, UndoLog
 
 
@@ -78,12 +78,7 @@ class Stakes:
         Raises Refused(ALREADY_STAKED).
         """
         stake = self.of(sender)
-        if stake.amount:
-            raise Refused(
-                CourtError.ALREADY_STAKED,
-                f"expected no stake of {sender.hex()}, was {stake.amount} gwei; one backs all "
-                "receipts",
-            )
+        require(stake.amount == 0, CourtError.ALREADY_STAKED, sender, stake.amount)
         self._stakes[sender] = stake._replace(
             serial=stake.serial + 1, amount=self.size, generation=generation
         )
@@ -98,14 +93,10 @@ class Stakes:
         """
         stake = self.of(sender)
         self.check_there(sender, stake.generation)
-        last = min(stake.last_number, tip)
-        if posts or finalised < last or block <= stake.answers_until:
-            raise Refused(
-                CourtError.STAKE_LOCKED,
-                f"expected a former sequencer whose last batch {last} is final, after block "
-                f"{stake.answers_until}, was {'the sequencer' if posts else 'one'} with "
-                f"{finalised} final in block {block}; hand over first, then wait",
-            )
+        last, until = min(stake.last_number, tip), stake.answers_until
+        free = not posts and finalised >= last and block > until
+        who = "the sequencer" if posts else "one"
+        require(free, CourtError.STAKE_LOCKED, last, until, who, finalised, block)
         self._stakes[sender] = stake._replace(amount=0)
         self._bonds.give(sender, stake.amount)
         return stake.amount
@@ -113,12 +104,8 @@ class Stakes:
     def check_there(self, signer: bytes, generation: int) -> None:
         """Raise Refused(NO_STAKE) unless something backs the signer's receipts of a generation."""
         stake = self.of(signer)
-        if stake.amount == 0 or generation < stake.generation:
-            raise Refused(
-                CourtError.NO_STAKE,
-                f"expected a stake of {signer.hex()} put in generation {generation} or before, was "
-                "none; there never was one, or it was taken back, or lost already",
-            )
+        backs = stake.amount > 0 and stake.generation <= generation
+        require(backs, CourtError.NO_STAKE, signer, generation)
 
     def slash(self, signer: bytes) -> tuple[int, int]:
         """Take a stake for a broken receipt. Returns (held for the prover, burned) in gwei."""

@@ -16,10 +16,10 @@ from verifier.batch import OpenedGlobals, Opening
 from verifier.batches import BatchRecord, BatchStatus, BatchView, Heads, record_of
 from verifier.bonds import Bonds
 from verifier.config import CourtConfig
-from verifier.errors import ConfigError, CourtError, Refused
+from verifier.errors import ConfigError, CourtError, refused, require
+from verifier.escrow import Escrow, Solvency
 from verifier.events import BatchReverted
-from verifier.exit_house import ExitHouse
-from verifier.exits import Exits, Solvency
+from verifier.exit import Exit
 from verifier.freeze import Emergency, Standing
 from verifier.guardian import Guardian
 from verifier.header import Header, genesis_batch_id
@@ -57,8 +57,8 @@ class CourtState:
         self._domain = eip712.domain_separator(config.chain_id, config.settlement)
         # The customers' money: deposits and forced messages, escrow and withdrawals, the one exit.
         self.inbox = Inbox(log, opened.account_count)
-        self.exits = Exits(log, opened.custody)
-        self.house = ExitHouse(log)
+        self.escrow = Escrow(log, opened.custody)
+        self.exit = Exit(log)
         self._genesis_custody = opened.custody
         # The money of the court's own game.
         self.bonds = Bonds(log, config.bond)
@@ -93,7 +93,7 @@ class CourtState:
         waiting = self.inbox.entry(tip.inbox_count)
         current = self.laws.switch_of(tip.number + 1)
         announced = law.number > tip.number
-        terms = self.house.terms if self.house.begun else None
+        terms = self.exit.terms if self.exit.begun else None
         return Standing(
             mode=self.emergency.mode,
             operator=self.registry.operator,
@@ -166,14 +166,14 @@ class CourtState:
     def solvency(self, asset: int = SETTLEMENT_ASSET) -> Solvency:
         """Compare the escrow of an asset with what the last opened state owes."""
         tip = self._tip_record()
-        inbox, paid = self.inbox, self.exits.paid(asset)
+        inbox, paid = self.inbox, self.escrow.paid(asset)
         consumed = inbox.deposited_at(tip.inbox_count, asset)
         unconsumed = self._unconsumed(tip, asset)
-        left = self.house.totals().paid[asset]
+        left = self.exit.totals().paid[asset]
         if asset != SETTLEMENT_ASSET:
-            return Solvency(self.exits.escrow(asset), consumed - paid - left, 0, unconsumed)
+            return Solvency(self.escrow.held(asset), consumed - paid - left, 0, unconsumed)
         unclaimed = self._genesis_custody + consumed - tip.custody - paid
-        return Solvency(self.exits.escrow(), tip.custody - left, unclaimed, unconsumed)
+        return Solvency(self.escrow.held(), tip.custody - left, unclaimed, unconsumed)
 
     # Parts
 
@@ -192,7 +192,7 @@ class CourtState:
         """Return what a batch, fallen or not, says of the sequence."""
         record = self._batches.get(batch_id)
         if record is None or not record.header:
-            raise no_such_batch(batch_id)
+            raise refused(CourtError.NO_SUCH_BATCH, batch_id)
         header = Header.decode(record.header)
         parent = self._batches[header.parent_id]
         return Posted(
@@ -209,7 +209,7 @@ class CourtState:
         inbox = self.inbox
         waiting = inbox.deposited_at(inbox.count, asset)
         waiting -= inbox.deposited_at(record.inbox_count, asset)
-        return waiting - self.exits.refunded(asset)
+        return waiting - self.escrow.refunded(asset)
 
     def _unfinalised(self) -> int:
         return self._tip.value - self._finalised.value
@@ -218,19 +218,12 @@ class CourtState:
         """Return a batch that can still fall. Raises Refused, naming what became of it."""
         view = self.batch(batch_id)
         if view is None:
-            raise no_such_batch(batch_id)
-        if view.status == BatchStatus.REVERTED:
-            raise Refused(
-                CourtError.ALREADY_REVERTED,
-                f"expected batch {batch_id.hex()} to be open, was reverted with generation "
-                f"{view.record.generation} or later; nothing is left to do",
-            )
-        if view.status == BatchStatus.FINALISED:
-            raise Refused(
-                CourtError.ALREADY_FINALISED,
-                f"expected batch {batch_id.hex()} to be open, was finalised; nothing can move it",
-            )
-        return view.record
+            raise refused(CourtError.NO_SUCH_BATCH, batch_id)
+        status, record = view.status, view.record
+        fell, final = status == BatchStatus.REVERTED, status == BatchStatus.FINALISED
+        require(not fell, CourtError.ALREADY_REVERTED, batch_id, record.generation)
+        require(not final, CourtError.ALREADY_FINALISED, batch_id)
+        return record
 
 
 def _check_genesis(config: CourtConfig, opened: OpenedGlobals) -> None:
@@ -249,12 +242,3 @@ def _check_genesis(config: CourtConfig, opened: OpenedGlobals) -> None:
         problems.append("expected custody and account count of the genesis state to be at least 0")
     if problems:
         raise ConfigError(problems)
-
-
-def no_such_batch(batch_id: bytes) -> Refused:
-    """Return the refusal of a name that no batch has."""
-    return Refused(
-        CourtError.NO_SUCH_BATCH,
-        f"expected the name of a posted batch, was {batch_id.hex()}; it may have been reorganised "
-        "away: read the heads again",
-    )

@@ -22,7 +22,7 @@ from verifier.batches import BatchRecord
 from verifier.bonds import Bonds
 from verifier.codec import HASH_BYTES, U32, Hash, Integer, Many, Raw
 from verifier.config import CourtConfig
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, refused, require
 from verifier.events import AskReturned, StepAnswered, StepAsked
 from verifier.header import DATA_COMMITTEE, Header
 from verifier.host import gas
@@ -98,25 +98,12 @@ class Withheld:
         """
         call.meter.spend(gas.asking())
         header, batch_id, block = Header.decode(record.header), record.batch_id, call.block.number
-        if header.data_kind != DATA_COMMITTEE:
-            raise Refused(
-                CourtError.DATA_ARE_INLINE,
-                f"expected a batch whose steps are with a committee, was {batch_id.hex()}; read "
-                "its data from the base layer",
-            )
+        require(header.data_kind == DATA_COMMITTEE, CourtError.DATA_ARE_INLINE, batch_id)
         closes = ask_closes(self._config.challenge_window_blocks, record.posted_block)
-        if block > closes:
-            raise Refused(
-                CourtError.ASK_WINDOW_CLOSED,
-                f"expected a block of at most {closes}, was {block}; ask about later batches",
-            )
+        require(block <= closes, CourtError.ASK_WINDOW_CLOSED, closes, block)
         _check_record(header, wanted)
         key = batch_id, wanted.step
-        if key in self._asks:
-            raise Refused(
-                CourtError.ALREADY_ASKED,
-                f"expected a step that nobody asked for, was {wanted.step}; wait for its answer",
-            )
+        require(key not in self._asks, CourtError.ALREADY_ASKED, wanted.step)
         self._ledger.take_native(call.sender, self.prepayment)
         self._bonds.hold(self.prepayment)
         count = self._counts.get(batch_id) or 0
@@ -132,18 +119,11 @@ class Withheld:
         cost = call.meter.spent * call.fee_per_gas
         ask = self._open_ask(record.batch_id, step)
         closes = answer_closes(self._config.challenge_window_blocks, record.posted_block)
-        if call.block.number > closes:
-            raise Refused(
-                CourtError.ANSWER_WINDOW_CLOSED,
-                f"expected a block of at most {closes}, was {call.block.number}; the batch falls",
-            )
+        block = call.block.number
+        require(block <= closes, CourtError.ANSWER_WINDOW_CLOSED, closes, block)
         hashed = _hash_of(step_bytes)
-        if hashed != ask.step_hash:
-            raise Refused(
-                CourtError.WRONG_ANSWER,
-                f"expected bytes of step hash {ask.step_hash.hex()}, was {hashed.hex()}; send the "
-                "bytes that were hashed",
-            )
+        problem = f"expected bytes of step hash {ask.step_hash.hex()}, was {hashed.hex()}"
+        require(hashed == ask.step_hash, CourtError.WRONG_ANSWER, problem)
         paid = min(cost, self.prepayment)
         returned = self.prepayment - paid
         self._close(record.batch_id, ask, AskStatus.ANSWERED)
@@ -156,11 +136,7 @@ class Withheld:
         """Return who asked in vain. Raises Refused unless there is an ask and its time is over."""
         ask = self._open_ask(record.batch_id, step)
         closes = answer_closes(self._config.challenge_window_blocks, record.posted_block)
-        if block <= closes:
-            raise Refused(
-                CourtError.ANSWER_WINDOW_OPEN,
-                f"expected a block after {closes}, was {block}; wait for an answer",
-            )
+        require(block > closes, CourtError.ANSWER_WINDOW_OPEN, closes, block)
         return ask.asker
 
     def give_back(self, batch_id: bytes, step: int) -> AskReturned:
@@ -173,12 +149,7 @@ class Withheld:
     def check_none_open(self, batch_id: bytes) -> None:
         """Raise Refused(ASKS_OPEN) while a step of the batch is asked for in vain."""
         count = self.open_asks(batch_id)
-        if count:
-            raise Refused(
-                CourtError.ASKS_OPEN,
-                f"expected a batch without unanswered asks, was one with {count}; answer them in "
-                "time, or settle one to take the batch back",
-            )
+        require(count == 0, CourtError.ASKS_OPEN, count)
 
     # Views
 
@@ -203,11 +174,7 @@ class Withheld:
         ask = self._asks.get((batch_id, step))
         if ask is None or ask.status != AskStatus.OPEN:
             was = "never asked for" if ask is None else ask.status.name
-            raise Refused(
-                CourtError.NO_OPEN_ASK,
-                f"expected step {step} of batch {batch_id.hex()} to be asked for, was {was}; "
-                "nothing is left to do",
-            )
+            raise refused(CourtError.NO_OPEN_ASK, step, batch_id, was)
         return ask
 
     def _close(self, batch_id: bytes, ask: Ask, status: AskStatus) -> None:
@@ -222,21 +189,18 @@ def _check_record(header: Header, wanted: Wanted) -> None:
         if wanted.step >= header.step_count:
             raise ProofError(f"expected a step below {header.step_count}, was {wanted.step}")
         root = root_from(STEPS_DEPTH, header.step_count, [wanted.step], [record], wanted.siblings)
+        if root != header.steps_root:
+            raise ProofError(
+                f"expected a proof of steps root {header.steps_root.hex()}, was of {root.hex()}; "
+                "take the pairs of the batch that is named"
+            )
     except ProofError as error:
-        raise Refused(CourtError.INVALID_STEP_PROOF, str(error)) from error
-    if root != header.steps_root:
-        raise Refused(
-            CourtError.INVALID_STEP_PROOF,
-            f"expected a proof of steps root {header.steps_root.hex()}, was of {root.hex()}; take "
-            "the pairs of the batch that is named",
-        )
+        raise refused(CourtError.INVALID_STEP_PROOF, error) from error
 
 
 def _hash_of(step_bytes: bytes) -> bytes:
     try:
         time, actions = decode_step(step_bytes)
     except MalformedStep as error:
-        raise Refused(
-            CourtError.WRONG_ANSWER, f"step bytes, {error}; send the bytes that were hashed"
-        ) from error
+        raise refused(CourtError.WRONG_ANSWER, f"step bytes, {error}") from error
     return step_hash(time, [action_hash(action) for action in actions])

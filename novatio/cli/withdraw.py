@@ -84,7 +84,7 @@ def request_withdrawal(app: App, account: int, amount: str, asset: int) -> None:
 @pass_app
 def list_withdrawals(app: App, account: int | None, limit: int) -> None:
     """List the newest withdrawals that the base layer knows of, and whether they were paid."""
-    from verifier.exits import WithdrawalLeaf
+    from verifier.escrow import WithdrawalLeaf
 
     base, client = app.base(), app.client()
     heads = base.heads()
@@ -143,7 +143,7 @@ def claim_withdrawal(app: App, index: int, wait_seconds: float) -> None:
     """Have withdrawal INDEX paid on the base layer; the key in use pays the gas, nothing more."""
     from novatio.base import send, wait_for
     from verifier.base.transactions import ClaimWithdrawal
-    from verifier.exits import WithdrawalLeaf
+    from verifier.escrow import WithdrawalLeaf
 
     found, view = _proof(app, index, None)
     siblings = tuple(found.siblings[k : k + 32] for k in range(0, len(found.siblings), 32))

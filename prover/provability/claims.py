@@ -15,7 +15,7 @@ from prover.provability.postings import changed
 from prover.provability.states import flip_bytes
 from prover.provability.table import Part, Row
 from verifier.errors import Refused
-from verifier.exits import WithdrawalLeaf
+from verifier.escrow import WithdrawalLeaf
 
 OWED = 0  # the withdrawal that is claimed
 

@@ -75,7 +75,7 @@ def begin_exit(stage: Stage) -> Body:
 
 
 def filed(stage: Stage, account: int) -> bool:
-    return stage.court.house.claim(account) is not None
+    return stage.court.exit.claim(account) is not None
 
 
 def file_claim(account: int, key: bytes) -> Move:
@@ -89,7 +89,7 @@ def file_claim(account: int, key: bytes) -> Move:
 
 def pay(account: int, key: bytes) -> Move:
     def done(stage: Stage) -> bool:
-        found = stage.court.house.claim(account)
+        found = stage.court.exit.claim(account)
         return found is not None and bool(found.paid)
 
     return Move(f"pay {account}", key, lambda stage: PayExit(account), done)
@@ -116,7 +116,7 @@ LEFT = Lifecycle(
         (unless(frozen, deposit()),),
         (later("lag", "freezes_ms", lambda stage: stage.happened(Freeze.kind)),),
         (whoever("freeze", BOB, Freeze()),),
-        (Move("begin", BOB, begin_exit, lambda stage: stage.court.house.begun),),
+        (Move("begin", BOB, begin_exit, lambda stage: stage.court.exit.begun),),
         (file_claim(2, ALICE), file_claim(3, BOB)),
         (pay(2, BOB),),
         (file_claim(LATE, ALICE), pay(3, ALICE)),
@@ -133,7 +133,7 @@ POOL_LEFT = Lifecycle(
     (
         (later("lag", "freezes_ms", frozen),),
         (whoever("freeze", BOB, Freeze()),),
-        (Move("begin", BOB, begin_exit, lambda stage: stage.court.house.begun),),
+        (Move("begin", BOB, begin_exit, lambda stage: stage.court.exit.begun),),
         tuple(file_claim(account, ALICE) for account in range(5)),
         (pay(0, BOB), pay(1, ALICE), pay(2, PROVER)),
         (pay(4, BOB), pay(3, ALICE)),

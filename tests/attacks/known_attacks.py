@@ -260,7 +260,7 @@ KNOWN: dict[str, dict[str, tuple[str, ...]]] = {
         "attacks/test_exit_drill.py": (
             "test_drill_in_a_crash_with_bankrupt_accounts_seniors_leave_before_juniors",
         ),
-        "verifier/test_exit_house.py": (
+        "verifier/test_exit_phases.py": (
             "test_claims_in_any_order_are_paid_alike_and_nothing_is_made_or_lost",
         ),
     },

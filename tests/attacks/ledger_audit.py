@@ -53,7 +53,7 @@ def check_conserved(stage: Stage) -> None:
     there = ledger.native_total() + ledger.fees_burned.value + totals.held + totals.burned
     assert there == ledger.native_minted.value
     for asset in range(ASSETS_MAX):
-        escrow = court.exits.escrow(asset)
+        escrow = court.escrow.held(asset)
         assert escrow >= 0
         assert ledger.token_total(asset) + escrow == ledger.token_minted(asset)
 
@@ -93,7 +93,7 @@ def check_escrow(stage: Stage, events: list[Event]) -> None:
                 left[event.asset] -= event.amount
             case ExitPaid():
                 left = [a - b for a, b in zip(left, event.amounts, strict=True)]
-    assert left == [stage.court.exits.escrow(asset) for asset in range(ASSETS_MAX)]
+    assert left == [stage.court.escrow.held(asset) for asset in range(ASSETS_MAX)]
 
 
 def check_credits(stage: Stage, events: list[Event]) -> None:

@@ -59,7 +59,7 @@ from verifier.base.transactions import (
     TakeStake,
 )
 from verifier.batch import Step, decode_pairs, step_record_hash
-from verifier.exits import WithdrawalLeaf
+from verifier.escrow import WithdrawalLeaf
 from verifier.inbox import ForcedRequest
 from verifier.receipts import SignedReceipt, TwoReceipts
 from verifier.rewards import commitment_of
@@ -115,7 +115,7 @@ def claim(name: str, amounts: tuple[int, ...], index: int, owner: bytes, key: by
         _, siblings = withdrawals_tree(leaves)
         return ClaimWithdrawal(batch.id, index, leaves[index].encode(), siblings[index])
 
-    return Move(f"claim {index}", key, body, lambda stage: stage.court.exits.is_claimed(index))
+    return Move(f"claim {index}", key, body, lambda stage: stage.court.escrow.is_claimed(index))
 
 
 AMOUNTS = (300, 400)

@@ -32,10 +32,10 @@ from verifier.base.transactions import ClaimWithdrawal
 from verifier.batch import SUB_ROOTS, BatchData, Pair, Step
 from verifier.committee import Attestation, Attested, Member
 from verifier.errors import CourtError, PostError
+from verifier.escrow import WithdrawalLeaf
 from verifier.evidence import Evidence
 from verifier.exit_claim import ExitClaim
 from verifier.exit_opening import ExitOpening
-from verifier.exits import WithdrawalLeaf
 from verifier.header import Header
 from verifier.receipts import LeftOut, SignedReceipt, TwoReceipts
 from verifier.rewards import commitment_of

@@ -13,8 +13,8 @@ from prover.witness import build_evidence
 from tests.prover.market import DEPOSIT, PROPOSER, START_MS, Market, columns_of
 from verifier.account_leaf import ProvenCollateral, decode_account_leaf
 from verifier.account_proof import AccountProof, verify_account_proof
+from verifier.escrow import WithdrawalLeaf
 from verifier.evidence import check_bad_step
-from verifier.exits import WithdrawalLeaf
 from verifier.multiproof import ProofError, root_from
 
 PLACE = Place(0, 1, b"\x01" * 32, 9, b"\x02" * 32, PROPOSER)

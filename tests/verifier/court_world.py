@@ -38,8 +38,8 @@ from verifier.batch import (
     steps_root,
 )
 from verifier.config import CourtConfig
+from verifier.escrow import WithdrawalLeaf
 from verifier.evidence import EvidenceError
-from verifier.exits import WithdrawalLeaf
 from verifier.header import HEADER_BYTES, Header
 from verifier.laws import EvidenceCheck
 from verifier.rewards import commitment_of

@@ -27,8 +27,8 @@ from verifier.base.transactions import (
 )
 from verifier.base.wire import inbox_from, inbox_to
 from verifier.errors import CourtError, PostError, Refused
+from verifier.escrow import WithdrawalLeaf
 from verifier.events import Forced, WithdrawalClaimed
-from verifier.exits import WithdrawalLeaf
 from verifier.inbox import ForcedRequest, forced_price
 
 LAST_ASSET = ASSETS_MAX - 1
@@ -64,8 +64,8 @@ def test_the_faucet_makes_tokens_of_one_asset_and_no_other(world):
 def test_a_deposit_of_an_asset_goes_into_the_escrow_of_that_asset(world):
     (event,) = deposit(world, ALICE, 2, 70).events
     assert (event.asset, event.amount) == (2, 70)
-    exits = world.court.exits
-    assert [exits.escrow(asset) for asset in range(4)] == [0, 0, 70, 0]
+    escrow = world.court.escrow
+    assert [escrow.held(asset) for asset in range(4)] == [0, 0, 70, 0]
     assert tokens(world, ALICE, 2) == 0
     inbox = world.court.inbox
     assert [inbox.deposited_at(1, asset) for asset in range(4)] == [0, 0, 70, 0]
@@ -96,7 +96,7 @@ def test_a_withdrawal_of_an_asset_is_paid_in_that_asset(world):
     receipt = world.send(ALICE, claim)
     assert receipt.events == (WithdrawalClaimed(batch.id, 0, address_of(BOB), 30, 2),)
     assert (tokens(world, BOB, 2), tokens(world, BOB, 0)) == (30, before)
-    assert (world.court.exits.escrow(2), world.court.exits.paid(2)) == (40, 30)
+    assert (world.court.escrow.held(2), world.court.escrow.paid(2)) == (40, 30)
     assert world.court.solvency(2) == (40, 40, 0, 0)
     assert world.court.solvency(2).holds
 
@@ -106,7 +106,7 @@ def test_the_escrow_of_one_asset_never_pays_for_another(world):
     deposit(world, ALICE, 2, 70)
     _, claim = final_claim(world, WithdrawalLeaf(0, 2, 71, 3, address_of(BOB)))
     assert world.send(BOB, claim).error == CourtError.ESCROW_SHORT
-    assert (world.court.exits.escrow(), world.court.exits.escrow(2)) == (1_000, 70)
+    assert (world.court.escrow.held(), world.court.escrow.held(2)) == (1_000, 70)
 
 
 # Forced messages

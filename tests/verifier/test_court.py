@@ -59,8 +59,8 @@ from verifier.errors import (
     TransactionError,
     refusal_of,
 )
+from verifier.escrow import WithdrawalLeaf
 from verifier.events import BatchFinalised, BatchReverted, CreditClaimed, Deposited
-from verifier.exits import WithdrawalLeaf
 from verifier.host.ledger import Ledger
 from verifier.host.storage import UndoLog
 from verifier.inbox import ACCOUNTS_MAX, Inbox
@@ -368,7 +368,7 @@ def test_a_withdrawal_is_paid_from_a_final_batch_once(world):
         assert world.send(ALICE, claim).error is None
         assert world.send(ALICE, claim).error == CourtError.ALREADY_CLAIMED
     assert world.chain.ledger.account(address_of(BOB)).token == before + 700
-    assert world.court.exits.escrow() == 300
+    assert world.court.escrow.held() == 300
     assert world.court.solvency() == (300, 300, 0, 0)
     assert world.court.solvency().holds
 
@@ -405,7 +405,7 @@ def test_a_claim_must_prove_its_own_leaf(world):
     ]
     for claim, code in cases:
         assert world.send(BOB, claim).error == code
-    assert world.court.exits.paid() == 0
+    assert world.court.escrow.paid() == 0
 
 
 def test_a_leaf_at_another_place_than_its_index_pays_nobody(world):
@@ -435,7 +435,7 @@ def test_the_escrow_never_pays_what_it_does_not_have(world, asset, amount, code)
     world.deposit(ALICE, 1_000)
     claim = final_with(world, WithdrawalLeaf(0, asset, amount, 3, address_of(BOB)))
     assert world.send(BOB, claim).error == code
-    assert world.court.exits.escrow() == 1_000
+    assert world.court.escrow.held() == 1_000
 
 
 def test_solvency_counts_what_is_not_consumed_yet(world):
@@ -487,7 +487,7 @@ def test_views_answer_whatever_they_are_asked(world):
     assert court.reverts(-1, 99) == [] and court.reverts(7, 1) == []
     assert court.inbox.entries(-1, 5) == [] and court.inbox.entry(-1) is None
     assert court.bonds.credit(b"") == 0
-    assert not court.exits.is_claimed(-1)
+    assert not court.escrow.is_claimed(-1)
 
 
 def test_the_presets_are_consistent():
@@ -653,7 +653,7 @@ class BondsAreConserved(RuleBasedStateMachine):
         assert held == locked + credits + stakes + waiting
         ledger = world.chain.ledger
         assert ledger.native_total() + held + burned + ledger.fees_burned.value == self.minted
-        assert ledger.token_total() + world.court.exits.escrow() == ledger.token_minted()
+        assert ledger.token_total() + world.court.escrow.held() == ledger.token_minted()
         assert world.court.solvency().holds
 
 

@@ -374,7 +374,7 @@ def test_nothing_but_a_deposit_is_given_back(world):
     # It names an amount too, that nobody brought.
     assert world.court.inbox.entry(index).message.amount == 900
     refuse(world, RefundDeposit(index), CourtError.NOT_REFUNDABLE, ALICE)
-    assert world.court.exits.escrow() == 2_000
+    assert world.court.escrow.held() == 2_000
 
 
 def test_a_deposit_that_no_batch_consumed_is_given_back_and_is_no_part_of_the_exit(world):
@@ -395,7 +395,7 @@ def test_a_deposit_that_no_batch_consumed_is_given_back_and_is_no_part_of_the_ex
     world.claim(2, 3)
     world.close_claims()
     world.pay(2, 3)
-    assert world.court.exits.escrow() == 0
+    assert world.court.escrow.held() == 0
     assert world.court.solvency().holds
 
 
@@ -410,7 +410,7 @@ def test_the_rest_goes_to_the_beneficiary_when_the_exit_ends(world):
     assert tokens(world, world.config.beneficiary) == before + 77
     refuse(world, TakeSurplus(0), CourtError.NO_SURPLUS)
     refuse(world, PayExit(2), CourtError.EXIT_ENDED)
-    assert world.court.exits.escrow() == 0
+    assert world.court.escrow.held() == 0
 
 
 # Forged claims

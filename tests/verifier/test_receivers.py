@@ -30,7 +30,7 @@ def test_a_withdrawal_to_a_receiver_that_refuses_waits_and_the_next_one_is_paid(
     world.chain.ledger.takes_nothing = {address_of(BOB)}
     before = tokens(world, address_of(BOB))
     assert world.send(ALICE, claims[0]).error == REFUSES
-    assert not world.court.exits.is_claimed(0) and world.court.solvency().holds
+    assert not world.court.escrow.is_claimed(0) and world.court.solvency().holds
     world.chain.ledger.takes_nothing.clear()
     for claim in claims:
         assert world.send(ALICE, claim).error is None
@@ -81,7 +81,7 @@ def test_a_beneficiary_that_refuses_leaves_the_surplus_where_it_is():
     world.chain.mine(world.config.exit_end_blocks)
     world.chain.ledger.takes_nothing = {world.config.beneficiary}
     assert world.send(ALICE, TakeSurplus(0)).error == REFUSES
-    assert world.court.house.totals().left[0] == 77 == world.court.exits.escrow()
+    assert world.court.exit.totals().left[0] == 77 == world.court.escrow.held()
 
 
 @pytest.mark.parametrize("life", PAYING, ids=lambda life: life.name)

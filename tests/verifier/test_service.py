@@ -48,8 +48,8 @@ from verifier.base.wire import (
 )
 from verifier.batches import BatchStatus
 from verifier.errors import CourtError, Refused, TransactionError
+from verifier.exit import FiledClaim
 from verifier.exit_claim import Worth
-from verifier.exit_house import FiledClaim
 from verifier.receipts import TwoReceipts
 from verifier.rewards import commitment_of
 from verifier.v1 import verifier_pb2 as pb

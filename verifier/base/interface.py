@@ -14,9 +14,9 @@ from verifier.base.chain import Head, HeadChange, Receipt, SimulatedChain
 from verifier.batches import BatchView, Heads
 from verifier.bonds import BondTotals
 from verifier.config import CourtConfig
+from verifier.escrow import Solvency
 from verifier.events import BatchReverted
-from verifier.exit_house import ExitTotals, FiledClaim
-from verifier.exits import Solvency
+from verifier.exit import ExitTotals, FiledClaim
 from verifier.freeze import Mode, Standing
 from verifier.host.ledger import AccountView
 from verifier.inbox import InboxEntry
@@ -245,7 +245,7 @@ class InProcessBaseLayer:
     def is_claimed(self, index: int, at: bytes | None = None) -> bool:
         """Say whether withdrawal `index` was paid."""
         with self.chain.at(at):
-            return self.chain.court.exits.is_claimed(index)
+            return self.chain.court.escrow.is_claimed(index)
 
     def credit(self, address: bytes, at: bytes | None = None) -> int:
         """Return the gwei that `address` may pull."""
@@ -298,9 +298,9 @@ class InProcessBaseLayer:
     def exit_totals(self, at: bytes | None = None) -> ExitTotals:
         """Return the sums of the exit; zeros before it."""
         with self.chain.at(at):
-            return self.chain.court.house.totals()
+            return self.chain.court.exit.totals()
 
     def exit_claim(self, account: int, at: bytes | None = None) -> FiledClaim | None:
         """Return the claim that was filed for an account in the exit, or None."""
         with self.chain.at(at):
-            return self.chain.court.house.claim(account)
+            return self.chain.court.exit.claim(account)

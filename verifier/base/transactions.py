@@ -38,7 +38,7 @@ from verifier.codec import (
     Rest,
 )
 from verifier.errors import Refused, TransactionError
-from verifier.exits import LEAF_BYTES
+from verifier.escrow import LEAF_BYTES
 from verifier.header import HEADER_BYTES
 from verifier.host.gas import SIBLINGS_PER_LEVEL
 from verifier.inbox import ForcedRequest

@@ -24,9 +24,9 @@ from verifier.batches import BatchRecord, BatchStatus, BatchView
 from verifier.committee import Committee, Member
 from verifier.config import CourtConfig
 from verifier.errors import Refused, VerifierError, refusal_of
+from verifier.escrow import Solvency
+from verifier.exit import ExitTotals, FiledClaim
 from verifier.exit_claim import Worth
-from verifier.exit_house import ExitTotals, FiledClaim
-from verifier.exits import Solvency
 from verifier.freeze import Mode, Standing
 from verifier.v1 import verifier_pb2 as pb
 from verifier.withheld import Ask, AskStatus

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from clearing.units import ASSETS_MAX, SETTLEMENT_ASSET
-from verifier.errors import CourtError, Refused, TransactionError
+from verifier.errors import CourtError, Refused, TransactionError, require
 from verifier.host.storage import Cell, Table, UndoLog
 
 MINTED_MAX = 1 << 62
@@ -104,12 +104,7 @@ class Ledger:
     def take_token(self, address: bytes, amount: int, asset: int = SETTLEMENT_ASSET) -> None:
         """Take `amount` units of an asset's token. Raises Refused(INSUFFICIENT_TOKENS)."""
         balance = self._tokens[asset].get(address) or 0
-        if balance < amount:
-            raise Refused(
-                CourtError.INSUFFICIENT_TOKENS,
-                f"expected {amount} of asset {asset} at {address.hex()}, was {balance}; "
-                "deposit less",
-            )
+        require(balance >= amount, CourtError.INSUFFICIENT_TOKENS, amount, asset, address, balance)
         self._tokens[asset][address] = balance - amount
 
     def _check_takes(self, address: bytes) -> None:
@@ -135,8 +130,5 @@ class Ledger:
 
 def check_asset(asset: int) -> None:
     """Raise Refused(UNKNOWN_ASSET) for an asset that no law can list."""
-    if not SETTLEMENT_ASSET <= asset < ASSETS_MAX:
-        raise Refused(
-            CourtError.UNKNOWN_ASSET,
-            f"expected an asset of 0 to {ASSETS_MAX - 1}, was {asset}; name one that is listed",
-        )
+    known = SETTLEMENT_ASSET <= asset < ASSETS_MAX
+    require(known, CourtError.UNKNOWN_ASSET, ASSETS_MAX - 1, asset)

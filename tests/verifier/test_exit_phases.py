@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from verifier.errors import CourtError, Refused
+from verifier.exit import Exit
 from verifier.exit_claim import ExitTerms, Tree, Worth
-from verifier.exit_house import ExitHouse
 from verifier.exit_leaves import AssetTerms, PoolTerms
 from verifier.host.storage import UndoLog
 
@@ -25,7 +25,7 @@ def terms(pools=()):
 
 
 def house(quote, *units, pools=()):
-    made = ExitHouse(UndoLog())
+    made = Exit(UndoLog())
     made.begin(terms(pools), (quote, *units, *[0] * (7 - len(units))))
     return made
 
@@ -177,7 +177,7 @@ def test_a_claim_is_filed_once_and_paid_once():
 
 
 def test_claims_are_filed_before_any_is_paid_and_neither_before_nor_after_the_exit():
-    nothing = ExitHouse(UndoLog())
+    nothing = Exit(UndoLog())
     refused(CourtError.NO_EXIT, lambda: nothing.file(worth(4), IN_TIME))
     refused(CourtError.NO_EXIT, lambda: nothing.pay(4, LATER))
     refused(CourtError.NO_EXIT, lambda: nothing.take_rest(0, AFTER))
@@ -195,7 +195,7 @@ def test_claims_are_filed_before_any_is_paid_and_neither_before_nor_after_the_ex
 
 def test_sharing_can_be_undone():
     log = UndoLog()
-    made = ExitHouse(log)
+    made = Exit(log)
     made.begin(terms(), (100, *[0] * 7))
     made.file(worth(4, senior=100), IN_TIME)
     mark = log.mark()

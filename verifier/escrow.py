@@ -1,4 +1,4 @@
-"""The way out: withdrawals are paid from an asset's escrow against finalised batches, each once."""
+"""The customers' money: taken in by deposits, paid out against final batches, each leaf once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from clearing.codes import Tag
 from clearing.keccak import tagged_hash
 from clearing.units import SETTLEMENT_ASSET, WITHDRAWALS_DEPTH
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, refused, require
 from verifier.host.ledger import check_asset
 from verifier.host.storage import Table, UndoLog
 from verifier.multiproof import ProofError, root_from
@@ -41,12 +41,11 @@ class WithdrawalLeaf:
 
     @classmethod
     def decode(cls, data: bytes) -> WithdrawalLeaf:
-        """Inverse of `encode`. Raises Refused(INVALID_WITHDRAWAL_PROOF)."""
+        """Inverse of `encode`. Raises ProofError."""
         if len(data) != LEAF_BYTES or data[32:44] != _NO_BYTES:
-            raise Refused(
-                CourtError.INVALID_WITHDRAWAL_PROOF,
+            raise ProofError(
                 f"expected a withdrawal leaf of {LEAF_BYTES} bytes, its recipient right-aligned, "
-                f"was {data.hex()}; take the leaf from the state",
+                f"was {data.hex()}; take the leaf from the state"
             )
         index, asset, amount, account, _, recipient = _LEAF.unpack(data)
         return cls(index, asset, amount, account, recipient)
@@ -74,23 +73,23 @@ class Solvency(NamedTuple):
         return self.escrow == owed and min(self.custody, self.unclaimed, self.unconsumed) >= 0
 
 
-class Exits:
-    """The escrow of each asset, and which withdrawals were paid out of it.
+class Escrow:
+    """What customers have in the court's hands, by asset, and which withdrawals were paid of it.
 
-    `escrow` is what of the settlement asset is there from the beginning.
+    `custody` is what of the settlement asset is there from the beginning.
     """
 
-    def __init__(self, log: UndoLog, escrow: int) -> None:
-        self._escrow: Table[int, int] = Table(log)
+    def __init__(self, log: UndoLog, custody: int) -> None:
+        self._held: Table[int, int] = Table(log)
         self._paid: Table[int, int] = Table(log)
         self._claimed: Table[int, bool] = Table(log)
         self._refunded: Table[int, int] = Table(log)
         self._returned: Table[int, bool] = Table(log)
-        self._escrow[SETTLEMENT_ASSET] = escrow
+        self._held[SETTLEMENT_ASSET] = custody
 
-    def escrow(self, asset: int = SETTLEMENT_ASSET) -> int:
+    def held(self, asset: int = SETTLEMENT_ASSET) -> int:
         """Units of an asset in the court's hands."""
-        return self._escrow.get(asset) or 0
+        return self._held.get(asset) or 0
 
     def paid(self, asset: int = SETTLEMENT_ASSET) -> int:
         """Units of an asset in all withdrawals paid."""
@@ -106,19 +105,16 @@ class Exits:
 
     def receive(self, asset: int, amount: int) -> None:
         """Take a deposit into the escrow."""
-        self._escrow[asset] = self.escrow(asset) + amount
+        self._held[asset] = self.held(asset) + amount
 
     def release(self, asset: int, amount: int) -> None:
-        """Let units go to somebody whom an exit pays; there are as many."""
-        self._escrow[asset] = self.escrow(asset) - amount
+        """Let units go to somebody; there are as many."""
+        self._held[asset] = self.held(asset) - amount
 
     def refund(self, index: int, asset: int, amount: int) -> None:
         """Give the deposit of inbox message `index` back. Raises Refused(ALREADY_PAID)."""
-        if index in self._returned:
-            raise Refused(
-                CourtError.ALREADY_PAID,
-                f"expected deposit {index} to be unpaid, was paid back; nothing is left to do",
-            )
+        new = index not in self._returned
+        require(new, CourtError.ALREADY_PAID, f"deposit {index}", "paid back")
         self._returned[index] = True
         self._refunded[asset] = self.refunded(asset) + amount
         self.release(asset, amount)
@@ -131,47 +127,35 @@ class Exits:
         Raises Refused(NO_SUCH_WITHDRAWAL, ALREADY_CLAIMED, INVALID_WITHDRAWAL_PROOF, UNKNOWN_ASSET
         or ESCROW_SHORT).
         """
-        if not 0 <= index < count:
-            raise Refused(
-                CourtError.NO_SUCH_WITHDRAWAL,
-                f"expected an index below {count}, was {index}; name a later finalised batch",
-            )
-        if self.is_claimed(index):
-            raise Refused(
-                CourtError.ALREADY_CLAIMED,
-                f"expected withdrawal {index} to be unpaid, was paid; nothing is left to do",
-            )
-        leaf = WithdrawalLeaf.decode(encoded)
-        _check_proof(root, count, index, leaf, siblings)
+        require(0 <= index < count, CourtError.NO_SUCH_WITHDRAWAL, count, index)
+        require(not self.is_claimed(index), CourtError.ALREADY_CLAIMED, index)
+        try:
+            leaf = _proven_leaf(root, count, index, encoded, siblings)
+        except ProofError as error:
+            raise refused(CourtError.INVALID_WITHDRAWAL_PROOF, error) from error
         check_asset(leaf.asset)
-        escrow = self.escrow(leaf.asset)
-        if not 0 <= leaf.amount <= escrow:
-            raise Refused(
-                CourtError.ESCROW_SHORT,
-                f"expected an amount of 0 to {escrow} of asset {leaf.asset} in escrow, "
-                f"was {leaf.amount}; stop: a wrong state was finalised",
-            )
+        held = self.held(leaf.asset)
+        covered = 0 <= leaf.amount <= held
+        require(covered, CourtError.ESCROW_SHORT, held, leaf.asset, leaf.amount)
         self._claimed[index] = True
-        self._escrow[leaf.asset] = escrow - leaf.amount
         self._paid[leaf.asset] = self.paid(leaf.asset) + leaf.amount
+        self.release(leaf.asset, leaf.amount)
         return leaf
 
 
-def _check_proof(
-    root: bytes, count: int, index: int, leaf: WithdrawalLeaf, siblings: Sequence[bytes]
-) -> None:
+def _proven_leaf(
+    root: bytes, count: int, index: int, encoded: bytes, siblings: Sequence[bytes]
+) -> WithdrawalLeaf:
+    """Return the leaf at an index of a withdrawals tree. Raises ProofError."""
+    leaf = WithdrawalLeaf.decode(encoded)
     if leaf.index != index:
-        raise Refused(
-            CourtError.INVALID_WITHDRAWAL_PROOF,
-            f"expected the leaf of withdrawal {index}, was that of {leaf.index}; send its own leaf",
+        raise ProofError(
+            f"expected the leaf of withdrawal {index}, was that of {leaf.index}; send its own leaf"
         )
-    try:
-        proven = root_from(WITHDRAWALS_DEPTH, count, [index], [leaf.hash()], siblings)
-    except ProofError as error:
-        raise Refused(CourtError.INVALID_WITHDRAWAL_PROOF, str(error)) from error
+    proven = root_from(WITHDRAWALS_DEPTH, count, [index], [leaf.hash()], siblings)
     if proven != root:
-        raise Refused(
-            CourtError.INVALID_WITHDRAWAL_PROOF,
+        raise ProofError(
             f"expected a proof of root {root.hex()}, was of {proven.hex()}; "
-            "prove against the state of the batch that is named",
+            "prove against the state of the batch that is named"
         )
+    return leaf

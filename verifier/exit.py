@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from clearing.units import ASSETS_MAX, SETTLEMENT_ASSET
-from verifier.errors import CourtError, Refused
+from verifier.errors import CourtError, refused, require
 from verifier.exit_claim import ExitTerms, Worth, value_of
 from verifier.host.storage import Cell, Table, UndoLog
 
@@ -59,7 +59,7 @@ class ExitTotals(NamedTuple):
 _NOTHING: Amounts = (0,) * ASSETS_MAX
 
 
-class ExitHouse:
+class Exit:
     """Claims and payments of the one exit that a court can have."""
 
     def __init__(self, log: UndoLog) -> None:
@@ -86,19 +86,12 @@ class ExitHouse:
     def terms(self) -> ExitTerms:
         """What was fixed when the exit began. Raises Refused(NO_EXIT) before."""
         if self._terms.value is None:
-            raise Refused(
-                CourtError.NO_EXIT,
-                "expected an exit that has begun, was none; freeze, finalise what is posted, "
-                "then begin it",
-            )
+            raise refused(CourtError.NO_EXIT)
         return self._terms.value
 
     def begin(self, terms: ExitTerms, escrow: Amounts) -> None:
         """Begin with what is there of each asset. Raises Refused(EXIT_BEGUN)."""
-        if self.begun:
-            raise Refused(
-                CourtError.EXIT_BEGUN, "expected no exit yet, was one; file claims: it is the same"
-            )
+        require(not self.begun, CourtError.EXIT_BEGUN)
         self._terms.value = terms
         self._escrow.value = escrow
 
@@ -108,11 +101,7 @@ class ExitHouse:
         Raises Refused(NO_EXIT, EXIT_ENDED or ALREADY_FILED).
         """
         terms = self._going(block)
-        if worth.account in self._claims:
-            raise Refused(
-                CourtError.ALREADY_FILED,
-                f"expected an account without a claim, was {worth.account}; wait for its payment",
-            )
+        require(worth.account not in self._claims, CourtError.ALREADY_FILED, worth.account)
         claim = FiledClaim(worth, block > terms.claims_close, ())
         self._claims[worth.account] = claim
         self._count.value += 1
@@ -131,12 +120,8 @@ class ExitHouse:
         """
         terms = self._going(block)
         claim = self._unpaid(account)
-        if block <= terms.claims_close:
-            raise Refused(
-                CourtError.CLAIMS_OPEN,
-                f"expected a block after {terms.claims_close}, was {block}; until then claims are "
-                "filed, then all are paid alike",
-            )
+        closes = terms.claims_close
+        require(block > closes, CourtError.CLAIMS_OPEN, closes, block)
         due = self._due(claim)
         if not claim.late:
             self._paid_in_time.value = _sum(self._paid_in_time.value, due)
@@ -157,18 +142,10 @@ class ExitHouse:
 
         Raises Refused(NO_EXIT, EXIT_NOT_ENDED or NO_SURPLUS).
         """
-        terms = self.terms
-        if block <= terms.ends:
-            raise Refused(
-                CourtError.EXIT_NOT_ENDED,
-                f"expected a block after {terms.ends}, was {block}; until then it is there for "
-                "claims",
-            )
+        ends = self.terms.ends
+        require(block > ends, CourtError.EXIT_NOT_ENDED, ends, block)
         rest = self.totals().left[asset] if 0 <= asset < ASSETS_MAX else 0
-        if rest == 0:
-            raise Refused(
-                CourtError.NO_SURPLUS, f"expected a rest of asset {asset}, was none; it was taken"
-            )
+        require(rest != 0, CourtError.NO_SURPLUS, asset)
         self._paid.value = _plus(self._paid.value, {asset: rest})
         return rest
 
@@ -213,27 +190,15 @@ class ExitHouse:
 
     def _going(self, block: int) -> ExitTerms:
         terms = self.terms
-        if block > terms.ends:
-            raise Refused(
-                CourtError.EXIT_ENDED,
-                f"expected a block up to {terms.ends}, was {block}; what was left is the "
-                "beneficiary's",
-            )
+        require(block <= terms.ends, CourtError.EXIT_ENDED, terms.ends, block)
         return terms
 
     def _unpaid(self, account: int) -> FiledClaim:
         claim = self._claims.get(account)
         if claim is None:
-            raise Refused(
-                CourtError.NO_SUCH_CLAIM,
-                f"expected an account whose claim was filed, was {account}; file it first",
-            )
-        if claim.paid:
-            raise Refused(
-                CourtError.ALREADY_PAID,
-                f"expected a claim of account {account} to be unpaid, was paid; nothing is left "
-                "to do",
-            )
+            raise refused(CourtError.NO_SUCH_CLAIM, account)
+        what = f"a claim of account {account}"
+        require(not claim.paid, CourtError.ALREADY_PAID, what, "paid")
         return claim
 
     def _pool_of(self, account: int) -> int | None:
@@ -294,12 +259,8 @@ class ExitHouse:
             terms = self.terms.pools[pool]
             for account in (terms.account, terms.sleeve):
                 claim = self._claims.get(account)
-                if claim is None or not claim.paid:
-                    raise Refused(
-                        CourtError.POOL_UNPAID,
-                        f"expected account {account} of pool {pool} to be paid before its shares, "
-                        "was not; file and pay it first: anyone may",
-                    )
+                paid = claim is not None and claim.paid != ()
+                require(paid, CourtError.POOL_UNPAID, account, pool)
             whole = self._pots.get(pool) or _NOTHING
             left = self._pots_left.get(pool) or _NOTHING
             part = tuple(
