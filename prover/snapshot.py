@@ -35,8 +35,9 @@ from prover.leaf_bytes import (
     WITHDRAWAL,
     leaf_bytes,
 )
-from verifier.errors import Refused, VerifierError
+from verifier.errors import VerifierError
 from verifier.escrow import WithdrawalLeaf
+from verifier.multiproof import ProofError
 from verifier.witness_state import NO_ID, WitnessError, WitnessLeaves, fill_state
 
 MAGIC = b"NVSS"
@@ -120,7 +121,7 @@ def load_snapshot(genesis: Genesis, data: bytes) -> tuple[Engine, Snapshot]:
     engine.make_room(accounts, withdrawals, instruments, pages)
     try:
         engine.edit(lambda state: _fill(state, sections))
-    except (WitnessError, Refused) as error:
+    except (WitnessError, ProofError) as error:
         raise SnapshotError(f"snapshot of batch {claimed.number}: {error}") from error
     except (ValueError, IndexError) as error:
         raise _damaged("leaves that fit a state", error) from error
