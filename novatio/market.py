@@ -1,4 +1,4 @@
-"""Recorded market data: minute bars as exact integers.
+"""Recorded market data: bars of minutes or days as exact integers.
 
 Two days of real prices come with the package (3 and 4 September 2017, the second with a crash of
 ETH by a fifth), so that a demonstration or a simulation needs no network. `load_bars` reads them,
@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ __all__ = ["SYMBOLS", "Bars", "MarketDataError", "load_bars", "load_bars_csv"]
 
 SYMBOLS: Final = ("BTC", "ETH")
 COLUMNS: Final = ("time_utc", "open", "high", "low", "close", "volume")
+DAY_COLUMN: Final = "date"  # of daily bars, in the place of the time
 
 PRICE_DECIMALS: Final = 6
 VOLUME_DECIMALS: Final = 8
@@ -35,6 +37,7 @@ VOLUME_LIMIT: Final = 10**10
 _PACKAGED: Final = "btc_eth_1m_2017-09-03_04.csv.gz"
 _NUMBER: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Integers = npt.NDArray[np.int64]
@@ -94,9 +97,10 @@ def load_bars(symbol: str) -> Bars:
 def load_bars_csv(path: str | Path) -> Bars:
     """Bars from a CSV file (UTF-8) of the columns time_utc, open, high, low, close and volume.
 
-    The first line names the columns; their order is free and other columns are ignored. Times read
-    `2017-09-04T15:29:00Z`; prices have at most 6 decimals, volumes (in coins) at most 8. The symbol
-    of the bars is the name of the file without its ending.
+    The first line names the columns; their order is free and other columns are ignored. A file
+    ending in .gz is unpacked. Times read `2017-09-04T15:29:00Z`, or a column `date` in their place
+    `2017-09-04`, which is the day's beginning; prices have at most 6 decimals, volumes (in coins)
+    at most 8. The symbol of the bars is the name of the file without its ending.
 
     Raises MarketDataError, with line and column, for a missing column, a malformed time or number
     (NaN, infinity, signs and exponents are no numbers here), a time that does not follow the one
@@ -105,6 +109,13 @@ def load_bars_csv(path: str | Path) -> Bars:
     """
     path = Path(path)
     content = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise MarketDataError(
+                path.name, 1, "(any)", f"expected a packed file, was none: {error}"
+            ) from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -112,7 +123,8 @@ def load_bars_csv(path: str | Path) -> Bars:
         raise MarketDataError(
             path.name, line, "(any)", f"expected UTF-8 text, was byte 0x{content[error.start]:02x}"
         ) from error
-    return _read_bars(text, path.name, path.stem, COLUMNS)
+    symbol = Path(path.name.removesuffix(".gz")).stem
+    return _read_bars(text, path.name, symbol, COLUMNS)
 
 
 def _read_bars(text: str, source: str, symbol: str, names: Sequence[str]) -> Bars:
@@ -120,6 +132,8 @@ def _read_bars(text: str, source: str, symbol: str, names: Sequence[str]) -> Bar
     rows: list[tuple[int, ...]] = []
     try:
         header = next(reader, [])
+        if names[0] not in header and DAY_COLUMN in header:
+            names = (DAY_COLUMN, *names[1:])
         places = _places(header, source, names)
         for fields in reader:
             line = reader.line_num
@@ -161,9 +175,11 @@ def _row(fields: Sequence[str], source: str, line: int, names: Sequence[str]) ->
     def fault(place: int, problem: str) -> MarketDataError:
         return MarketDataError(source, line, names[place], problem)
 
-    time_ms = _milliseconds(fields[0])
+    daily = names[0] == DAY_COLUMN
+    time_ms = _milliseconds(fields[0], daily)
     if time_ms is None:
-        raise fault(0, f"expected a time like 2017-09-04T15:29:00Z, was {fields[0]!r}")
+        like = "day like 2017-09-04" if daily else "time like 2017-09-04T15:29:00Z"
+        raise fault(0, f"expected a {like}, was {fields[0]!r}")
     prices: list[int] = []
     for place in range(1, 5):
         price = _scaled(fields[place], PRICE_DECIMALS, PRICE_LIMIT)
@@ -189,11 +205,11 @@ def _row(fields: Sequence[str], source: str, line: int, names: Sequence[str]) ->
     return time_ms, opened, high, low, close, volume
 
 
-def _milliseconds(text: str) -> int | None:
-    if _TIME.fullmatch(text) is None:
+def _milliseconds(text: str, daily: bool) -> int | None:
+    if (_DAY if daily else _TIME).fullmatch(text) is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(f"{text}T00:00:00Z" if daily else text)
     except ValueError:  # A calendar without such a day or hour.
         return None
     return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -19,6 +19,7 @@ import gzip
 import json
 import math
 import sys
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -106,6 +107,13 @@ def read_series(path: str | Path) -> Series:
     fewer than two days are left.
     """
     path = Path(path)
+    try:
+        return _read_series(path)
+    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error, csv.Error) as error:
+        raise ValueError(f"{path.name}: expected CSV in UTF-8, was none: {error}") from error
+
+
+def _read_series(path: Path) -> Series:
     opened = gzip.open if path.suffix == ".gz" else open
     closes: dict[date, float] = {}
     dropped = 0

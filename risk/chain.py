@@ -1,11 +1,11 @@
 """Option chains: reading a file of quotes, and the forward, discount and spot that they imply.
 
-A chain file is CSV with a header. `expiry` (YYYYMMDD or YYYY-MM-DD), `strike`, `right` (C or P) and
-`close`, or `bid` and `ask`, are needed; volume, open interest, implied volatility and Greeks are
-read where they are given. A row without a close is priced in the middle of its quotes, unless they
-are crossed or so wide that the middle tells nothing. A row without expiry, strike and right is the
-underlying itself. Rows may be in any order. Rows that cannot be used are dropped and counted by
-reason, or raise if the reader is strict.
+A chain file is CSV with a header. `expiry` (YYYYMMDD or YYYY-MM-DD; a time behind it, after a T,
+does not count), `strike`, `right` (C or P) and `close`, or `bid` and `ask`, are needed; volume,
+open interest, implied volatility and Greeks are read where they are given. A row without a close is
+priced in the middle of its quotes, unless they are crossed or so wide that the middle tells
+nothing. A row without expiry, strike and right is the underlying itself. Rows may be in any order.
+Rows that cannot be used are dropped and counted by reason, or raise if the reader is strict.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import csv
 import gzip
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -135,8 +136,7 @@ def read_chain(
     """
     path = Path(path)
     day = as_of if as_of is not None else _date_in(path.name)
-    with _opened(path) as file:
-        rows = _read(file, path.name, day, strict, close_hours)
+    rows = _rows_of(path, day, strict, close_hours)
     if not rows.contracts:
         raise ChainError(f"{path.name}: no usable row (dropped: {dict(rows.dropped) or 'none'})")
     keys = sorted(rows.contracts)
@@ -187,6 +187,20 @@ def _published_spot(columns: Mapping[str, Floats], years: Floats) -> float:
     return math.sqrt(float(np.median(squared)))
 
 
+def _rows_of(path: Path, as_of: date, strict: bool, close_hours: float) -> _Rows:
+    """Read the lines of a file. Raises ChainError for what is no text, CSV or packed file."""
+    try:
+        with _opened(path) as file:
+            return _read(file, path.name, as_of, strict, close_hours)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise ChainError(f"{path.name}: expected UTF-8 text, was byte 0x{byte:02x}") from error
+    except csv.Error as error:
+        raise ChainError(f"{path.name}: expected CSV, was none: {error}") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ChainError(f"{path.name}: expected a packed file, was none: {error}") from error
+
+
 def _opened(path: Path) -> TextIO:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
@@ -204,7 +218,7 @@ def _date_in(name: str) -> date:
 
 
 def _expiry(text: str) -> date:
-    compact = text.strip().replace("-", "")
+    compact = text.strip().partition("T")[0].replace("-", "")
     if not re.fullmatch(r"\d{8}", compact):
         raise ValueError("its expiry is not YYYYMMDD")
     return datetime.strptime(compact, "%Y%m%d").date()
@@ -244,9 +258,8 @@ def _read(file: TextIO, name: str, as_of: date, strict: bool, close_hours: float
     rows = _Rows()
     for line, cells in _lines(file, name):
         if not any((cells[key] or "").strip() for key in ("expiry", "strike", "right")):
-            rows.underlying = _number(cells["close"])
-            if not rows.underlying > 0:
-                rows.underlying = math.nan
+            close = _number(cells.get("close"))
+            rows.underlying = close if close > 0 else _middle(cells)[0]
             continue
         key, record, column, fault = _contract(cells, as_of, close_hours)
         if fault:

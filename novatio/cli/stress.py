@@ -48,7 +48,7 @@ def list_stress(app: App) -> None:
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="Run every scenario.")
 @click.option("--seed", type=click.IntRange(0, 2**31), default=1, help="Who takes part, how deep.")
-@click.option("--bars", type=click.Path(path_type=Path), help="Prices: CSV of one-minute bars.")
+@click.option("--bars", type=click.Path(path_type=Path), help="Prices: CSV of bars, of minutes or days.")
 @click.option("--prices", type=click.Path(path_type=Path), help="Prices: a line each minute.")
 @pass_app
 def run_stress(
@@ -61,8 +61,9 @@ def run_stress(
 ) -> int:
     """Run scenario NAME, or all of them; exit code 1 if one does not pass.
 
-    A file of bars (time_utc,open,high,low,close,volume) or prices takes the place of the scenario's
-    own course: its moves count from its first price. With -o json the reports are numbers in the
+    A file of bars (time_utc or date,open,high,low,close,volume) or prices takes the place of the
+    scenario's own course: its moves count from its first price, to a thousand times that at most.
+    With -o json the reports are numbers in the
     units of their keys; --all prints a list of them.
     """
     from novatio.stress import SCENARIOS, run

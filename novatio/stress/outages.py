@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from clearing.codes import Code, Fund, InstrumentKind, Kind, Mode
@@ -40,6 +40,7 @@ OPTIONS: Final = tuple(
 EXPIRY_DAYS: Final = 30
 HEDGE_LOTS: Final = 300
 VOLATILITY: Final = 0.6
+LOOKS: Final = (2, 6, 62)  # minutes without new rows after which their effects are looked at
 
 
 def stablecoin_genesis(seed: int) -> Genesis:
@@ -228,16 +229,19 @@ def play_offline(world: World, course: Sequence[Tick]) -> Verdict:
         if strike != STRIKES[1]
     ]
     world.trade(fund, buyer, HEDGE_LOTS)
-    margin = [world.now.initial[fund.account]]
+    fresh = highest = aged = world.now.initial[fund.account]
     refused: dict[str, str] = {}
     start = world.mark()
     passed = 0
-    for tick in course:
+    looks = list(LOOKS)
+    for tick in _lasting(course, LOOKS[-1] * MINUTE_MS):
         publish(world, tick, start)
         passed += tick.wait_ms
-        minutes = passed // MINUTE_MS
-        margin.append(world.now.initial[fund.account])
-        if minutes in (2, 6, 62):
+        highest = max(highest, world.now.initial[fund.account])
+        while looks and passed >= looks[0] * MINUTE_MS:
+            minutes = looks.pop(0)
+            if minutes == LOOKS[0]:
+                aged = world.now.initial[fund.account]
             refused[f"open_after_{minutes}_min"] = _sell(world, fund, buyer, marks).name
             refused[f"withdraw_after_{minutes}_min"] = world.apply(
                 world.withdrawal(fund, THOUSAND)
@@ -251,7 +255,7 @@ def play_offline(world: World, course: Sequence[Tick]) -> Verdict:
     again = _sell(world, fund, buyer, {id: _row_centre(world, id) for id in marks})
     met = (
         {published, mode, back, again, *sold} == {Code.APPLIED}
-        and margin[2] * 100 >= margin[0] * 124 > 0
+        and aged * 100 >= fresh * 124 > 0
         and refused["open_after_6_min"] != "APPLIED"
         and refused["open_after_62_min"] != "APPLIED"
         and refused["withdraw_after_62_min"] != "APPLIED"
@@ -263,14 +267,22 @@ def play_offline(world: World, course: Sequence[Tick]) -> Verdict:
             "rows_published": published.name,
             "portfolio_mode": mode.name,
             "options_sold": [code.name for code in sold],
-            "margin_fresh_micro": margin[0],
-            "margin_highest_micro": max(margin),
+            "margin_fresh_micro": fresh,
+            "margin_highest_micro": highest,
             **refused,
             "liquidate_hedge_at_the_end": hedge.name,
             "rows_back": back.name,
             "open_when_back": again.name,
         },
     )
+
+
+def _lasting(course: Sequence[Tick], least_ms: int) -> Iterator[Tick]:
+    """Yield a course, then its last price a minute at a time until so much has passed."""
+    yield from course
+    last = course[-1].price_ppm
+    for _ in range(sum(tick.wait_ms for tick in course), least_ms, MINUTE_MS):
+        yield Tick(MINUTE_MS, last)
 
 
 def _sell(world: World, fund: Actor, buyer: Actor, marks: dict[int, int]) -> Code:

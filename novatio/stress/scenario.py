@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 UNLIMITED: Final = 1 << 60
+TIMES_MAX: Final = 1_000  # a course may rise to of its first price
 _PRICE: Final = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,6}))?")
 
 
@@ -165,7 +166,10 @@ def walk(targets_ppm: Sequence[int], step_ppm: int, wait_ms: int = MINUTE_MS) ->
 
 
 def ticks_of_bars(bars: Bars) -> list[Tick]:
-    """Return two ticks a bar: its extreme further from the price before, then its close."""
+    """Return two ticks a bar: its extreme further from the price before, then its close.
+
+    Raises MarketDataError for a price beyond ``TIMES_MAX`` times the first.
+    """
     first = int(bars.open[0])
     last, time = first, int(bars.time_ms[0])
     ticks = []
@@ -175,8 +179,8 @@ def ticks_of_bars(bars: Bars) -> list[Tick]:
         time = int(bars.time_ms[i])
         extreme = low if last - low >= high - last else high
         ticks += [
-            Tick(wait - wait // 2, _ratio(extreme, first)),
-            Tick(wait // 2, _ratio(close, first)),
+            Tick(wait - wait // 2, _ratio(extreme, first, bars.symbol, i + 2)),
+            Tick(wait // 2, _ratio(close, first, bars.symbol, i + 2)),
         ]
         last = close
     return ticks
@@ -188,7 +192,13 @@ def read_prices(path: Path) -> list[int]:
     Raises MarketDataError for a line that is no price above zero, or a file without any.
     """
     prices = []
-    for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        number = error.object.count(b"\n", 0, error.start) + 1
+        found_byte = f"expected UTF-8 text, was byte 0x{error.object[error.start]:02x}"
+        raise MarketDataError(path.name, number, "price", found_byte) from error
+    for number, text in enumerate(lines, 1):
         found = _PRICE.fullmatch(text.strip())
         price = int(found[1] + (found[2] or "").ljust(6, "0")) if found else 0
         if not price:
@@ -202,9 +212,18 @@ def read_prices(path: Path) -> list[int]:
 
 
 def ticks_of_prices(prices: Sequence[int], wait_ms: int = MINUTE_MS) -> list[Tick]:
-    """Return a tick for each price, a minute apart."""
-    return [Tick(wait_ms, _ratio(price, prices[0])) for price in prices]
+    """Return a tick for each price, a minute apart.
+
+    Raises MarketDataError for a price beyond ``TIMES_MAX`` times the first.
+    """
+    return [
+        Tick(wait_ms, _ratio(price, prices[0], "prices", line))
+        for line, price in enumerate(prices, 1)
+    ]
 
 
-def _ratio(price: int, first: int) -> int:
+def _ratio(price: int, first: int, source: str, line: int) -> int:
+    if price > TIMES_MAX * first:
+        text = f"expected at most {TIMES_MAX} times the first price, was {price // first} times"
+        raise MarketDataError(source, line, "price", text)
     return max(1, price * PPM // first)

@@ -429,6 +429,16 @@ def test_a_broken_chain_is_refused_with_its_line_and_column(
     assert run(toml_file(options_house, files, chain=str(chain), strict=False), mode="check") == 0
 
 
+def test_daily_bars_are_a_history_as_they_come(options_house, files):
+    (files / "daily.csv").write_bytes(gzip.decompress(Path(BTC_DAILY).read_bytes()))
+    sections = [
+        MarketSection(underlying=0, bars="BTC", history=str(path))
+        for path in (files / "daily.csv", BTC_DAILY)
+    ]
+    found = [shocks_of([load_market(section)], 30) for section in sections]
+    assert found[0] == found[1] and len(found[0][0]) == 30
+
+
 def test_what_gives_no_model_is_refused_before_anything_is_published(files):
     cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "neither"),

@@ -180,3 +180,29 @@ def test_every_price_and_volume_within_bounds_comes_back_exact(tmp_path_factory,
     bars = load_bars_csv(path)
 
     assert (bars.open[0], bars.close[0], bars.volume[0]) == (price, price, volume)
+
+
+def test_daily_bars_have_a_date_in_the_place_of_the_time_and_may_be_packed(tmp_path):
+    text = "date,open,high,low,close,volume\n2014-12-01,300,370,300,370,0.05655554\n"
+    text += "2014-12-03,378,379,370,371,4\n"
+    (tmp_path / "btc.csv").write_text(text)
+    (tmp_path / "btc.csv.gz").write_bytes(gzip.compress(text.encode()))
+    for name in ("btc.csv", "btc.csv.gz"):
+        bars = load_bars_csv(tmp_path / name)
+        assert bars.symbol == "btc"
+        assert bars.time_ms.tolist() == [1_417_392_000_000, 1_417_564_800_000]
+        assert bars.close.tolist() == [370_000_000, 371_000_000]
+
+
+@pytest.mark.parametrize("day", ["2014-12-32", "2014-12-01T00:00:00Z", "01.12.2014", ""])
+def test_a_date_that_is_none_is_named_with_an_example(write, day):
+    path = write(HEADER.replace("time_utc", "date"), f"{day},3,3,3,3,1")
+    with pytest.raises(MarketDataError, match=r"line 2, column date: .*2017-09-04, was"):
+        load_bars_csv(path)
+
+
+@pytest.mark.parametrize("content", [b"no packed file", gzip.compress(b"a" * 999)[:20]])
+def test_a_packed_file_that_is_none_says_so(tmp_path, content):
+    (tmp_path / "mine.csv.gz").write_bytes(content)
+    with pytest.raises(MarketDataError, match=r"mine\.csv\.gz.*packed file"):
+        load_bars_csv(tmp_path / "mine.csv.gz")

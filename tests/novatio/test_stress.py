@@ -8,9 +8,11 @@ from click.testing import CliRunner
 from clearing.codes import Code, Fund
 from clearing.units import MICRO, PPM
 from novatio.cli import main
-from novatio.stress import SCENARIOS, judge, run
+from novatio.market import load_bars_csv
+from novatio.stress import SCENARIOS, judge, run, ticks_of_bars, ticks_of_prices
 from novatio.stress.audit import STAGES
 from novatio.stress.scenario import Tick, Verdict, walk
+from tests.support.crash_days import write_day
 
 FIELDS = [
     "name",
@@ -250,3 +252,54 @@ def test_a_file_without_prices_is_refused_with_its_line(tmp_path):
     done = cli("run", "gap-50", "--prices", str(prices))
     assert done.exit_code == 2
     assert "line 2" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["gap-50", "feed-frozen-1h", "risk-publisher-offline"])
+@pytest.mark.parametrize("day", ["gap_and_recovery", "weekend_gap"])
+def test_value_and_lots_outlast_a_bad_day(tmp_path, day, name):
+    course = ticks_of_bars(load_bars_csv(write_day(tmp_path, day, 1)))
+    report = run(SCENARIOS[name], 1, course)
+    assert_sound(report)
+    assert report.passed
+
+
+def test_value_and_lots_outlast_a_slow_bleed_whose_swings_become_wild(tmp_path):
+    course = ticks_of_bars(load_bars_csv(write_day(tmp_path, "slow_bleed", 2)))
+    for name in ("feed-frozen-1h", "jelly-2025"):
+        assert_sound(run(SCENARIOS[name], 2, course))
+
+
+@pytest.mark.parametrize("prices", [[100], [100, 65], [1_000_000, 1], [1, 900]])
+@pytest.mark.parametrize("name", ["gap-50", "feed-frozen-1h", "risk-publisher-offline"])
+def test_a_course_may_be_as_short_and_as_wild_as_one_likes(name, prices):
+    assert_sound(run(SCENARIOS[name], 3, ticks_of_prices(prices)))
+
+
+def assert_sound(report):
+    assert report.conservation_residual_micro == report.operands["residual_lots"] == 0
+    assert report.adl_overshoot_lots == report.flat_accounts_touched == 0
+    assert not report.operands["law_halted"]
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "words"),
+    [
+        ("--prices", b"100\n\xff\n", ("line 2", "byte 0xff")),
+        ("--prices", b"1\n1000.5\n", ("line 2", "at most 1000 times")),
+        (
+            "--bars",
+            b"date,open,high,low,close,volume\n2020-03-12,1,1,1,1,0\n2020-03-13,1,2000,1,1,0\n",
+            ("line 3", "was 2000 times"),
+        ),
+        ("--bars", b"time,open,high,low,close,volume\n", ("line 1", "time_utc")),
+    ],
+)
+def test_prices_that_cannot_be_a_course_are_refused_with_their_line(
+    tmp_path, option, content, words
+):
+    path = tmp_path / "day.csv"
+    path.write_bytes(content)
+    done = cli("run", "gap-50", option, str(path))
+    assert done.exit_code == 2
+    for word in words:
+        assert word in done.stderr

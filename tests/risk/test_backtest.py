@@ -107,6 +107,13 @@ def test_a_file_that_cannot_be_used_ends_with_two_and_says_why(tmp_path, capsys,
     assert word in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["bad.csv", "bad.csv.gz"])
+def test_bytes_that_are_no_text_end_with_two_and_name_the_file(tmp_path, capsys, name):
+    (tmp_path / name).write_bytes(b"date,close\n\xff")
+    assert main([str(tmp_path / name), "--out", str(tmp_path)]) == 2
+    assert name in capsys.readouterr().err
+
+
 def test_a_missing_file_ends_with_two(tmp_path, capsys):
     assert main([str(tmp_path / "none.csv"), "--out", str(tmp_path)]) == 2
     assert "none.csv" in capsys.readouterr().err

@@ -276,3 +276,31 @@ def test_crossed_and_hopelessly_wide_quotes_tell_no_price_and_are_counted(tmp_pa
 def test_a_header_without_any_price_says_so(tmp_path):
     with pytest.raises(ChainError, match="no column close, nor bid and ask"):
         read_chain(written(tmp_path, [], header="expiry,strike,right,ask"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("a_2020-03-16.csv", "expiry,strike,right,close\n\u20ac".encode("cp1252"), "byte 0x80"),
+        ("a_2020-03-16.csv", "expiry".encode("utf-16"), "byte 0xff"),
+        ("a_2020-03-16.csv", gzip.compress(b"expiry"), "UTF-8"),
+        ("a_2020-03-16.csv", f"{HEADER}\n{'1' * 200_000},".encode(), "CSV"),
+        ("a_2020-03-16.csv.gz", b"expiry,strike", "packed file"),
+        ("a_2020-03-16.csv.gz", gzip.compress(b"expiry" * 99)[:24], "packed file"),
+    ],
+)
+def test_bytes_that_are_no_chain_are_refused_with_the_files_name(tmp_path, name, content, text):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ChainError, match=f"{name}.*{text}"):
+        read_chain(tmp_path / name)
+
+
+def test_a_time_behind_the_expiry_does_not_count_and_the_spot_may_be_quoted(tmp_path):
+    lines = [
+        ",,,2449.50,2450.50",
+        "2020-04-17T20:15:00Z,2450,C,99.5,100.5",
+        "2020-04-17T20:15:00Z,2450,P,99.5,100.5",
+    ]
+    chain = read_chain(written(tmp_path, lines, header="expiry,strike,right,bid,ask"))
+    assert [each.expiry for each in chain.terms] == [NEAR]
+    assert chain.spot == 2450

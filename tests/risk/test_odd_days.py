@@ -21,6 +21,7 @@ from risk.grid import STRESS_GRID
 from risk.listed import YEAR_MS, grid_points, listed_rows
 from risk.rows import row_faults
 from risk.surface import fit_surface
+from tests.support.odd_chains import CHAINS, SPOT, write_chain
 from tests.support.options import OptionWorld
 from tests.support.world import MARK, START_MS
 
@@ -199,3 +200,20 @@ def test_rows_are_legal_to_the_last_minute_before_an_expiry(listed):
         world.wait(min(60_000, left))
     assert world.time == START_MS + HOUR_MS - 1
     assert publish(world, MARK, 0.4)[1] in (Code.APPLIED, Code.ROW_JUMP)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", CHAINS)
+def test_rows_of_what_bad_days_quote_are_legal_from_hours_to_years(tmp_path, name, seed):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chain = read_chain(write_chain(tmp_path, name, seed))
+        surface = fit_surface(chain)
+    assert abs(chain.spot - SPOT) < SPOT / 500
+    for years in (1 / 8760, 1 / 365, 0.1, 2.0):
+        strikes = np.repeat(np.array([10, 50, 90, 98, 100, 102, 110, 200, 800]) * 204_000, 2)
+        calls = np.tile([True, False], len(strikes) // 2)
+        found = listed_rows(
+            surface, 20_400_000, years, strikes, calls, points=STRESS_GRID, volatility_shocks=SHOCKS
+        )
+        assert row_faults(found.rows) == []
