@@ -38,7 +38,8 @@ from prover.leaf_bytes import (
 from verifier.errors import VerifierError
 from verifier.escrow import WithdrawalLeaf
 from verifier.multiproof import ProofError
-from verifier.witness_state import NO_ID, WitnessError, WitnessLeaves, fill_state
+from verifier.witness_leaves import WitnessError, WitnessLeaves, fill_state
+from verifier.witness_state import NO_ID
 
 MAGIC = b"NVSS"
 VERSION = 1

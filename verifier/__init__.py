@@ -10,7 +10,7 @@ holds it to that; who wants to know first what the court does begins at its end)
     multiproof                            the trees, and what proves a leaf of one
     header, batch, batches                what is posted, and what is kept of it
     bls, committee                        who holds step bytes that are not posted
-    read_set, witness_state, evidence     BAD_STEP: the law run on what one step reads
+    read_set, witness_leaves, witness_state, evidence    BAD_STEP: the law run on what a step reads
     receipts                              BROKEN_RECEIPT: what a sequencer signed against its posts
     account_leaf, exit_leaves, exit_claim, exit_opening    what an exit opens, and its worth
     config, events                        what is decided at deployment; what calls announce

@@ -38,7 +38,8 @@ from verifier.errors import VerifierError
 from verifier.header import HEADER_BYTES, Header
 from verifier.multiproof import ProofError, root_from
 from verifier.read_set import names_of
-from verifier.witness_state import Multiproofs, WitnessError, WitnessLeaves, WitnessState
+from verifier.witness_leaves import WitnessError, WitnessLeaves
+from verifier.witness_state import Multiproofs, WitnessState
 
 WORD_BYTES = 32
 PAGE_BYTES = 9 * WORD_BYTES

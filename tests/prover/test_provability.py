@@ -40,7 +40,7 @@ from verifier.header import Header
 from verifier.receipts import LeftOut, SignedReceipt, TwoReceipts
 from verifier.rewards import commitment_of
 from verifier.withheld import Wanted
-from verifier.witness_state import WitnessLeaves
+from verifier.witness_leaves import WitnessLeaves
 
 ROWS = rows()
 RECORDS = {

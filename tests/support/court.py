@@ -25,7 +25,8 @@ from prover.leaf_bytes import (
     leaf_bytes,
 )
 from verifier.read_set import accounts_read, instruments_read, names_of, underlyings_read
-from verifier.witness_state import WitnessLeaves, WitnessState
+from verifier.witness_leaves import WitnessLeaves
+from verifier.witness_state import WitnessState
 
 # Kind of leaf, rows of the state, and the count in the globals.
 TABLES = (

@@ -18,7 +18,8 @@ from tests.prover.market import FIRST_PRICE, PROPOSER, START_MS, Market, columns
 from verifier.batch import Pair, Step
 from verifier.evidence import Evidence, EvidenceError, check_bad_step
 from verifier.multiproof import siblings_needed
-from verifier.witness_state import WitnessError, WitnessState
+from verifier.witness_leaves import WitnessError
+from verifier.witness_state import WitnessState
 
 PLACE = Place(0, 1, b"\x01" * 32, 9, b"\x02" * 32, PROPOSER)
 
