@@ -12,9 +12,9 @@ from typing import Any, cast
 from clearing.codes import InstrumentKind, InstrumentStatus
 from prover.commit import ACCOUNTS, INSTRUMENTS, UNDERLYINGS
 from prover.engine import Engine
-from prover.leaf_bytes import ACCOUNT, ASSET, INSTRUMENT, POOL, UNDERLYING, leaf_bytes
 from verifier.exit_claim import ExitClaim
 from verifier.exit_opening import ExitOpening
+from verifier.witness_leaves import ACCOUNT, ASSET, INSTRUMENT, POOL, UNDERLYING, leaf_bytes
 
 
 def exit_opening(engine: Engine) -> ExitOpening:

@@ -9,9 +9,9 @@ from clearing.keccak import tagged_hash
 from clearing.units import WITHDRAWALS_DEPTH
 from prover.commit import ACCOUNTS
 from prover.engine import Engine
-from prover.leaf_bytes import ACCOUNT, WITHDRAWAL, leaf_bytes
 from prover.tree import Forest
 from verifier.account_proof import AccountProof
+from verifier.witness_leaves import ACCOUNT, WITHDRAWAL, leaf_bytes
 
 
 @dataclass(frozen=True)

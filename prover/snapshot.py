@@ -23,7 +23,10 @@ from clearing.genesis import Genesis
 from clearing.keccak import pieces
 from clearing.units import PAGES_MAX
 from prover.engine import Engine
-from prover.leaf_bytes import (
+from verifier.errors import VerifierError
+from verifier.escrow import WithdrawalLeaf
+from verifier.multiproof import ProofError
+from verifier.witness_leaves import (
     ACCOUNT,
     ASSET,
     FUND,
@@ -33,12 +36,11 @@ from prover.leaf_bytes import (
     POOL,
     UNDERLYING,
     WITHDRAWAL,
+    WitnessError,
+    WitnessLeaves,
+    fill_state,
     leaf_bytes,
 )
-from verifier.errors import VerifierError
-from verifier.escrow import WithdrawalLeaf
-from verifier.multiproof import ProofError
-from verifier.witness_leaves import WitnessError, WitnessLeaves, fill_state
 from verifier.witness_state import NO_ID
 
 MAGIC = b"NVSS"

@@ -15,17 +15,6 @@ from clearing.units import (
 )
 from prover.commit import ACCOUNTS, INSTRUMENTS, UNDERLYINGS, WITHDRAWALS
 from prover.engine import Engine
-from prover.leaf_bytes import (
-    ACCOUNT,
-    ASSET,
-    FUND,
-    INSTRUMENT,
-    PAGE,
-    PARAMS,
-    POOL,
-    UNDERLYING,
-    leaf_bytes,
-)
 from prover.tree import Forest
 from verifier.batch import step_record_hash
 from verifier.codec import HASH_BYTES
@@ -37,6 +26,17 @@ from verifier.read_set import (
     names_of,
     targets,
     underlyings_read,
+)
+from verifier.witness_leaves import (
+    ACCOUNT,
+    ASSET,
+    FUND,
+    INSTRUMENT,
+    PAGE,
+    PARAMS,
+    POOL,
+    UNDERLYING,
+    leaf_bytes,
 )
 
 

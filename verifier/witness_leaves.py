@@ -61,8 +61,8 @@ LOADED = -1
 NOWHERE = -1
 
 # The kinds of leaves in the order in which they are loaded: accounts before their pages.
-GLOBALS, PARAMS, FUNDS, ACCOUNTS, PAGES, INSTRUMENTS, ASSETS, POOLS, UNDERLYINGS = range(9)
-WITHDRAWALS = 9  # appended by a step, and in no witness
+GLOBALS, PARAMS, FUND, ACCOUNT, PAGE, INSTRUMENT, ASSET, POOL, UNDERLYING = range(9)
+WITHDRAWAL = 9  # appended by a step, and in no witness
 TAGS = (
     Tag.GLOBALS,
     Tag.PARAMS,
@@ -135,10 +135,10 @@ def fill_state(state: State, leaves: WitnessLeaves) -> None:
     scratch.withdrawal_base = cast(Any, state.globals)[0].withdrawal_count
 
 
-def leaf_bytes(state: State, kind: int, places: Sequence[int]) -> list[bytes]:
-    """Return the leaves of these rows of a kind's table."""
+def leaf_bytes(state: State, kind: int, places: Sequence[int]) -> tuple[bytes, ...]:
+    """Return the leaves of these rows of a kind's table; ``places`` are row numbers, not ids."""
     rows, lengths = _encoded(state, kind, places)
-    return [to_bytes(row[:length]) for row, length in zip(rows, lengths, strict=True)]
+    return tuple(to_bytes(row[:length]) for row, length in zip(rows, lengths, strict=True))
 
 
 def leaf_hashes(state: State, kind: int, places: Sequence[int]) -> list[bytes]:
@@ -205,19 +205,19 @@ def encode_leaf(state: State, kind: int, place: int, row: Any) -> int:
     if kind == PARAMS:
         params = state.params[0]
         return encode_params(state.params_pieces[0], params.tier_count, params.publisher_count, row)
-    if kind == FUNDS:
+    if kind == FUND:
         return encode_fund(state.funds[place], row)
-    if kind == ACCOUNTS:
+    if kind == ACCOUNT:
         return encode_account(state.accounts[place], state.pages, row)
-    if kind == PAGES:
+    if kind == PAGE:
         return encode_page(state.pages[place], row)
-    if kind == INSTRUMENTS:
+    if kind == INSTRUMENT:
         return encode_instrument(state.instruments[place], row)
-    if kind == ASSETS:
+    if kind == ASSET:
         return encode_fields(state.asset_pieces[place], ASSET_FIELDS, row)
-    if kind == POOLS:
+    if kind == POOL:
         return encode_fields(state.pool_pieces[place], POOL_FIELDS, row)
-    if kind == UNDERLYINGS:
+    if kind == UNDERLYING:
         return encode_fields(state.underlying_pieces[place], UNDERLYING_FIELDS, row)
     return encode_withdrawal(state.withdrawals[place], row)
 
@@ -232,10 +232,10 @@ def load_leaf(state: State, kind: int, i: int, row: Any, length: int, room: Piec
         load_globals(row, state.globals[0])
     elif kind == PARAMS:
         return 0 if load_params(row, state.params_pieces[0]) else NOWHERE
-    elif kind == FUNDS:
+    elif kind == FUND:
         load_fund(row, state.funds[i])
         return i if state.funds[i].id == i else NOWHERE
-    elif kind == ACCOUNTS:
+    elif kind == ACCOUNT:
         account, used = state.accounts[i], state.scratch[0].page_count
         pages = load_account(row, length, account, state.pages, used)
         if pages < 0:
@@ -243,17 +243,17 @@ def load_leaf(state: State, kind: int, i: int, row: Any, length: int, room: Piec
         state.scratch[0].page_count = used + pages
         state.scratch[0].spare_account = i + 1
         state.account_ids[i] = account.id
-    elif kind == PAGES:
+    elif kind == PAGE:
         return load_witness_page(state, row, length, room)
-    elif kind == INSTRUMENTS:
+    elif kind == INSTRUMENT:
         if not load_instrument(row, length, state.instruments[i]):
             return NOWHERE
         state.scratch[0].spare_instrument = i + 1
         state.instrument_ids[i] = state.instruments[i].id
-    elif kind == ASSETS:
+    elif kind == ASSET:
         load_fields(row, ASSET_FIELDS, state.asset_pieces[i])
         return i if state.assets[i].id == i else NOWHERE
-    elif kind == POOLS:
+    elif kind == POOL:
         load_fields(row, POOL_FIELDS, state.pool_pieces[i])
         return i if state.pools[i].id == i else NOWHERE
     else:

@@ -36,16 +36,16 @@ from verifier.read_set import (
     underlyings_read,
 )
 from verifier.witness_leaves import (
-    ACCOUNTS,
-    ASSETS,
-    FUNDS,
+    ACCOUNT,
+    ASSET,
+    FUND,
     GLOBALS,
-    INSTRUMENTS,
-    PAGES,
+    INSTRUMENT,
+    PAGE,
     PARAMS,
-    POOLS,
-    UNDERLYINGS,
-    WITHDRAWALS,
+    POOL,
+    UNDERLYING,
+    WITHDRAWAL,
     WitnessError,
     WitnessLeaves,
     fill_state,
@@ -157,28 +157,28 @@ class WitnessState:
         roots = dict.fromkeys(SUB_ROOTS, ABSENT)
         roots["accounts"] = _grown_root(
             ACCOUNTS_DEPTH, self._account_count, _ids(self._rows("accounts")), names.openings,
-            self._hashes(ACCOUNTS, "account", self._account_count), siblings.accounts,
+            self._hashes(ACCOUNT, "account", self._account_count), siblings.accounts,
         )  # fmt: skip
         roots["instruments"] = _grown_root(
             INSTRUMENTS_DEPTH, self._instrument_count, _ids(self._rows("instruments")),
-            names.listings, self._hashes(INSTRUMENTS, "instrument", self._instrument_count),
+            names.listings, self._hashes(INSTRUMENT, "instrument", self._instrument_count),
             siblings.instruments,
         )  # fmt: skip
-        withdrawals = self._hashes(WITHDRAWALS, "withdrawal", self._withdrawal_count)
+        withdrawals = self._hashes(WITHDRAWAL, "withdrawal", self._withdrawal_count)
         withdrawals_root = _grown_root(
             WITHDRAWALS_DEPTH, self._withdrawal_count, [],
             names.withdrawals, withdrawals, siblings.withdrawals,
         )  # fmt: skip
         self._set_withdrawals_root(withdrawals_root, appended=bool(withdrawals))
         underlyings = self._rows("underlyings")
-        hashes = leaf_hashes(self.state, UNDERLYINGS, range(len(underlyings)))
+        hashes = leaf_hashes(self.state, UNDERLYING, range(len(underlyings)))
         count = int(self._totals.underlying_count)
         roots["underlyings"] = root_from(
             UNDERLYINGS_DEPTH, count, _ids(underlyings), hashes, siblings.underlyings
         )
         assets = range(int(self._totals.asset_count))
-        roots["assets"] = dense_root(ASSETS_DEPTH, leaf_hashes(self.state, ASSETS, assets))
-        for kind, table, depth in ((FUNDS, "funds", FUNDS_DEPTH), (POOLS, "pools", POOLS_DEPTH)):
+        roots["assets"] = dense_root(ASSETS_DEPTH, leaf_hashes(self.state, ASSET, assets))
+        for kind, table, depth in ((FUND, "funds", FUNDS_DEPTH), (POOL, "pools", POOLS_DEPTH)):
             rows = range(len(self._rows(table)))
             roots[table] = dense_root(depth, leaf_hashes(self.state, kind, rows))
         [roots["params"]] = leaf_hashes(self.state, PARAMS, [0])
@@ -196,7 +196,7 @@ class WitnessState:
         """Hash the pages that the step touched; their accounts' leaves carry the digests."""
         count = int(cast(Any, self.state.scratch)[0].touched_pages)
         touched = cast(Any, self.state.touched_pages)[:count].tolist()
-        for place, digest in zip(touched, leaf_hashes(self.state, PAGES, touched), strict=True):
+        for place, digest in zip(touched, leaf_hashes(self.state, PAGE, touched), strict=True):
             cast(Any, self.state.pages)[place].digest = pieces(digest)
 
     def _set_withdrawals_root(self, root: bytes, appended: bool) -> None:

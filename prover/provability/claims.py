@@ -9,13 +9,13 @@ from typing import Any
 
 from clearing.records import State
 from prover.commit import WITHDRAWALS
-from prover.leaf_bytes import WITHDRAWAL, leaf_bytes
 from prover.provability.house import UNCAUGHT, Caught, House, Outcome
 from prover.provability.postings import changed
 from prover.provability.states import flip_bytes
 from prover.provability.table import Part, Row
 from verifier.errors import Refused
 from verifier.escrow import WithdrawalLeaf
+from verifier.witness_leaves import WITHDRAWAL, leaf_bytes
 
 OWED = 0  # the withdrawal that is claimed
 

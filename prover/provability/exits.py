@@ -13,9 +13,7 @@ from typing import Any
 
 from clearing.records import State
 from clearing.units import ASSETS_MAX, SETTLEMENT_ASSET
-from prover import leaf_bytes as leaves
 from prover.exits import exit_claim, exit_opening
-from prover.leaf_bytes import leaf_bytes
 from prover.provability.house import Caught, House, play
 from prover.provability.market import FIRST_TRADER, FULL
 from prover.provability.states import (
@@ -27,6 +25,7 @@ from prover.provability.states import (
     flip_bytes,
 )
 from prover.provability.table import Part, Row
+from verifier import witness_leaves as leaves
 from verifier.exit_claim import ExitClaim
 from verifier.exit_opening import ExitOpening
 
@@ -106,7 +105,7 @@ def _with_leaf(record: Record, change: Callable[[State], None], house: House, se
     kind, name, place = LEAVES[record.name]
     state = house.replica.engine.state
     change(state)
-    (leaf,) = leaf_bytes(state, kind, [record.row])
+    (leaf,) = leaves.leaf_bytes(state, kind, [record.row])
     change(state)
     if place is None:
         return replace(sent, **{name: leaf})

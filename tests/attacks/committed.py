@@ -20,17 +20,6 @@ from clearing.units import (
 )
 from prover.engine import Engine
 from prover.forge import Place
-from prover.leaf_bytes import (
-    ACCOUNT,
-    ASSET,
-    FUND,
-    INSTRUMENT,
-    PAGE,
-    PARAMS,
-    POOL,
-    UNDERLYING,
-    leaf_bytes,
-)
 from tests.prover.market import PROPOSER
 from verifier.batch import GLOBALS_BYTES, data_hash, steps_root
 from verifier.evidence import Evidence
@@ -42,6 +31,17 @@ from verifier.read_set import (
     names_of,
     targets,
     underlyings_read,
+)
+from verifier.witness_leaves import (
+    ACCOUNT,
+    ASSET,
+    FUND,
+    INSTRUMENT,
+    PAGE,
+    PARAMS,
+    POOL,
+    UNDERLYING,
+    leaf_bytes,
 )
 from verifier.witness_state import WitnessState
 

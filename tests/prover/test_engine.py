@@ -13,7 +13,9 @@ from clearing.keccak import tagged_hash, to_bytes
 from clearing.messages import action_hash, sequenced_accumulator, sequenced_root, step_hash
 from clearing.units import ACTIONS_PER_STEP
 from prover.engine import Engine
-from prover.leaf_bytes import (
+from tests.prover.market import START_MS, Market, columns_of
+from verifier.multiproof import dense_root
+from verifier.witness_leaves import (
     ACCOUNT,
     ASSET,
     FUND,
@@ -24,8 +26,6 @@ from prover.leaf_bytes import (
     WITHDRAWAL,
     leaf_bytes,
 )
-from tests.prover.market import START_MS, Market, columns_of
-from verifier.multiproof import dense_root
 
 
 def small_engine(market, **capacity):

@@ -13,7 +13,8 @@ import numpy as np
 from clearing.codes import Tag
 from clearing.keccak import pieces, tagged_hash, to_bytes
 from clearing.leaves import GLOBALS_PIECES, encode_globals
-from prover.leaf_bytes import (
+from verifier.read_set import accounts_read, instruments_read, names_of, underlyings_read
+from verifier.witness_leaves import (
     ACCOUNT,
     ASSET,
     FUND,
@@ -22,10 +23,9 @@ from prover.leaf_bytes import (
     PARAMS,
     POOL,
     UNDERLYING,
+    WitnessLeaves,
     leaf_bytes,
 )
-from verifier.read_set import accounts_read, instruments_read, names_of, underlyings_read
-from verifier.witness_leaves import WitnessLeaves
 from verifier.witness_state import WitnessState
 
 # Kind of leaf, rows of the state, and the count in the globals.

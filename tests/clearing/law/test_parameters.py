@@ -16,10 +16,10 @@ from clearing.leaves import PARAMS_FIELDS
 from clearing.parameter_checks import GREATEST, LEAST, STEPPED, number_may_move
 from clearing.records import PARAMS
 from clearing.units import AMOUNT_MAX, PPM, SEQUENCE_MAX
-from prover.leaf_bytes import PARAMS as PARAMS_LEAF
-from prover.leaf_bytes import leaf_bytes
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
 from tests.support.world import MARK, START_MS, World, address_of, key_of
+from verifier.witness_leaves import PARAMS as PARAMS_LEAF
+from verifier.witness_leaves import leaf_bytes
 
 DAY_MS = 86_400_000
 TIMELOCK_MS = 14 * DAY_MS
