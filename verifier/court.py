@@ -467,16 +467,16 @@ class Court(CourtState):
         forfeited = self.stakes.forfeit(Header.decode(record.header).proposer)
         generation = self._generation.value
         event = events.BatchReverted(
-            record.batch_id,
-            record.number,
-            generation,
-            step,
-            prover,
-            rewarded + burned,
-            rewarded,
-            burned,
-            call.block.number,
-            forfeited,
+            batch_id=record.batch_id,
+            number=record.number,
+            generation=generation,
+            step=step,
+            prover=prover,
+            slashed=rewarded + burned,
+            rewarded=rewarded,
+            burned=burned,
+            block=call.block.number,
+            forfeited=forfeited,
         )
         self._reverts[generation] = event
         self._tip.value = record.number - 1

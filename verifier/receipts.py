@@ -12,78 +12,67 @@ and of what the batch opened. Layout: docs/protocol.md, section 9.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 from clearing import eip712
 from clearing.codes import Kind
-from clearing.encoding import Field, MalformedBytes, Reader, raw
+from clearing.encoding import Field, MalformedBytes, Reader
 from clearing.keys import NULL_ADDRESS, recover
 from clearing.messages import Receipt, action_hash, sequenced_accumulator, sequenced_root
 from clearing.units import SIGNATURE_BYTES, STEPS_DEPTH
 from verifier.batch import BatchData
-from verifier.codec import HASH_BYTES
+from verifier.codec import (
+    HASH_BYTES,
+    U64,
+    Canonical,
+    Hash,
+    Integer,
+    Many,
+    Nested,
+    Raw,
+    encode_parts,
+    read_parts,
+)
 from verifier.evidence import EvidenceError
 
 TWO_RECEIPTS = 1
 LEFT_OUT = 2
 
-_U64_MAX = (1 << 64) - 1
 _FORM = Field("form", 1, TWO_RECEIPTS, LEFT_OUT)
-_GENERATION = Field("generation", 8, 0, _U64_MAX)
-_COUNT = Field("count", 8, 0, _U64_MAX)
-_ROOTS = Field("roots", 2, 0, 4**STEPS_DEPTH - 1)
 _INBOX = bytes([Kind.INBOX])
 
 
-@dataclass(frozen=True, slots=True)
-class SignedReceipt:
-    """What a sequencer signed at the end of a frame; the signature is 65 bytes."""
+@dataclass(frozen=True)
+class SignedReceipt(Canonical):
+    """What a sequencer signed at the end of a frame."""
 
-    generation: int
-    count: int
-    accumulator: bytes
-    signature: bytes
+    generation: U64
+    count: U64
+    accumulator: Hash
+    signature: Annotated[bytes, Raw(SIGNATURE_BYTES)]
 
     def signer(self, domain: bytes) -> bytes:
         """Return who signed it under a domain separator; the null address if nobody can have."""
         promise = Receipt(self.generation, self.count, self.accumulator)
         return recover(self.signature, eip712.digest(domain, promise.struct_hash()))
 
-    def encode(self) -> bytes:
-        """Return `u64 generation || u64 count || 32 accumulator || 65 signature`."""
-        return b"".join(
-            (
-                _GENERATION.encode(self.generation),
-                _COUNT.encode(self.count),
-                raw("accumulator", self.accumulator, HASH_BYTES),
-                raw("signature", self.signature, SIGNATURE_BYTES),
-            )
-        )
 
-    @classmethod
-    def read(cls, reader: Reader) -> SignedReceipt:
-        """Inverse of `encode`. Raises the reader's error."""
-        return cls(
-            reader.integer(_GENERATION),
-            reader.integer(_COUNT),
-            reader.raw("accumulator", HASH_BYTES),
-            reader.raw("signature", SIGNATURE_BYTES),
-        )
+_RECEIPT = Nested(SignedReceipt)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TwoReceipts:
     """Two receipts of one signer that cannot both be true."""
 
-    first: SignedReceipt
-    second: SignedReceipt
+    first: Annotated[SignedReceipt, _RECEIPT]
+    second: Annotated[SignedReceipt, _RECEIPT]
 
     def encode(self) -> bytes:
         """Return `u8 1 || receipt || receipt`."""
-        return _FORM.encode(TWO_RECEIPTS) + self.first.encode() + self.second.encode()
+        return _FORM.encode(TWO_RECEIPTS) + encode_parts(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LeftOut:
     """A receipt and the batch that should hold what it was given for.
 
@@ -91,21 +80,15 @@ class LeftOut:
     needed if the receipt's count is the one that the batch ends with.
     """
 
-    batch_id: bytes
-    receipt: SignedReceipt
-    roots: tuple[bytes, ...] = ()
+    batch_id: Hash
+    receipt: Annotated[SignedReceipt, _RECEIPT]
+    roots: Annotated[
+        tuple[bytes, ...], Many(Integer(2, 0, 4**STEPS_DEPTH - 1), Raw(HASH_BYTES))
+    ] = ()
 
     def encode(self) -> bytes:
         """Return `u8 2 || batch id || receipt || u16 n || n roots`."""
-        return b"".join(
-            (
-                _FORM.encode(LEFT_OUT),
-                raw("batch id", self.batch_id, HASH_BYTES),
-                self.receipt.encode(),
-                _ROOTS.encode(len(self.roots)),
-                *(raw("root", root, HASH_BYTES) for root in self.roots),
-            )
-        )
+        return _FORM.encode(LEFT_OUT) + encode_parts(self)
 
 
 Evidence: TypeAlias = TwoReceipts | LeftOut
@@ -127,18 +110,15 @@ def decode_evidence(data: bytes) -> Evidence:
     """Return the evidence. Raises EvidenceError unless the bytes are used up exactly."""
     reader = Reader(data, MalformedBytes)
     try:
+        evidence: Evidence
         if reader.integer(_FORM) == TWO_RECEIPTS:
-            two = TwoReceipts(SignedReceipt.read(reader), SignedReceipt.read(reader))
-            reader.end()
-            return two
-        batch_id = reader.raw("batch id", HASH_BYTES)
-        receipt = SignedReceipt.read(reader)
-        count = reader.integer(_ROOTS)
-        roots = tuple(reader.raw("root", HASH_BYTES) for _ in range(count))
+            evidence = read_parts(TwoReceipts, reader)
+        else:
+            evidence = read_parts(LeftOut, reader)
         reader.end()
     except MalformedBytes as error:
         raise EvidenceError(f"evidence, {error}; encode it canonically") from error
-    return LeftOut(batch_id, receipt, roots)
+    return evidence
 
 
 def signer_of(evidence: Evidence, domain: bytes) -> bytes:
