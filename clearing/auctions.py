@@ -186,7 +186,6 @@ def uniform_price(
     best = reference
     best_bid = lots_at_or_better(bid_prices, bid_lots, bids, reference, True)
     best_ask = lots_at_or_better(ask_prices, ask_lots, asks, reference, False)
-    crossed = min(best_bid, best_ask) > 0
     for i in range(bids + asks):
         price = bid_prices[i] if i < bids else ask_prices[i - bids]
         bid = lots_at_or_better(bid_prices, bid_lots, bids, price, True)
@@ -199,9 +198,8 @@ def uniform_price(
                 abs(best - reference),
                 best,
             )
-            if not crossed or rank < best_rank:
+            if rank < best_rank:
                 best, best_bid, best_ask = price, bid, ask
-                crossed = True
     return best, min(best_bid, best_ask), best_bid, best_ask
 
 
@@ -285,7 +283,8 @@ def call_level(
     for level in range(levels):
         ask += asks[level]
         rank = (-min(bid, ask), abs(bid - ask), abs(low + level * step - reference), level)
-        if rank[0] < 0 and (best[0] == 0 or rank < best):
+        # A level that executes nothing never ranks before the zeros.
+        if rank < best:
             best, best_bid, best_ask = rank, bid, ask
         bid -= bids[level]
     return best[3], -best[0], best_bid, best_ask

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from clearing import keys, step
-from clearing.codes import Code, Side
+from clearing.codes import Code, Kind, Side
 from clearing.decode import decode, pack, recover_signers
 from clearing.eip712 import digest as eip712_digest
-from clearing.forms import FORMS
+from clearing.forms import FORMS, OWNER
 from clearing.genesis import Genesis, GenesisInstrument, GenesisTier, genesis_state
 from clearing.keccak import keccak256, to_bytes
 from clearing.messages import (
@@ -187,6 +187,7 @@ class World:
         witness = Witness(self.state, columns)
         step.transition(self.state, columns, 0, len(actions), self.time, codes)
         witness.judge(self.time)
+        self.check_used_up(columns, codes)
         return [Code(int(code)) for code in codes]
 
     def step(self, actions):
@@ -236,6 +237,25 @@ class World:
             totals[name] = 0
         rows = (getattr(self.state, name).tobytes() for name in LASTING)
         return b"".join((totals.tobytes(), *rows))
+
+    def check_used_up(self, columns, codes):
+        """Whatever was signed and applied used its number up: nobody can bring it a second time."""
+        for action, code in zip(columns.actions, codes, strict=False):
+            if code != Code.APPLIED:
+                continue
+            form = FORMS.get(Kind(int(action.kind)))
+            # A cancel raises an order's floor or slot, and may come as often as anybody likes.
+            if form is None or form.kind == Kind.CANCEL:
+                continue
+            if form.signed_by != OWNER or not form.names("sequence"):
+                continue
+            by_account = form.names("account")
+            last = (
+                self.state.accounts[action.account].request_sequence
+                if by_account
+                else self.totals.governance_sequence
+            )
+            assert last >= action.sequence, f"{form.name} may be brought again"
 
     def check_conservation(self):
         """Recompute the totals from every leaf: cash, pots, funds, custody, lots, open interest."""

@@ -48,6 +48,15 @@ def test_the_discount_falls_fast_then_slowly_to_nothing(minutes, discount, fast)
     assert result == {"discount_ppm": discount, "fast": fast}
 
 
+def test_both_falls_of_the_discount_are_cut_in_favour_of_whoever_fails():
+    with checked():
+        # A third of 10 after one of three milliseconds; a third of 20 after one of three more.
+        assert auctions.discount_ppm(1, 30, 20, 3, 3) == 27
+        assert auctions.discount_ppm(3, 30, 20, 3, 3) == 20
+        assert auctions.discount_ppm(4, 30, 20, 3, 3) == 14
+        assert auctions.discount_ppm(6, 30, 20, 3, 3) == 0
+
+
 @given(times, times, ppm, ppm, st.integers(0, 1 << 60), st.integers(0, 1 << 60))
 def test_the_discount_never_rises_and_stays_within_its_ends(early, late, start, end, fast, slow):
     start, end = max(start, end), min(start, end)

@@ -187,6 +187,17 @@ def test_a_slice_heals_the_account_with_a_buffer_and_ends_the_auction():
     assert world.fund(FundId.INSURANCE) == 0
 
 
+def test_a_bid_serves_once_clr_sig_002():
+    world, alice, _, kate = failing_world()
+    assert start(world, alice) == Code.APPLIED
+    request = bid(world, kate, alice, fraction=10_000, sequence=7)
+    assert world.apply(request) == Code.APPLIED
+    assert world.account(kate).request_sequence == 7
+    lots = world.lots(kate)
+    assert world.apply(request) == Code.STALE_SEQUENCE
+    assert world.lots(kate) == lots > 0
+
+
 def test_a_slice_is_the_same_fraction_of_every_leg():
     world, alice, _, kate = failing_world(legs=(0, 1))
     assert start(world, alice) == Code.APPLIED

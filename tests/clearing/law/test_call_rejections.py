@@ -192,6 +192,17 @@ def test_a_seller_is_filled_within_his_own_cap_clr_trd_014():
     assert call.held("alice", "bob", "carol") == [10, -15, 5]
 
 
+def test_fills_take_a_market_to_its_own_cap_clr_trd_015():
+    call = CallWorld("alice", "bob")
+    call.enter(("alice", BUY, 10, 20), ("bob", SELL, 10, 18))
+    call.strike()
+    call.market.open_interest_cap = 9
+    assert call.fill("alice", "bob") == Code.OPEN_INTEREST_CAP
+    call.market.open_interest_cap = 10
+    assert call.fill("alice", "bob") == Code.APPLIED
+    assert call.market.open_interest == 10
+
+
 def without_call(case):
     with checked():
         close_call(case.world.instrument())

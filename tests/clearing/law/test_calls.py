@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.auctions import call_level, call_share
-from clearing.calls import binds, book_shape, stable_near
+from clearing.calls import UNREACHED, binds, book_shape, level_of, stable_near
 from clearing.codes import Code, InstrumentStatus, Kind, Operation, Phase, Scope
 from clearing.compiler import checked
 from clearing.formulas import evaluate
@@ -88,6 +88,42 @@ def test_nobody_is_filled_on_the_side_that_he_did_not_sign_for():
     assert call.fill("erin", "fred") == Code.ORDER_DEAD
     assert call.fill("alice", "bob") == Code.ORDER_DEAD
     assert call.held("alice", "bob", "erin", "fred") == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "level"),
+    [
+        # Between two levels a buyer counts at the lower one and a seller at the upper one.
+        (BUY, 109, 0),
+        (BUY, 110, 1),
+        (BUY, 111, 1),
+        (SELL, 109, 1),
+        (SELL, 110, 1),
+        (SELL, 111, 2),
+        # A buyer above the book and a seller below it reach all of it.
+        (BUY, 1_000, 3),
+        (SELL, 1, 0),
+        (BUY, 99, UNREACHED),
+        (SELL, 131, UNREACHED),
+    ],
+)
+def test_an_order_counts_at_the_best_level_that_its_limit_allows(side, limit, level):
+    # Levels at 100, 110, 120 and 130.
+    with checked():
+        assert level_of(side, limit, 100, 10, 3) == level
+
+
+def test_orders_of_one_level_stand_behind_each_other_and_share_its_lots_without_rest():
+    call = CallWorld("alice", "bob", "carol", "dave")
+    call.enter(
+        ("alice", BUY, 3, 20), ("bob", BUY, 3, 20), ("carol", BUY, 3, 20), ("dave", SELL, 5, 20)
+    )
+    assert [int(call.entry(name).call_before) for name in ("alice", "bob", "carol")] == [0, 3, 6]
+    assert call.strike() == (price_of(20), 5)
+    # 5 * 3 / 9, 5 * 6 / 9 and 5 * 9 / 9, cut: 1, 3 and 5 lots have gone after each of them.
+    for name in ("alice", "bob", "carol"):
+        assert call.fill(name, "dave") == Code.APPLIED
+    assert call.held("alice", "bob", "carol", "dave") == [1, 2, 2, -5]
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,15 @@ def test_weights_by_size_follow_the_real_formula(size, factor):
 
 def test_without_a_factor_size_does_not_matter():
     assert one("collateral_weight_by_size", weight_ppm=7, size=1 << 58, factor_ppm=0) == 7
+    # Not even for what counts above par, though 1.1 / (1 + 0) is less.
+    big = one("collateral_weight_by_size", weight_ppm=1_100_001, size=1 << 58, factor_ppm=0)
+    assert big == 1_100_001
+
+
+def test_the_weight_of_a_debt_by_size_takes_a_fifth_down_so_that_the_rest_is_up():
+    # 0.8 * 9 ppm is 7.2, up 8; a premium of 0.1 * 1 (10_000 of an asset, a factor of 0.1 %).
+    terms = {"size": 10_000 * 10**9, "factor_ppm": 1_000}
+    assert one("liability_weight_by_size", weight_ppm=9, **terms) == 8 + 100_000
 
 
 @pytest.mark.parametrize(
@@ -203,6 +212,22 @@ def test_a_pledge_that_cannot_cover_is_everything_that_counts():
         {"required": 1_500, "assets": assets((1_000, 500_000, 0), (700, 1_000_000, 0))},
     )
     assert result == {"pledged": [1_000, 0], "covered": 500, "cost": 0, "covers": False}
+
+
+def test_a_pledge_of_a_part_of_a_micro_quote_costs_a_whole_one():
+    # 5 micro-quote at 10 %: half of one, up.
+    result = results(
+        "optimise_collateral", {"required": 5, "assets": assets((7, 0, 100_000), (9, 0, 200_000))}
+    )
+    assert result == {"pledged": [5, 0], "covered": 5, "cost": 1, "covers": True}
+
+
+def test_what_would_take_more_than_64_bits_to_cover_is_pledged_whole():
+    # 2^60 at a haircut of all but one ppm would take 10^6 * 2^60.
+    result = results(
+        "optimise_collateral", {"required": 1 << 60, "assets": assets((10**6, 999_999, 0))}
+    )
+    assert result == {"pledged": [10**6], "covered": 1, "cost": 0, "covers": False}
 
 
 small = st.tuples(st.integers(0, 6), st.sampled_from([0, 250_000, 500_000]), st.integers(0, PPM))

@@ -81,6 +81,16 @@ def test_a_rounded_price_is_rounded_for_the_account_that_owes():
     assert world.account(alice).cash - cash == 1
 
 
+def test_a_price_sells_collateral_to_the_last_millisecond_that_it_counts_for_margin_clr_trd_005():
+    world, alice, keeper = owing_world()
+    stale_ms = int(world.params.price_stale_margin_ms)
+    row = world.state.assets[WILD_ID]
+    row.price_time = world.time - stale_ms - 1
+    assert world.apply(convert(world, keeper, alice, WILD_ID)) == Code.PRICE_STALE
+    row.price_time = world.time - stale_ms
+    assert world.apply(convert(world, keeper, alice, WILD_ID)) == Code.APPLIED
+
+
 def test_the_discount_is_no_larger_than_the_haircut():
     world, alice, keeper = owing_world(steady=20_000_000, wild=50_000_000)
     cash = int(world.account(alice).cash)

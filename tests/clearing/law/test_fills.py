@@ -31,6 +31,17 @@ def test_an_order_may_be_filled_in_parts_up_to_its_lots_clr_trd_007(market):
     assert fill(market, 1) == Code.OVERFILL
 
 
+def test_a_new_page_keeps_nothing_of_what_stood_in_its_row(market):
+    # A batch that was rolled back leaves the pages that it opened as they were.
+    world, alice, _ = market
+    for slot in world.state.pages[world.state.scratch[0].page_count].slots:
+        slot.sequence, slot.filled = 9, 9
+    assert fill(market, 4) == Code.APPLIED
+    assert [world.slot(alice, slot) for slot in range(16)] == [
+        (5, 4) if slot == 3 else (0, 0) for slot in range(16)
+    ]
+
+
 def test_the_same_trade_cannot_be_replayed_clr_trd_007(market):
     world, alice, bob = market
     order = world.order(alice, lots=1)

@@ -126,6 +126,30 @@ def test_no_fill_goes_through_a_gap_clr_gat_001():
     assert world.apply(world.liquidate(keeper, alice)) == Code.GATED
 
 
+def test_a_keepers_request_for_an_offer_serves_once_clr_sig_002():
+    world, alice, keeper = offering_world()
+    request = world.liquidate(keeper, alice, 4)
+    assert world.apply(request) == Code.APPLIED
+    assert world.account(keeper).request_sequence == request.sequence
+    assert world.apply(request) == Code.STALE_SEQUENCE
+    assert world.lots(keeper) == 4
+
+
+def test_a_keeper_takes_an_offer_no_further_than_his_own_cap_clr_trd_014():
+    world, alice, keeper = offering_world()
+    world.instrument().position_cap = 3
+    assert world.apply(world.liquidate(keeper, alice, 4)) == Code.POSITION_CAP
+    assert world.apply(world.liquidate(keeper, alice, 3)) == Code.APPLIED
+    assert (world.lots(alice), world.lots(keeper)) == (7, 3)
+
+
+@pytest.mark.parametrize(("signed_lots", "price"), [(1, 99), (-1, 101)])
+def test_the_penalty_in_the_price_is_cut_to_whole_micro_quote(signed_lots, price):
+    # 1.5 % of 100 is one and a half.
+    with checked():
+        assert close_position.close_price(100, 15_000, signed_lots) == price
+
+
 def test_a_keeper_must_be_able_to_carry_the_lots_clr_mrg_001():
     world, alice, _ = offering_world()
     poor = world.trader("poor", MARK // 100)

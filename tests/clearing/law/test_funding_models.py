@@ -106,6 +106,13 @@ def test_the_dydx_rate_is_the_padded_mean_within_its_clamp(samples, least, defau
     )
 
 
+def test_the_bound_of_the_dydx_rate_is_cut():
+    # One ppm between the margins, times one and a half.
+    terms = {"initial_ppm": 3, "maintenance_ppm": 2, "clamp_factor_ppm": 1_500_000}
+    assert one("funding_rate_dydx", premium_samples=[900], samples_min=0, **terms) == 1
+    assert one("funding_rate_dydx", premium_samples=[-900], samples_min=0, **terms) == -1
+
+
 @given(st.integers(-PPM, PPM), st.integers(1, 1 << 40), st.integers(0, 1 << 20))
 def test_the_dydx_index_change_is_cut_towards_zero(rate, price, elapsed):
     exact = trunc(Fraction(rate * price * elapsed, 28_800))

@@ -184,6 +184,18 @@ def test_what_margin_holds_up_gets_no_pass():
     assert (paid(world), world.account(alice).not_before) == ([], 0)
 
 
+def test_a_forced_withdrawal_that_margin_forbids_ends_no_wait():
+    world, alice, bob = gated_world()
+    freeze(world)
+    assert world.apply(world.forced(InboxKind.WITHDRAW, alice, 5)) == Code.APPLIED
+    begun = int(world.account(alice).not_before)
+    assert begun == world.time + FREEZE_MS
+    # A tenth of two hundred marks is all that she has.
+    assert world.apply(world.trade(alice, bob, 199)) == Code.APPLIED
+    assert world.apply(world.forced(InboxKind.WITHDRAW, alice, 5)) == Code.APPLIED
+    assert (paid(world), world.account(alice).not_before) == ([], begun)
+
+
 @pytest.mark.parametrize("price", [0, 1, 3, 10**6, 1 << 48])
 def test_units_worth_a_value_are_worth_no_more(price):
     world = World(assets=(BITCOIN,))

@@ -86,6 +86,12 @@ def test_the_fee_tier_is_the_last_one_reached(volume, tier):
         ({"volatility_ppm": 1_000}, 20_000, 45_000),
         ({"open_interest": 1 << 60}, 200_000, 55_000),
         ({"current_ppm": 0}, 62_500, 62_500),
+        # One ppm at one and a half, up, is two; a quarter of that is one more.
+        (
+            {"current_ppm": 0, "volatility_ppm": 1, "multiplier_ppm": 1_500_000, "low_ppm": 0},
+            3,
+            3,
+        ),
     ],
 )
 def test_the_proposed_margin_steps_towards_what_volatility_and_crowding_ask(

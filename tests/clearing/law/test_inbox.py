@@ -61,6 +61,15 @@ def test_a_first_deposit_opens_the_next_account():
     assert (row.page_rows == -1).all()
 
 
+def test_a_first_deposit_leaves_nothing_of_what_stood_in_the_accounts_row():
+    # A batch that was rolled back leaves the rows of accounts that it opened as they were.
+    clean, used = World(), World()
+    pieces_of(used.state.accounts)[0] = 7
+    for world in (clean, used):
+        world.trader("alice", 500, subaccount=3)
+    assert used.state.accounts[0].tobytes() == clean.state.accounts[0].tobytes()
+
+
 def test_a_second_deposit_adds_to_the_account():
     world = World()
     alice = world.trader("alice", 500)

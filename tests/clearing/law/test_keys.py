@@ -170,6 +170,27 @@ def test_a_revoked_key_signs_nothing_and_the_others_sign_on_clr_sig_001(market, 
     assert not any(world.account(alice).keys[2].address)
 
 
+def test_the_key_that_takes_a_revoked_ones_place_keeps_all_its_terms(market):
+    world, alice, _ = market
+    assert world.apply(grant(world, alice, "robot 0")) == Code.APPLIED
+    terms = {"first_instrument": 1, "last_instrument": 2, "limit": 77, "key_expiry": START_MS}
+    assert world.apply(grant(world, alice, "robot 1", Scope.TRADE, **terms)) == Code.APPLIED
+    moved, nothing = (world.account(alice).keys[place].tobytes() for place in (1, 2))
+    assert world.apply(revoke(world, alice, "robot 0")) == Code.APPLIED
+    keys = [key.tobytes() for key in world.account(alice).keys]
+    assert keys == [moved, *[nothing] * (KEYS_MAX - 1)]
+
+
+def test_a_rotation_leaves_nothing_of_the_keys_before(market):
+    world, alice, _ = market
+    clean = world.trader("carol")
+    for name in ("robot 0", "robot 1"):
+        assert world.apply(grant(world, alice, name)) == Code.APPLIED
+    for owner in (alice, clean):
+        assert world.apply(rotate(world, owner, "new owner")) == Code.APPLIED
+    assert world.account(alice).keys.tobytes() == world.account(clean).keys.tobytes()
+
+
 @pytest.mark.parametrize("scope", [Scope.ROOT, 64, 32, 0])
 def test_no_grant_makes_a_key_that_stands_in_the_owners_place_clr_act_001(market, scope):
     world, alice, _ = market

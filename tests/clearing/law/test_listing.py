@@ -6,6 +6,7 @@ import pytest
 from clearing.codes import Code, Fund, InstrumentKind, InstrumentStatus, Kind, Operation, Status
 from clearing.genesis import GenesisAsset, GenesisTier, GenesisUnderlying
 from clearing.keccak import pieces, to_bytes
+from clearing.layout import pieces_of
 from clearing.units import ASSETS_MAX, LOTS_MAX, PPM, PRICE_MAX, SERIES_MAX
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
 from tests.clearing.law.test_parameters import ROLES, STEP_PPM, TIMELOCK_MS
@@ -121,6 +122,22 @@ def test_a_listed_perpetual_trades_once_it_has_a_price():
     assert world.apply(trade) == Code.APPLIED
     assert world.apply(world.trade(alice, bob, 1, instrument=NEXT)) == Code.POSITION_CAP
     assert world.apply(world.listing(instrument=NEXT + 1)) == Code.APPLIED
+
+
+def test_a_listing_uses_up_its_number_and_all_before_it_clr_sig_002():
+    world = Exchange()
+    assert world.apply(world.listing(sequence=7)) == Code.APPLIED
+    assert world.totals.governance_sequence == 7
+    assert world.apply(world.listing(NEXT + 1, sequence=7)) == Code.STALE_SEQUENCE
+
+
+def test_a_new_expiry_keeps_nothing_of_the_series_that_stood_in_its_place():
+    clean, used = Exchange(), Exchange()
+    pieces_of(used.state.underlyings[0].series)[1] = 7
+    used.series(1).market_count = 0
+    for world in (clean, used):
+        assert world.apply(world.listing(**CALL | {"series": 1, "expiry": SECOND_EXPIRY})) == 0
+    assert used.series(1).tobytes() == clean.series(1).tobytes()
 
 
 def test_an_option_joins_the_series_of_its_expiry_and_staged_rows_begin_anew():

@@ -27,6 +27,13 @@ def test_three_accounts_that_owe_in_a_circle_settle_the_differences():
     }
 
 
+def test_the_ratio_that_netting_saved_is_cut_not_rounded_up():
+    # 3 of 3 gross fall to 1: two thirds are 666_666.67 ppm.
+    report = netting_report([(1, -1), (2, 1), (2, -1), (3, 1), (3, -1), (4, 1)])
+    assert (report["gross_turnover"], report["net_turnover"]) == (3, 1)
+    assert report["netting_ratio_ppm"] == 666_666
+
+
 def test_legs_that_do_not_sum_to_zero_are_unbalanced():
     assert not netting_report([(1, -100), (2, 99)])["balanced"]
 

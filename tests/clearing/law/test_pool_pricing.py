@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clearing.compiler import checked
 from clearing.formulas import FormulaError, evaluate
-from clearing.pool_pricing import add_within
+from clearing.pool_pricing import add_within, share_price
 from clearing.units import MICRO, PPM
 
 YEAR = 31_536_000
@@ -217,6 +217,14 @@ def test_profit_counts_up_to_its_cap(profit, capped, exceeds):
         "pool_profit_cap", {"profit": profit, "side_value": 1_001, "profit_max_ppm": 500_000}
     )
     assert result == {"capped_profit": capped, "exceeds": exceeds}
+
+
+@pytest.mark.parametrize(("value", "supply"), [((1 << 62) + 1, 1 << 62), (1 << 62, (1 << 62) + 1)])
+def test_a_pool_beyond_what_it_counts_to_has_no_share_price(value, supply):
+    with checked():
+        # 10^9 * (2^62 + 1) / (2^62 + 1000), cut.
+        assert share_price(1 << 62, 1 << 62) == (999_999_999, True)
+        assert share_price(value, supply) == (0, False)
 
 
 def test_the_pool_is_worth_its_tokens_and_fees_less_profits_and_the_impact_pool():

@@ -91,6 +91,9 @@ def test_a_price_sets_mark_index_and_time():
         MARK - 3,
         START_MS + 5_000,
     )
+    # The market is the reference of its underlying, whose index is that of the price.
+    underlying = world.state.underlyings[0]
+    assert (underlying.index_price, underlying.price_time) == (MARK - 3, START_MS + 5_000)
 
 
 def test_a_price_with_a_byte_too_many_is_malformed_clr_act_001():

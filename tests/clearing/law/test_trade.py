@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from clearing.actions.trade import TRADE_VALUE_MAX
 from clearing.codes import Code, InstrumentStatus, OrderFlag, Side
 from clearing.codes import Fund as FundId
 from clearing.eip712 import bulk_digest, bulk_tree
@@ -299,6 +300,21 @@ def test_a_position_worth_more_than_the_value_bound_is_rejected_clr_trd_014():
     assert world.apply(world.trade(alice, bob, most + 1, price)) == Code.POSITION_CAP
     assert world.apply(world.trade(alice, bob, most, price)) == Code.APPLIED
     assert world.apply(world.trade(alice, bob, 1, price)) == Code.POSITION_CAP
+
+
+def test_positions_that_outgrew_every_bound_are_closed_in_parts_clr_trd_014():
+    # Nobody grows, so no cap of a position binds; 64 bits must hold fee and value all the same.
+    world = World()
+    alice, bob = world.trader("alice"), world.trader("bob")
+    assert world.apply(world.trade(alice, bob, 1)) == Code.APPLIED
+    most = TRADE_VALUE_MAX // MARK
+    for trader, held in ((alice, most + 1), (bob, -most - 1)):
+        world.account(trader).positions[0].lots = held
+    world.instrument().open_interest = most + 1
+    closing = world.trade(alice, bob, most + 1, side=Side.SELL)
+    assert world.apply(closing) == Code.POSITION_CAP
+    # One lot less is within the numbers, and judged by what such positions owe.
+    assert world.apply(world.trade(alice, bob, most, side=Side.SELL)) == Code.MARGIN
 
 
 def test_a_thirty_third_position_is_rejected_clr_trd_014():
