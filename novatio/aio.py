@@ -11,66 +11,50 @@ Example::
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import grpc
 from grpc import aio
 
-from clearing.codes import Kind, Side
-from clearing.messages import (
-    NO_ADDRESS,
-    Cancel,
-    Funding,
-    Liquidate,
-    Price,
-    PriceObservation,
-    Trade,
-    Transfer,
-    Withdraw,
-)
-from clearing.requests import Request
-from clearing.units import ALL_SLOTS, PPM, SETTLEMENT_ASSET
+from clearing.units import PPM
 from node.v1 import node_pb2 as pb
 from node.v1.node_pb2_grpc import NodeServiceStub
+from novatio import _calls
 from novatio._flows import (
     DEADLINE_SECONDS,
     STREAM_SECONDS,
-    Call,
-    Encodable,
     Flow,
     Flows,
-    KeyTerms,
-    OrderTerms,
-    Outcome,
-    RequestTerms,
     Sleep,
-    TradeTerms,
     resume_pause,
     wall_clock_ms,
 )
 from novatio._wire import API_KEY_HEADER, Tls, channel_options, failure, tls_credentials
 from novatio.errors import NovatioError
-from novatio.netting import Netting, netting
-from novatio.orders import Market, Number, SignedOrder, micro
-from novatio.pool import Owned
 from novatio.proofs import ReceiptCheck
 from novatio.signing import Signer, find_signer
-from novatio.statements import (
-    FILL_KINDS,
-    Fill,
-    Period,
-    Statement,
-    fills_of,
-    margin_request,
-    statement,
-)
+from novatio.statements import margin_request
 
 __all__ = ["AsyncClient"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _awaited(
+    call: Callable[Concatenate[Flows, P], Flow[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    """Return a call as a method that is awaited for its answer."""
+
+    @wraps(call)
+    async def method(client: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await client._run(call(client._flows, *args, **kwargs))
+
+    return method
 
 
 class AsyncClient:
@@ -119,7 +103,7 @@ class AsyncClient:
         """Close the connection."""
         await self._channel.close()
 
-    async def _run(self, flow: Generator[Call | Sleep, Any, T]) -> T:
+    async def _run(self, flow: Flow[T]) -> T:
         answer: Any = None
         problem: NovatioError | None = None
         while True:
@@ -139,153 +123,59 @@ class AsyncClient:
             except grpc.RpcError as error:
                 problem = failure(error, step.method, step.submits)
 
-    async def _ask(self, method: str, request: Any, response: type[T]) -> T:
-        answer = await self._run(self._flows.call(method, request))
-        return cast(T, answer)
+    # Reads
+    info = _awaited(_calls.info)
+    heads = _awaited(_calls.heads)
+    params = _awaited(_calls.params)
+    instruments = _awaited(_calls.instruments)
+    instrument = _awaited(_calls.instrument)
+    assets = _awaited(_calls.assets)
+    pool = _awaited(_calls.pool)
+    market = _awaited(_calls.market)
+    underlying = _awaited(_calls.underlying)
+    account = _awaited(_calls.account)
+    account_risk = _awaited(_calls.account_risk)
+    statement = _awaited(_calls.statement)
+    fills = _awaited(_calls.fills)
+    netting = _awaited(_calls.netting)
+    explain = _awaited(_calls.explain)
+    accounts = _awaited(_calls.accounts)
+    what_if = _awaited(_calls.what_if)
+    batches = _awaited(_calls.batches)
+    batch = _awaited(_calls.batch)
+    batch_data = _awaited(_calls.batch_data)
+    account_proof = _awaited(_calls.account_proof)
+    withdrawal_proof = _awaited(_calls.withdrawal_proof)
+    action = _awaited(_calls.action)
+    receipt = _awaited(_calls.receipt)
 
-    # -- reads -----------------------------------------------------------------------------------
+    # Submission
+    submit = _awaited(_calls.submit)
+    submit_request = _awaited(_calls.submit_request)
+    submit_owned = _awaited(_calls.submit_owned)
+    grant_key = _awaited(_calls.grant_key)
+    revoke_key = _awaited(_calls.revoke_key)
+    rotate_key = _awaited(_calls.rotate_key)
+    govern = _awaited(_calls.govern)
 
-    async def info(self) -> pb.GetInfoResponse:
-        """Return chain, law, sequencer and limits; asked once and remembered."""
-        return await self._run(self._flows.info())
+    # Building and signing
+    order = _awaited(_calls.order)
+    sign_bulk = _awaited(_calls.sign_bulk)
+    trade = _awaited(_calls.trade)
+    withdraw = _awaited(_calls.withdraw)
+    transfer = _awaited(_calls.transfer)
+    cancel = _awaited(_calls.cancel)
+    liquidate = _awaited(_calls.liquidate)
+    observation = _awaited(_calls.observation)
+    price = _awaited(_calls.price)
+    funding = _awaited(_calls.funding)
 
-    async def heads(self) -> pb.GetHeadsResponse:
-        """Return how far sequence, batches and base layer have come."""
-        return await self._ask("GetHeads", pb.GetHeadsRequest(), pb.GetHeadsResponse)
-
-    async def params(self) -> pb.GetParamsResponse:
-        """Return the law's parameters and the balances of the funds."""
-        return await self._ask("GetParams", pb.GetParamsRequest(), pb.GetParamsResponse)
-
-    async def instruments(self) -> list[pb.Instrument]:
-        """Return all instruments."""
-        return await self._run(self._flows.instruments())
-
-    async def instrument(self, instrument: str | int) -> pb.Instrument:
-        """Return one instrument by symbol or number, fresh. Raises NotFound."""
-        market = await self.market(instrument)
-        found = await self._ask(
-            "GetInstrument", pb.GetInstrumentRequest(id=market.instrument), pb.GetInstrumentResponse
-        )
-        return found.instrument
-
-    async def assets(self) -> list[pb.Asset]:
-        """Return the collateral assets by number."""
-        found = await self._ask("ListAssets", pb.ListAssetsRequest(), pb.ListAssetsResponse)
-        return list(found.assets)
-
-    async def pool(self, pool: int) -> pb.Pool:
-        """Return a pool of liquidity providers with its value. Raises NotFound."""
-        found = await self._ask("GetPool", pb.GetPoolRequest(id=pool), pb.GetPoolResponse)
-        return found.pool
-
-    async def market(self, instrument: str | int) -> Market:
-        """Return the unit conversions of an instrument, remembered. Raises NotFound."""
-        return await self._run(self._flows.market(instrument))
-
-    async def underlying(self, underlying: int) -> pb.Underlying:
-        """Return what an underlying's instruments share: index, grid, expiries, scenarios.
-
-        Raises NotFound.
-        """
-        request = pb.GetUnderlyingRequest(id=underlying)
-        found = await self._ask("GetUnderlying", request, pb.GetUnderlyingResponse)
-        return found.underlying
-
-    async def account(self, account: int) -> pb.Account:
-        """Return an account with its positions and margin. Raises NotFound."""
-        found = await self._ask(
-            "GetAccount", pb.GetAccountRequest(id=account), pb.GetAccountResponse
-        )
-        return found.account
-
-    async def account_risk(self, account: int) -> pb.GetAccountResponse:
-        """Return an account with its risk: liquidation prices, margin ratio, free collateral."""
-        request = pb.GetAccountRequest(id=account)
-        return await self._ask("GetAccount", request, pb.GetAccountResponse)
-
-    async def statement(
-        self, account: int, period: Period | None = None, *, kinds: Iterable[str] = ()
-    ) -> Statement:
-        """Return what changed an account's cash in a period, oldest first, of some kinds or all.
-
-        Kinds are those of ``LineKind`` in node.proto, for example fill, fee, funding, liquidation,
-        auction, loss_share or pool_trade. Lines of all kinds are checked to add up to the change
-        of cash. Raises NotFound, VerificationFailed.
-        """
-        return await self._run(statement(self._flows, account, period or Period(), kinds))
-
-    async def fills(self, account: int, period: Period | None = None) -> list[Fill]:
-        """Return an account's fills in a period, oldest first, each with its fee."""
-        return fills_of(await self.statement(account, period, kinds=FILL_KINDS))
-
-    async def netting(self, *, cycle_ms: int = 0, time_ms: int = 0) -> Netting:
-        """Return what a settlement cycle of the law's time nets to, and its trades compressed.
-
-        Cycles of ``cycle_ms`` (0: the law's own cycle of marking to market) follow each other from
-        1970 on; the one that holds ``time_ms`` is meant (0: the present one). Checked to sum to
-        zero. Raises NotFound, VerificationFailed.
-        """
-        return await self._run(netting(self._flows, cycle_ms, time_ms))
-
-    async def explain(self, sequence: int) -> Outcome:
-        """Return what became of action ``sequence``, with the operands that the law judged it by.
-
-        The node runs the law up to it, so the cost grows with the sequence. Raises NotFound.
-        """
-        return await self._run(self._flows.explain(sequence))
-
-    async def accounts(self, owner: bytes = b"", *, limit: int = 1000) -> list[pb.Account]:
-        """Return up to ``limit`` accounts, of one owner (20 bytes) if given."""
-        request = pb.ListAccountsRequest(owner=owner)
-        return await self._run(self._flows.pages("ListAccounts", request, "accounts", limit))
-
-    async def what_if(
-        self, account: int, fills: Sequence[pb.HypotheticalFill]
-    ) -> pb.WhatIfMarginResponse:
-        """Return an account's margin as it is and as it would be after up to 64 fills."""
-        request = pb.WhatIfMarginRequest(account=account, fills=fills)
-        return await self._ask("WhatIfMargin", request, pb.WhatIfMarginResponse)
-
-    async def batches(self, *, limit: int = 50) -> list[pb.Batch]:
-        """Return up to ``limit`` batches, newest first."""
-        return await self._run(
-            self._flows.pages("ListBatches", pb.ListBatchesRequest(), "batches", limit)
-        )
-
-    async def batch(self, number: int) -> pb.GetBatchResponse:
-        """Return one batch with the opening of its post root. Raises NotFound."""
-        return await self._ask("GetBatch", pb.GetBatchRequest(number=number), pb.GetBatchResponse)
-
-    async def batch_data(self, number: int) -> bytes:
-        """Return the data of one batch as it is posted. Raises NotFound."""
-        return await self._run(self._flows.batch_data(number))
-
-    async def account_proof(self, account: int) -> pb.GetAccountProofResponse:
-        """Return an account's leaf and path to the present root; see ``verify_account_proof``."""
-        return await self._ask(
-            "GetAccountProof", pb.GetAccountProofRequest(id=account), pb.GetAccountProofResponse
-        )
-
-    async def withdrawal_proof(
-        self, index: int, *, batch: int = 0
-    ) -> pb.GetWithdrawalProofResponse:
-        """Return a withdrawal's leaf and path under a batch, 0 for the newest claimable one."""
-        request = pb.GetWithdrawalProofRequest(index=index, batch_number=batch)
-        return await self._ask("GetWithdrawalProof", request, pb.GetWithdrawalProofResponse)
-
-    async def action(self, action_hash: bytes) -> Outcome:
-        """Return the outcome of an earlier action by its hash, proven by its receipt."""
-        return await self._run(self._flows.action(action_hash))
+    # Streams, and what was checked
 
     @property
     def last_receipt(self) -> ReceiptCheck | None:
         """The receipt that reaches furthest of all that were checked; keep its ``record()``."""
         return self._flows.last_receipt
-
-    async def receipt(self, action_hash: bytes) -> ReceiptCheck:
-        """Return the checked receipt of the frame that holds an action; keep its ``record()``."""
-        return await self._run(self._flows.receipt(action_hash))
 
     async def tail(
         self, resume: int = 0, *, heartbeat_ms: int = 1000, omit_actions: bool = False
@@ -346,228 +236,3 @@ class AsyncClient:
                 await asyncio.sleep(resume_pause(failure(error, name, submits=False), begun))
             finally:
                 stream.cancel()
-
-    # -- submission ------------------------------------------------------------------------------
-
-    async def submit(self, actions: Iterable[Encodable | bytes]) -> list[Outcome]:
-        """Submit actions in order and return one checked outcome each.
-
-        Rejections are outcomes, not exceptions; ``Outcome.raise_for_rejection`` makes them some.
-        Raises OutcomeUnknown when nobody answered (submit the same bytes again), Overloaded when
-        the node shed the call, VerificationFailed when the receipt does not hold.
-        """
-        return await self._run(self._flows.submit(actions))
-
-    async def submit_request(self, request: Request, *, signer: Signer | None = None) -> Outcome:
-        """Sign and submit any action of ``clearing.forms``; unsigned kinds go as they are.
-
-        ``Request.of(Kind.SETTLE, account=3, instrument=7)`` makes one. Raises as ``submit`` does.
-        """
-        return await self._run(self._flows.submit_request(request, signer))
-
-    async def submit_owned(
-        self,
-        owned: Owned,
-        *,
-        sequence: int | None = None,
-        expiry_ms: int | None = None,
-        signer: Signer | None = None,
-    ) -> Outcome:
-        """Sign and submit a request of an account's owner, as ``novatio.pool`` makes them."""
-        terms = RequestTerms(sequence, expiry_ms, signer)
-        request = self._flows.owner_request(owned.kind, terms, **owned.values)
-        return await self._run(self._flows.submit_request(request, signer))
-
-    async def grant_key(
-        self,
-        account: int,
-        key: bytes,
-        terms: KeyTerms,
-        *,
-        sequence: int | None = None,
-        signer: Signer | None = None,
-    ) -> Outcome:
-        """Let the address ``key`` (20 bytes) sign for an account within ``terms``."""
-        request = RequestTerms(sequence, None, signer)
-        return await self._run(self._flows.grant_key(account, key, terms, request))
-
-    async def revoke_key(
-        self, account: int, key: bytes, *, sequence: int | None = None, signer: Signer | None = None
-    ) -> Outcome:
-        """Take a session key back."""
-        terms = RequestTerms(sequence, None, signer)
-        return await self._run(self._flows.change_key(Kind.KEY_REVOKE, account, key, terms))
-
-    async def rotate_key(
-        self, account: int, key: bytes, *, sequence: int | None = None, signer: Signer | None = None
-    ) -> Outcome:
-        """Put the address ``key`` in the owner's place: no other key signs any more.
-
-        From then on withdrawals go to that address: make sure that somebody holds its key.
-        """
-        terms = RequestTerms(sequence, None, signer)
-        return await self._run(self._flows.change_key(Kind.ROTATE_KEY, account, key, terms))
-
-    async def govern(
-        self,
-        kind: Kind,
-        *,
-        payload: Sequence[int] = (),
-        signer: Signer | None = None,
-        **values: int,
-    ) -> Outcome:
-        """Submit an act of governance or guardian with the next sequence, for example a halt.
-
-        ``govern(Kind.HALT)``. The payload of parameters is made by ``novatio.governance``.
-        """
-        return await self._run(self._flows.govern(kind, payload, signer, values))
-
-    # -- building and signing --------------------------------------------------------------------
-
-    async def order(
-        self,
-        account: int,
-        instrument: str | int,
-        side: Side | str,
-        size: Number,
-        price: Number,
-        *,
-        slot: int = 0,
-        sequence: int | None = None,
-        expiry_ms: int | None = None,
-        max_fee_ppm: int = 500,
-        reduce_only: bool = False,
-        maker_only: bool = False,
-        venue: bytes = NO_ADDRESS,
-        signer: Signer | None = None,
-    ) -> SignedOrder:
-        """Return a signed order for ``size`` of the underlying at a limit ``price``.
-
-        The order is named by (account, slot, sequence): a fill by a higher sequence takes the slot
-        over. ``sequence`` defaults to the time in ms (always rising), ``expiry_ms`` to a day from
-        now. With a ``venue`` (20 bytes) only trades that it co-signs can fill the order. Raises
-        Inexact unless size and price are whole lots and ticks.
-        """
-        terms = OrderTerms(slot, sequence, expiry_ms, max_fee_ppm, reduce_only, maker_only, venue)
-        return await self._run(
-            self._flows.order(account, instrument, side, size, price, terms, signer)
-        )
-
-    async def sign_bulk(
-        self, orders: Sequence[SignedOrder], *, signer: Signer | None = None
-    ) -> list[SignedOrder]:
-        """Return 1 .. 4,096 orders of one owner with one signature over them all.
-
-        Make them with ``Market.order``, which signs nothing.
-        """
-        return await self._run(self._flows.orders(orders, signer))
-
-    async def trade(
-        self,
-        maker: SignedOrder,
-        taker: SignedOrder,
-        *,
-        size: Number | None = None,
-        price: Number | None = None,
-        maker_fee_ppm: int = 0,
-        taker_fee_ppm: int = 0,
-        venue_signer: Signer | None = None,
-    ) -> Trade:
-        """Return the trade of two orders, ready to submit.
-
-        ``size`` defaults to that of the smaller order, ``price`` to the maker's limit. If the
-        orders name a venue, it co-signs with ``venue_signer`` or the client's key.
-        """
-        terms = TradeTerms(size, price, maker_fee_ppm, taker_fee_ppm, venue_signer)
-        return await self._run(self._flows.trade(maker, taker, terms))
-
-    async def withdraw(
-        self,
-        account: int,
-        amount: Number,
-        *,
-        asset: int = SETTLEMENT_ASSET,
-        sequence: int | None = None,
-        expiry_ms: int | None = None,
-        signer: Signer | None = None,
-    ) -> Withdraw:
-        """Return a signed withdrawal of an amount of an asset to the owner."""
-        value = micro(amount)
-        return await self._request(
-            lambda number, expiry: Withdraw(account, asset, value, number, expiry),
-            RequestTerms(sequence, expiry_ms, signer),
-        )
-
-    async def transfer(
-        self,
-        sender: int,
-        recipient: int,
-        amount: Number,
-        *,
-        asset: int = SETTLEMENT_ASSET,
-        sequence: int | None = None,
-        expiry_ms: int | None = None,
-        signer: Signer | None = None,
-    ) -> Transfer:
-        """Return a signed transfer of an amount of an asset between accounts."""
-        value = micro(amount)
-        return await self._request(
-            lambda number, expiry: Transfer(sender, recipient, asset, value, number, expiry),
-            RequestTerms(sequence, expiry_ms, signer),
-        )
-
-    async def cancel(
-        self,
-        account: int,
-        slot: int | None = None,
-        *,
-        sequence: int | None = None,
-        signer: Signer | None = None,
-    ) -> Cancel:
-        """Return a signed cancel of the orders of a slot, None for all, up to ``sequence``."""
-        place = ALL_SLOTS if slot is None else slot
-        return await self._request(
-            lambda number, _: Cancel(account, place, number),
-            RequestTerms(sequence, None, signer),
-        )
-
-    async def liquidate(
-        self,
-        keeper: int,
-        account: int,
-        instrument: str | int,
-        size: Number,
-        *,
-        sequence: int | None = None,
-        expiry_ms: int | None = None,
-        signer: Signer | None = None,
-    ) -> Liquidate:
-        """Return a keeper's signed offer to take up to ``size`` of a failing position."""
-        terms = RequestTerms(sequence, expiry_ms, signer)
-        return await self._run(self._flows.liquidate(keeper, account, instrument, size, terms))
-
-    async def observation(
-        self,
-        instrument: str | int,
-        index_price: Number,
-        mark_price: Number,
-        *,
-        time_ms: int | None = None,
-        signer: Signer | None = None,
-    ) -> PriceObservation:
-        """Return a publisher's signed view of the prices of one unit of the underlying."""
-        return await self._run(
-            self._flows.observation(instrument, index_price, mark_price, time_ms, signer)
-        )
-
-    async def price(self, instrument: str | int, observations: Iterable[PriceObservation]) -> Price:
-        """Return the price action of a quorum of observations."""
-        return Price((await self.market(instrument)).instrument, tuple(observations))
-
-    async def funding(self, instrument: str | int) -> Funding:
-        """Return the action that closes an instrument's funding interval; nobody signs it."""
-        return Funding((await self.market(instrument)).instrument)
-
-    async def _request(self, make: Callable[[int, int], T], terms: RequestTerms) -> T:
-        flow: Flow[T] = self._flows.request(make, terms)
-        return await self._run(flow)

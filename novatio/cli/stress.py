@@ -48,7 +48,9 @@ def list_stress(app: App) -> None:
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="Run every scenario.")
 @click.option("--seed", type=click.IntRange(0, 2**31), default=1, help="Who takes part, how deep.")
-@click.option("--bars", type=click.Path(path_type=Path), help="Prices: CSV of bars, of minutes or days.")
+@click.option(
+    "--bars", type=click.Path(path_type=Path), help="Prices: CSV of bars, of minutes or days."
+)
 @click.option("--prices", type=click.Path(path_type=Path), help="Prices: a line each minute.")
 @pass_app
 def run_stress(
