@@ -5,8 +5,9 @@ largest position of each account below its maintenance margin, and of each force
 pays; what it took it closes again (``novatio.keeper_inventory``). What no offer cures it drives on
 through the waterfall: auction, collateral, a pool's sleeve, deleveraging, loss sharing
 (``novatio.keeper_duties``, ``novatio.keeper_sweeps``). It fills what a call's price executes,
-lets markets expire and settle, and has owners beyond the limit of their accounts held. How many
-lots really move, at what price, and whether anything is due at all, the law decides.
+lets markets expire and settle, enacts announced parameters after their timelock, and has owners
+beyond the limit of their accounts held. How many lots really move, at what price, and whether
+anything is due at all, the law decides. What takes the publishers' signatures is left to the feed.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ from novatio.keeper_inventory import (
     read_orders,
     worst_price,
 )
-from novatio.keeper_sweeps import TallyLog, applies, tallies
+from novatio.keeper_sweeps import KeptLog, applies, tallies
 from novatio.signing import LocalSigner
 from novatio.world import HOUR_MS, deadline_seconds
 
@@ -81,6 +82,7 @@ EXPECTED: Final = (
     Code.OPERATION_ORDER,
     Code.OPERATION_PHASE,
     Code.NO_OPERATION,
+    Code.TIMELOCK,
 )
 # What a keeper with more capital, or who asks for less, may still do.
 TOO_LARGE: Final = (Code.MARGIN, Code.POSITION_CAP, Code.TRANSFER_MARGIN)
@@ -179,18 +181,20 @@ class Keeper:
         self._clock = clock
         self._section = section or KeeperSection()
         self._sequence = client.account(account).request_sequence
-        self._tallied = TallyLog()
+        self._log = KeptLog()
         # When an action that was refused may be sent again, and how long that is apart.
         self._refused: dict[bytes, tuple[float, float]] = {}
         self._parts: Counter[Place] = Counter()  # halvings of what was too large
         self._spent: set[Path] = set()  # orders that the law refused, or filled
         self._marked = 0
+        self._announced = 0  # when the parameters take effect that were last read from the log
 
     def look(self) -> int:
         """Look once and do all that is due; return how many positions were offered for."""
         view = self._view()
         self._send(self._checks(view))
         self._send([*expiries(view), *settlements(view), *call_fills(view), *fundings(view)])
+        self._enact(view)
         offered = self._take_over(view)
         if offered:
             view = self._view()
@@ -233,6 +237,18 @@ class Keeper:
         until = view.clock_ms + int(params["owner_hold_ms"]) // 2
         return checks(view.accounts, caps, int(params["owner_group_ppm"]), until)
 
+    def _enact(self, view: View) -> None:
+        """Enact the parameters that governance announced, once their timelock has passed.
+
+        The law keeps only their hash, so they are read from the log, once an announcement.
+        """
+        due = int(view.params["pending_time"])
+        if due and due != self._announced:
+            self._log.read(self._client, self._client.heads().sequenced.token)
+            self._announced = due
+        if due and view.clock_ms >= due and self._log.announced:
+            self._send([Request.of(Kind.ENACT, payload=self._log.announced)])
+
     # -- failing accounts --------------------------------------------------------------------------
 
     def _take_over(self, view: View) -> int:
@@ -259,13 +275,17 @@ class Keeper:
     def _waterfall(self, view: View) -> None:
         """Drive what offers did not cure: auction and bid, collateral, sleeves, sweeps."""
         self._send(auctions(view))
-        self._bid(view)
-        self._convert(view)
+        if self._bid(view) + self._convert(view):
+            view = self._view()
         self._send(takeovers(view))
         self._send(shares(view))
 
-    def _bid(self, view: View) -> None:
-        """Bid for accounts that are worth nothing, where insurance pays who takes them over."""
+    def _bid(self, view: View) -> int:
+        """Bid for accounts that are worth nothing, where insurance pays who takes them over.
+
+        Returns how many bids the law took.
+        """
+        taken = 0
         for account in view.accounts:
             if not account.auction_time_ms or not is_failing(account):
                 continue
@@ -281,9 +301,12 @@ class Keeper:
             )  # fmt: skip
             (outcome,) = self._submit([bid])
             self._note(what, outcome.code)
+            taken += outcome.applied
+        return taken
 
-    def _convert(self, view: View) -> None:
-        """Buy the collateral of accounts that owe cash, the steadiest first."""
+    def _convert(self, view: View) -> int:
+        """Buy the collateral of accounts that owe cash, the steadiest first; return how often."""
+        bought = 0
         haircuts = {one.id: (one.haircut_ppm, one.id) for one in self._client.assets()}
         for account in view.accounts:
             held = [one.asset for one in account.collaterals if one.asset < SHARES_BASE]
@@ -304,20 +327,22 @@ class Keeper:
             )
             (outcome,) = self._submit([sale])
             self._note(what, outcome.code)
+            bought += outcome.applied
+        return bought
 
     def _sweeps(self, view: View) -> None:
         """Bring every sweep on: tally who holds, let them bear their shares, close."""
         swept = [one for one in view.markets.values() if one.HasField("sweep")]
         if not swept:
-            self._tallied.skip(view.token)
+            self._log.skip(view.token)
             return
         for market in swept:
             self._send(tallies(view, market))
-        self._tallied.read(self._client, self._client.heads().sequenced.token)
+        self._log.read(self._client, self._client.heads().sequenced.token)
         for market in swept:
             now = self._client.instrument(market.id)
             if now.HasField("sweep"):
-                self._send(applies(now, self._tallied.chunks(market.id)))
+                self._send(applies(now, self._log.chunks(market.id)))
 
     # -- inventory ---------------------------------------------------------------------------------
 

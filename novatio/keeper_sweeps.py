@@ -18,7 +18,7 @@ from clearing.units import SWEEP_ACCOUNTS_MAX
 from node.v1 import node_pb2 as pb
 from novatio.keeper_duties import View
 
-__all__ = ["EMPTY", "TallyLog", "applies", "chunks_below", "pieces_of", "tallies"]
+__all__ = ["EMPTY", "KeptLog", "applies", "chunks_below", "pieces_of", "tallies"]
 
 Pieces = tuple[int, int, int, int]
 EMPTY: Final[Pieces] = (0, 0, 0, 0)
@@ -34,19 +34,24 @@ class Tailing(Protocol):
         """Follow frames, batches and heartbeats from a token on."""
 
 
-class TallyLog:
-    """The accounts that were tallied in each market's latest sweep, chunk by chunk."""
+class KeptLog:
+    """What the law keeps a hash of and the log holds: who was tallied, and announced parameters.
+
+    Tallies are those of each market's latest sweep, chunk by chunk; `announced` is the payload of
+    the last announcement, as far as the log was read, and empty before any.
+    """
 
     def __init__(self) -> None:
         self._token = 0
         self._chunks: dict[int, list[tuple[int, ...]]] = {}
+        self.announced: tuple[int, ...] = ()
 
     def chunks(self, instrument: int) -> Sequence[tuple[int, ...]]:
         """Return the chunks of the market's latest sweep in order, as far as the log was read."""
         return self._chunks.get(instrument, [])
 
     def skip(self, token: int) -> None:
-        """Let what stands before a token be: no sweep was open there."""
+        """Let what stands before a token be: nothing there is still on."""
         self._token = max(self._token, token)
         self._chunks.clear()
 
@@ -71,6 +76,8 @@ class TallyLog:
             elif code == Code.APPLIED and action[0] == Kind.SWEEP_TALLY:
                 tally = _read(action)
                 self._chunks.setdefault(tally.value("instrument"), []).append(tally.payload)
+            elif code == Code.APPLIED and action[0] == Kind.SET_PARAMS:
+                self.announced = _read(action).payload
 
 
 def _read(action: bytes) -> Request:

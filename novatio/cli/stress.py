@@ -65,8 +65,7 @@ def run_stress(
 
     A file of bars (time_utc or date,open,high,low,close,volume) or prices takes the place of the
     scenario's own course: its moves count from its first price, to a thousand times that at most.
-    With -o json the reports are numbers in the
-    units of their keys; --all prints a list of them.
+    With -o json the reports are numbers in the units of their keys; --all prints a list of them.
     """
     from novatio.stress import SCENARIOS, run
 
