@@ -280,6 +280,7 @@ class Court(CourtState):
         call.meter.spend(gas.CALL_GAS)
         former = self.registry.sequencer
         self.registry.rotate(call.sender, sequencer)
+        self.stakes.carry(former, sequencer)
         return self._sequencer_changed(call, former)
 
     def name_successor(self, call: Call, successor: bytes) -> events.SuccessorNamed:
@@ -296,6 +297,7 @@ class Court(CourtState):
         call.meter.spend(gas.CALL_GAS)
         former = self.registry.sequencer
         self.registry.accept(call.sender, call.block.number)
+        self.stakes.carry(NOBODY, call.sender)  # nobody answers for another operator
         return self._sequencer_changed(call, former)
 
     def announce_law(self, call: Call, version: int, number: int) -> events.LawAnnounced:

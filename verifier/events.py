@@ -55,7 +55,7 @@ class BatchReverted(Event):
 
     With that generation + 1 began.
     `slashed` is every bond that was lost, `rewarded` what waits for the prover, `burned` the rest,
-    `forfeited` the proposer's stake behind receipts, burned too (gwei).
+    `forfeited` the stake behind its proposer's receipts, burned too (gwei).
     """
 
     batch_id: bytes

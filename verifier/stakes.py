@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from verifier.bonds import Bonds
+from verifier.codec import NOBODY
 from verifier.errors import CourtError, require
 from verifier.host.storage import Table, UndoLog
 
@@ -42,6 +43,7 @@ class Stakes:
         self._stakes: Table[bytes, Stake] = Table(log)
         self._signers: Table[int, bytes] = Table(log)
         self._terms: Table[int, int] = Table(log)
+        self._answering: Table[bytes, bytes] = Table(log)
 
     def of(self, address: bytes) -> Stake:
         """Return the stake of an address; zeros if it never had one."""
@@ -63,6 +65,11 @@ class Stakes:
         """
         self._signers[generation] = signer
         self._terms[generation] = self.first_bound(generation - 1) if goes_on else generation
+
+    def carry(self, former: bytes, successor: bytes) -> None:
+        """Let the stake of a key that was rotated away answer for its successor without one."""
+        staked = self.of(former).amount > 0
+        self._answering[successor] = former if staked else self._answering.get(former) or NOBODY
 
     def note_left(self, address: bytes, until: int) -> None:
         """Let who left his seat answer until block `until` for what is posted after him."""
@@ -118,9 +125,10 @@ class Stakes:
         """Burn the stake, if any, of whose batch was proven wrong; returns its gwei.
 
         The fraud voids every receipt of its generation, so it must not cost less than breaking one,
-        of which a prover gets half back.
+        of which a prover gets half back. Nor must it cost less by a key without a stake: for that
+        answers the key that the operator took the seat from.
         """
-        amount = self._empty(proposer)
+        amount = self._empty(proposer) or self._empty(self._answering.get(proposer) or NOBODY)
         self._bonds.burn(amount)
         return amount
 

@@ -587,6 +587,36 @@ def test_proven_fraud_forfeits_the_stake_so_voiding_receipts_is_never_cheaper(wo
     assert totals.held == world.config.bond // 2
 
 
+def test_fraud_by_a_rotated_key_without_a_stake_burns_that_of_the_key_before_it(world):
+    # However often it rotates on, the last key with a stake answers.
+    for heir in (BOB, ALICE):
+        assert world.send(SEQUENCER, RotateSequencer(address_of(heir))).error is None
+    bad = world.build(world.after(), proposer=address_of(ALICE))
+    assert world.try_post(bad, ALICE).error is None
+    event = world.prove(bad, key=ALICE).events[0]
+    assert event.forfeited == world.config.receipt_stake and stake_of(world) == 0
+    totals = world.court.bonds.totals
+    assert totals.paid + totals.burned + totals.held == totals.deposited
+
+
+def test_fraud_by_a_rotated_key_with_a_stake_burns_its_own_alone(world):
+    world.send(BOB, PutStake())
+    assert world.send(SEQUENCER, RotateSequencer(address_of(BOB))).error is None
+    bad = world.build(world.after(), proposer=address_of(BOB))
+    assert world.try_post(bad, BOB).error is None
+    assert world.prove(bad).events[0].forfeited == world.config.receipt_stake
+    assert (stake_of(world), stake_of(world, BOB)) == (world.config.receipt_stake, 0)
+
+
+def test_a_successor_of_another_house_burns_nobodys_stake_but_his_own(world):
+    assert world.send(SEQUENCER, RotateSequencer(address_of(BOB))).error is None
+    assert hand_over(world, BOB).error is None
+    bad = world.build(world.after(), proposer=address_of(BOB))
+    assert world.try_post(bad, BOB).error is None
+    assert world.prove(bad).events[0].forfeited == 0
+    assert stake_of(world) == world.config.receipt_stake
+
+
 def test_the_stake_of_the_sequencer_is_locked_even_if_all_that_it_posted_is_final(world):
     batch = world.post()
     assert world.send(SEQUENCER, TakeStake()).error == CourtError.STAKE_LOCKED
