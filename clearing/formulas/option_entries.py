@@ -9,6 +9,7 @@ from clearing import charges, grid, option_margin, portfolio
 from clearing.compiler import law, law_entry
 from clearing.formulas.columns import array, column
 from clearing.formulas.portfolio_entries import (
+    EXPIRIES_MAX,
     Row,
     empty,
     narrow,
@@ -116,11 +117,11 @@ def concentration_charge(lots: int, threshold_lots: int, price: int, rate_ppm: i
 
 
 @law_entry
-def confidence_charge(
-    lots: int, price: int, confidence_ppm: int, confidence_threshold_ppm: int, rate_ppm: int
+def confidence_share(
+    lots: int, price: int, confidence_ppm: int, threshold_ppm: int, rate_ppm: int
 ) -> int:
     """Return ``charges.shortfall_charge`` of what confidence lacks."""
-    missing = charges.confidence_missing(confidence_ppm, confidence_threshold_ppm)
+    missing = charges.confidence_missing(confidence_ppm, threshold_ppm)
     return charges.shortfall_charge(lots, price, missing, rate_ppm)
 
 
@@ -302,10 +303,8 @@ def _expiry_pnl(
     short_discount: int,
 ) -> None:
     for point in range(pnl.shape[0]):
-        if skew[point] != 0:
-            pnl[point] += portfolio.skew_loss(held[point], now)
-        else:
-            pnl[point] += grid.discounted(held[point], long_discount, short_discount) - now
+        then = grid.discounted(held[point], long_discount, short_discount)
+        pnl[point] += portfolio.skew_loss(then, now) if skew[point] != 0 else then - now
 
 
 @law_entry
@@ -372,7 +371,11 @@ def _pmrm_expiry(pnl: Any, skew: Rows[int], rows: Sequence[Row], terms: Row) -> 
 
 
 def _pmrm_contingencies(
-    options: Sequence[Row], linear: Sequence[Row], collateral: Sequence[Row], rates: dict[str, int]
+    options: Sequence[Row],
+    linear: Sequence[Row],
+    collateral: Sequence[Row],
+    expiries: Sequence[Row],
+    rates: dict[str, int],
 ) -> list[int]:
     """Return naked lots, (maintenance, initial) of shorts, linear, collateral, then confidence."""
     spot = rates["spot_price"]
@@ -381,21 +384,32 @@ def _pmrm_contingencies(
     )
     found = [naked, naked_cost, notional_share(naked, spot, rates["naked_initial_ppm"])]
     for name in ("linear_maintenance_ppm", "linear_initial_ppm"):
-        found.append(
-            sum(notional_share(row["lots"], row["mark_price"], rates[name]) for row in linear)
-        )
+        found.append(sum(notional_share(row["lots"], spot, rates[name]) for row in linear))
     for name in ("haircut_ppm", "initial_haircut_ppm"):
         found.append(sum(charges_share(row["value"], row[name]) for row in collateral))
-    confidence = (
-        rates["confidence_ppm"],
-        rates["confidence_threshold_ppm"],
-        rates["confidence_rate_ppm"],
-    )
-    priced = [(row["lots"], spot) for row in options]
-    priced += [(row["lots"], row["mark_price"]) for row in linear]
-    found.append(sum(confidence_charge(lots, price, *confidence) for lots, price in priced))
+    found.append(_pmrm_doubt(options, linear, collateral, expiries, rates))
     narrow(sum(found))
     return found
+
+
+def _pmrm_doubt(
+    options: Sequence[Row],
+    linear: Sequence[Row],
+    collateral: Sequence[Row],
+    expiries: Sequence[Row],
+    rates: dict[str, int],
+) -> int:
+    """Return what low confidence costs; the account's is the most of an expiry's or asset's."""
+    spot, most = rates["spot_price"], rates["confidence_ppm"]
+    of_expiry = [min(most, row["confidence_ppm"]) for row in expiries]
+    of_expiry += [most] * EXPIRIES_MAX
+    priced = [(row["lots"], spot, of_expiry[row["expiry"]]) for row in options]
+    priced += [(row["lots"], spot, most) for row in linear]
+    priced += [(row["value"], 1, min(most, row["confidence_ppm"])) for row in collateral]
+    limits = rates["confidence_threshold_ppm"], rates["confidence_rate_ppm"]
+    return sum(
+        confidence_share(lots, price, confidence, *limits) for lots, price, confidence in priced
+    )
 
 
 @law_entry
@@ -441,7 +455,7 @@ def pmrm_margin(
     option_value = _sums(options, "value")
     own = cash + option_value + sum(row["unrealised"] for row in linear)
     own += sum(row["value"] for row in collateral)
-    parts = _pmrm_contingencies(options, linear, collateral, rates)
+    parts = _pmrm_contingencies(options, linear, collateral, expiries, rates)
     factor = initial_ppm + max(0, peg_threshold_ppm - peg_ppm) * peg_factor_ppm // PPM
     initial, maintenance = _pmrm_margins(
         worst, factor, maintenance_ppm, sum(parts[1:6:2]), sum(parts[2:7:2]) + parts[7], narrow(own)

@@ -13,7 +13,7 @@ from clearing.formulas.option_entries import (
     check_monotone,
     check_parity,
     concentration_charge,
-    confidence_charge,
+    confidence_share,
     depeg_charge,
     expiry_max_loss,
     fallback_row,
@@ -182,7 +182,7 @@ OPTION_FORMULAS = (
         "(1 - confidence) * rate * notional once confidence is below a threshold, rounded up.",
         (*_HELD, ppm("confidence_ppm"), CONFIDENCE[1], rate("rate_ppm", 400_000)),
         (micro("charge"),),
-        confidence_charge,
+        lambda **arguments: confidence_share(*arguments.values()),
     ),
     Formula(
         "depeg_charge",
@@ -320,6 +320,10 @@ _PMRM_OPTIONS = Table(
     (),
 )
 
+_PMRM_EXPIRIES = Table(
+    "expiries", (*EXPIRIES.columns, CONFIDENCE[0]), EXPIRIES.length_max, EXPIRIES.default
+)
+
 PMRM_FORMULAS = (
     Formula(
         "pmrm_margin",
@@ -339,6 +343,7 @@ PMRM_FORMULAS = (
                     Quantity("haircut_ppm", PPMS, 0, PPM, 0),
                     Quantity("initial_haircut_ppm", PPMS, 0, PPM, 0),
                     Quantity("cancels_risk", "1 yes, 0 no", 0, 1, 0),
+                    CONFIDENCE[0],
                 ),
                 POSITIONS_MAX,
                 (),
@@ -348,7 +353,7 @@ PMRM_FORMULAS = (
             each("price_shock_ppm", PPMS, -PPM, SHOCK_MAX, LIST_MAX),
             each("damp_ppm", PPMS, 0, PPM, LIST_MAX),
             each("skew", "1 skew point, 0 not", 0, 1, LIST_MAX),
-            EXPIRIES,
+            _PMRM_EXPIRIES,
             *MARGIN_RATES,
             Quantity("peg_ppm", PPMS, 0, 2 * PPM, PPM),
             Quantity("peg_threshold_ppm", PPMS, 0, PPM, 980_000),
@@ -382,7 +387,7 @@ PMRM_FORMULAS = (
         ),
         pmrm_margin,
         note="Rows, discounts and the factor of the basis are given: who publishes rows shocks "
-        "volatility and skew (risk.grid.volatility_shocks_ppm); the law adds, discounts and damps.",
+        "volatility and skew. Contingencies are of spot, gains of a linear position of its mark.",
     ),
 )
 

@@ -9,6 +9,7 @@ from clearing import charges
 from clearing.compiler import law_entry
 from clearing.formulas.option_entries import (
     charges_share,
+    confidence_share,
     expiry_max_loss,
     notional_share,
     standard_option_margin,
@@ -22,14 +23,6 @@ ONE_OPTION = (
     "put_value_ppm",
     "put_initial_ppm",
 )
-
-
-@law_entry
-def _missing_charge(
-    lots: int, price: int, confidence_ppm: int, threshold_ppm: int, rate_ppm: int
-) -> int:
-    missing = charges.confidence_missing(confidence_ppm, threshold_ppm)
-    return charges.shortfall_charge(lots, price, missing, rate_ppm)
 
 
 @law_entry
@@ -109,11 +102,18 @@ def _doubt(
     spot: int,
     rates: dict[str, int],
 ) -> int:
-    """Return what low confidence costs: of short options, linear positions and collateral."""
-    priced = [(max(-row["lots"], 0), spot, row) for row in options]
-    priced += [(row["lots"], row["mark_price"], row) for row in linear]
-    priced += [(row["value"], 1, row) for row in collateral]
+    """Return what low confidence costs: of short options, linear positions and collateral.
+
+    An expiry is as sure as the least sure of its options.
+    """
+    sure = {
+        expiry: min(row["confidence_ppm"] for row in options if row["expiry"] == expiry)
+        for expiry in {row["expiry"] for row in options}
+    }
+    priced = [(max(-row["lots"], 0), spot, sure[row["expiry"]]) for row in options]
+    priced += [(row["lots"], spot, row["confidence_ppm"]) for row in linear]
+    priced += [(row["value"], 1, row["confidence_ppm"]) for row in collateral]
     limits = rates["confidence_threshold_ppm"], rates["confidence_rate_ppm"]
     return sum(
-        _missing_charge(lots, price, row["confidence_ppm"], *limits) for lots, price, row in priced
+        confidence_share(lots, price, confidence, *limits) for lots, price, confidence in priced
     )

@@ -432,9 +432,9 @@ def pmrm(options, **changes):
 
 def test_a_short_call_under_pmrm_by_hand():
     found = pmrm([SHORT], cash=3_000)
-    # Debts are worth 1.01; skew counts -|value at it - value now|, undiscounted.
-    assert found["scenario_pnl"] == [394, -40, -515, -4_151]
-    assert found["damped_pnl"] == [394, -40, -515, -1_038]
+    # Debts are worth 1.01; skew counts -|discounted value at it - value now|.
+    assert found["scenario_pnl"] == [394, -51, -515, -4_151]
+    assert found["damped_pnl"] == [394, -51, -515, -1_038]
     assert (found["worst_pnl"], found["worst_scenario"]) == (-1_038, 3)
     assert (found["option_value"], found["mark_to_market"]) == (-1_000, 2_000)
     assert found["initial_margin"] == 2_000 - 1_038
@@ -443,7 +443,7 @@ def test_a_short_call_under_pmrm_by_hand():
 
 def test_assets_are_discounted_and_skew_counts_against_longs_too():
     found = pmrm([SHORT | {"lots": 10}])
-    assert found["scenario_pnl"] == [570 - 1_000, -40, 1_425 - 1_000, 4_845 - 1_000]
+    assert found["scenario_pnl"] == [570 - 1_000, -12, 1_425 - 1_000, 4_845 - 1_000]
     assert found["worst_pnl"] == -430
 
 
@@ -479,14 +479,35 @@ def test_perpetuals_collateral_and_contingencies_under_pmrm_by_hand():
     # Down 10 %: 20 * -101 of the perpetual, -70 of the collateral, 4 * 40 of four net short calls.
     assert found["scenario_pnl"] == [-1_930, -16, 1_890, 8_810]
     assert (found["naked_short_lots"], found["naked_maintenance"]) == (8, 24)
-    assert (found["naked_initial"], found["linear_maintenance"]) == (16, 303)
-    assert (found["linear_initial"], found["haircut"], found["initial_haircut"]) == (101, 500, 250)
-    assert found["confidence_contingency"] == 960 + 1_212
+    assert (found["naked_initial"], found["linear_maintenance"]) == (16, 300)
+    assert (found["linear_initial"], found["haircut"], found["initial_haircut"]) == (100, 500, 250)
+    # Of sixteen options, twenty perpetuals and both assets.
+    assert found["confidence_contingency"] == 960 + 1_200 + 300 + 42
     assert found["initial_factor_ppm"] == 1_160_000
     assert found["mark_to_market"] == 10_000 - 400 - 77 + 5_700
-    assert found["maintenance_margin"] == 15_223 - 1_544 - 24 - 303 - 500
+    assert found["maintenance_margin"] == 15_223 - 1_544 - 24 - 300 - 500
     initial = ceil(Fraction(1_930 * 116, 100))
-    assert found["initial_margin"] == 15_223 - initial - 827 - 16 - 101 - 250 - 2_172
+    assert found["initial_margin"] == 15_223 - initial - 824 - 16 - 100 - 250 - 2_502
+
+
+def test_contingencies_are_of_spot_and_gains_of_a_perpetual_of_its_own_mark():
+    # One perpetual at 2,500 while spot is 3,000; who publishes is sure of it by a tenth.
+    found = pmrm(
+        [],
+        linear=[{"lots": 1, "mark_price": 2_500, "unrealised": -610}],
+        spot_price=3_000,
+        price_shock_ppm=[-180_000, 180_000],
+        damp_ppm=[PPM, PPM],
+        skew=[0, 0],
+        linear_maintenance_ppm=15_000,
+        linear_initial_ppm=5_000,
+        confidence_ppm=100_000,
+    )
+    assert found["worst_pnl"] == -450
+    assert (found["linear_maintenance"], found["linear_initial"]) == (45, 15)
+    assert found["confidence_contingency"] == 2_700
+    assert found["maintenance_margin"] == -610 - 360 - 45
+    assert found["initial_margin"] == -610 - 450 - 45 - 15 - 2_700
 
 
 def test_an_account_without_risk_needs_nothing():

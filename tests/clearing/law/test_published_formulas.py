@@ -255,21 +255,23 @@ def pmrm_exact(account: Any, cash: int, spot: int) -> dict[str, Fraction]:
             held = [option for option in options if option[3] == e]
             now = sum(q * v for q, v, *_ in held)
             then = sum(option[0] * option[2][s] for option in held)
-            if skew:
-                gain -= abs(then - now)
-            else:
-                gain += Fraction(then * terms[e][then < 0], UNIT) - now
+            change = Fraction(then * terms[e][then < 0], UNIT) - now
+            gain += -abs(change) if skew else change
         worst = min(worst, share(1, damp) * gain)
     nets: dict[tuple[int, int], int] = {}
     for q, _, _, e, strike, _, _ in options:
         nets[e, strike] = nets.get((e, strike), 0) + q
     naked = sum(max(-net, 0) for net in nets.values())
-    both = share(naked * spot, 3_000) + sum(share(abs(q) * p, 15_000) for q, p, _ in linear)
+    perpetuals = spot * sum(abs(q) for q, _, _ in linear)
+    both = share(naked * spot, 3_000) + share(perpetuals, 15_000)
     both += sum(share(v, h) for v, h, _, _ in collateral)
-    initial = share(naked * spot, 2_000) + sum(share(abs(q) * p, 5_000) for q, p, _ in linear)
+    initial = share(naked * spot, 2_000) + share(perpetuals, 5_000)
     initial += sum(share(v, h) for v, _, h, _ in collateral)
-    notional = sum(abs(o[0]) * spot for o in options) + sum(abs(q) * p for q, p, _ in linear)
-    initial += share(notional, 500_000, 400_000)
+    # The account is doubted by a half, the first expiry more, the first asset below the threshold.
+    doubted = 700_000 * sum(abs(o[0]) * spot for o in options if o[3] == 0)
+    doubted += 500_000 * (sum(abs(o[0]) * spot for o in options if o[3] == 1) + perpetuals)
+    doubted += sum((900_000, 500_000)[i > 0] * row[0] for i, row in enumerate(collateral))
+    initial += share(doubted, 1, 400_000)
     own = cash + sum(q * v for q, v, *_ in options) + sum(u for _, _, u in linear)
     own += sum(v for v, _, _, _ in collateral)
     factor = Fraction(125, 100) + Fraction(5, 100) * 2
@@ -295,8 +297,14 @@ def test_pmrm_is_its_published_formula_and_rounds_against_the_account(account, c
             ],
             "linear": [{"lots": q, "mark_price": p, "unrealised": u} for q, p, u in linear],
             "collateral": [
-                {"value": v, "haircut_ppm": h, "initial_haircut_ppm": more, "cancels_risk": c}
-                for v, h, more, c in collateral
+                {
+                    "value": v,
+                    "haircut_ppm": h,
+                    "initial_haircut_ppm": more,
+                    "cancels_risk": c,
+                    "confidence_ppm": (100_000, PPM)[i > 0],
+                }
+                for i, (v, h, more, c) in enumerate(collateral)
             ],
             "cash": cash,
             "spot_price": spot,
@@ -304,8 +312,13 @@ def test_pmrm_is_its_published_formula_and_rounds_against_the_account(account, c
             "damp_ppm": [damp for _, damp, _ in grid],
             "skew": [int(skew) for _, _, skew in grid],
             "expiries": [
-                {"long_discount": long, "short_discount": short, "basis_ppm": basis}
-                for long, short, basis in terms
+                {
+                    "long_discount": long,
+                    "short_discount": short,
+                    "basis_ppm": basis,
+                    "confidence_ppm": (300_000, PPM)[e],
+                }
+                for e, (long, short, basis) in enumerate(terms)
             ],
         }
         | RATES,
