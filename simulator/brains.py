@@ -22,11 +22,13 @@ from node.events import (
     Prepare,
     Prepared,
     Reply,
+    Sealed,
     Submitted,
     Sync,
     Synced,
 )
 from node.receipts import Receipt
+from node.records import SealRecord
 from simulator.broken import require
 from simulator.market import CLAIMER, OPERATOR, address, asked
 from verifier.base.transactions import ProveReceipt
@@ -88,13 +90,13 @@ class Brains:
         except StorageError as error:
             world.note("brains", f"no second node: {type(error).__name__}")
             return
-        _run(opened, world.now, GenerationMoved(world.base.chain.court.heads().generation))
+        sequence(opened, world.now, GenerationMoved(world.base.chain.court.heads().generation))
         for number in range(FRAMES):
             self._asked += 1
             action = asked(Kind.MARK_TO_MARKET, account=STRANGER + self._asked)
             lengths = np.array([len(action)], np.int64)
             request = Submitted(number, action, lengths, world.now + PACE_MS)
-            for receipt in _run(opened, world.now, request):
+            for receipt in sequence(opened, world.now, request):
                 self._second[receipt.generation, receipt.count] = SignedReceipt(
                     receipt.generation, receipt.count, receipt.accumulator, receipt.signature
                 )
@@ -110,8 +112,13 @@ def check_stake(world: World) -> None:
     require("I12", caught or not proven, "an honest operator was found to break receipts")
 
 
-def _run(opened: Opened, now_ms: int, event: Event) -> list[Receipt]:
-    """Handle an event and everything that follows from it; return the receipts that were given."""
+def sequence(
+    opened: Opened, now_ms: int, event: Event, seals: list[SealRecord] | None = None
+) -> list[Receipt]:
+    """Handle an event and everything that follows from it; return the receipts that were given.
+
+    Batches that are sealed are added to `seals`.
+    """
     log, sequencer = opened.log, opened.recovered.sequencer
     receipts = []
     queue: deque[Effect] = deque(sequencer.handle(now_ms, event))
@@ -125,6 +132,8 @@ def _run(opened: Opened, now_ms: int, event: Event) -> list[Receipt]:
                 log.append(kind, payload)
             case Sync():
                 queue.extend(sequencer.handle(now_ms, Synced(log.sync().sequence)))
+            case Sealed(_, seal) if seals is not None:
+                seals.append(seal)
             case Reply() as reply if reply.receipt is not None:
                 receipts.append(reply.receipt)
             case _:

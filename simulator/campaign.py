@@ -18,6 +18,11 @@ from simulator.world import Options, World
 
 DAY_MS = 86_400_000
 DEFAULT = Options()
+# What no world can meet, and why; that it is not met is itself looked at (I6).
+JUSTIFIED = {
+    Code.INVARIANT.name: "the law halts for a state that none of its actions leads to, or for a "
+    "leaf that a witness lacks; a reply that carries it breaks a promise",
+}
 CODES = tuple(code.name for code in Code if code != Code.APPLIED)
 
 
@@ -134,8 +139,9 @@ def summary(attempts: Iterable[Attempt], mutants: Figures = NO_FIGURES) -> dict[
         "uncovered": [
             *(kind for kind in CHANCES if not met["faults"][kind]),
             *(kind for kind in FRAUDS if not met["frauds"][kind]),
-            *(code for code in CODES if not met["rejects"][code]),
+            *(code for code in CODES if not met["rejects"][code] and code not in JUSTIFIED),
         ],
+        "justified": {code: why for code, why in JUSTIFIED.items() if not met["rejects"][code]},
         "honest_reverts": sum(made.report["honest_reverts"] for made in attempts),
         "lost_acknowledged": sum(made.report["lost_acknowledged"] for made in attempts),
         "mutants_total": mutants.total,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from clearing.actions.price import ASSET_PRICES
 from clearing.codes import Kind, Mode, Scope
 from clearing.forms import GRID_PAYLOAD
 from clearing.grid import linear_pnl
@@ -25,12 +26,17 @@ from simulator.market import (
     DATED,
     FAR_MS,
     FUTURE,
+    FUTURE_MS,
+    GOLD,
+    GOLD_UNITS,
     GOVERNOR,
     PERPETUAL,
     POOLED,
     PUBLISHERS,
     PUT,
     QUORUM,
+    START_MS,
+    WHALE_CASH,
     WIDE,
     WIDE_PRICE,
     Member,
@@ -50,6 +56,8 @@ POOLED_PRICES = (WIDE_PRICE * 9 // 10, WIDE_PRICE, WIDE_PRICE * 11 // 10)
 ROW_EXTRA = 50_000
 VERSION_PLACE = int(cast(Any, PARAMS.fields)["version"][1]) // 8
 JUMP_PPM = 200_000  # a parameter of this value may not double at once
+GOLD_PRICE = 10**6  # of a unit's million
+EXPIRING_MS = (100, 300, 600)
 NONE = -1
 STRIKES_PERCENT = {CALL: 100, PUT: 100, CALL_2: 110, CALL_3: 120}
 Actions = tuple[bytes, ...]
@@ -72,11 +80,21 @@ class Explorer:
         """Begin to publish and to try."""
         self._world.after(30, "explorer", "publish", self._publish)
         self._world.after(PACE_MS, "explorer", "try", self._try)
+        for late_ms in EXPIRING_MS:
+            self._world.after(FUTURE_MS - START_MS + late_ms, "explorer", "expire", self._expire)
+
+    def _expire(self) -> None:
+        """Ask for the end of the future before there is a price of its end."""
+        if not self.finished:
+            self.client.submit(asked(Kind.EXPIRE, instrument=FUTURE))
 
     def _publish(self) -> None:
         if self.finished:
             return
         self._world.after(PRICE_EVERY_MS, "explorer", "publish", self._publish)
+        if self._world.is_quiet:
+            return
+        self.client.submit(self._price(ASSET_PRICES + GOLD, GOLD_PRICE))
         self.client.submit(self._price(PERPETUAL, WIDE_PRICE))
         self.client.submit(self._price(POOLED, self._chance.choice(POOLED_PRICES)))
 
@@ -85,6 +103,8 @@ class Explorer:
             return
         self._world.after(self._chance.randint(1, 2 * PACE_MS), "explorer", "try", self._try)
         if any(guest.account is None for guest in self._world.traders.guests):
+            return
+        if self._world.is_quiet:
             return
         actions = self._chance.choice(PROBES)(self)
         if actions:
@@ -279,16 +299,22 @@ class Explorer:
         message = InboxMessage(1, 10**6, guest.id, address(guest.name), 0, 0, 10**9)
         return (Inbox(message).encode(),)
 
+    def riches(self) -> Actions:
+        """More cash, or gold, than one account may hold."""
+        poor, rich = self._world.traders.whales
+        if poor.account is None or rich.account is None:
+            return ()
+        asset, amount = self._chance.choice([(0, WHALE_CASH), (GOLD, GOLD_UNITS)])
+        fields = {"recipient": rich.id, "asset": asset, "amount": amount}
+        return (self._of(poor, Kind.TRANSFER, fields, field="sender"),)
+
     # Risk rows.
 
     def rows(self) -> Actions:
         """A set of rows that is right, or breaks one rule, and its activation."""
         odd = self._chance.choice(["", "", *ODD_ROWS])
-        rows = {market: _row(market) for market in (CALL, PUT, CALL_2, CALL_3)}
-        fields = {
-            "underlying": WIDE, "series": DATED, "time": self._world.now, "price": WIDE_PRICE,
-            "forward": WIDE_PRICE, "discount_nano": 10**9,
-        }  # fmt: skip
+        rows = {market: row_of(market) for market in (CALL, PUT, CALL_2, CALL_3)}
+        fields = rows_fields(self._world.now)
         before = [NONE] * 4
         if odd:
             ODD_ROWS[odd](fields, before, rows)
@@ -308,7 +334,15 @@ def _share(pool: int, amount: int, limit: int) -> Fields:
     return {"pool": pool, "amount": amount, "limit": limit}
 
 
-def _row(market: int) -> list[int]:
+def rows_fields(now_ms: int) -> Fields:
+    """Return what goes with a set of rows of the options."""
+    return {
+        "underlying": WIDE, "series": DATED, "time": now_ms, "price": WIDE_PRICE,
+        "forward": WIDE_PRICE, "discount_nano": 10**9,
+    }  # fmt: skip
+
+
+def row_of(market: int) -> list[int]:
     """Return an option's values over the grid: intrinsic, and something more."""
     sign = -1 if market == PUT else 1
     strike = WIDE_PRICE * STRIKES_PERCENT[market] // 100
@@ -394,6 +428,7 @@ PROBES: tuple[Callable[[Explorer], Actions], ...] = (
     Explorer.chores,
     Explorer.failures,
     Explorer.uninvited,
+    Explorer.riches,
     Explorer.rows,
     Explorer.rows,
 )

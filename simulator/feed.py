@@ -39,6 +39,8 @@ class Feed:
         if self.finished:
             return
         self._world.after(PACE_MS, "feed", "publish", self._publish)
+        if self._world.is_quiet:
+            return
         self._rounds += 1
         if self._happens("oracle-silence"):
             self._silent_rounds = self._chance.randint(5, 25)

@@ -33,6 +33,8 @@ class Follower:
         self._known = known
         self._decoded = decoded
         self._path: list[bytes] = []
+        # What the law says to the actions of the last step that it refuted.
+        self.codes: list[int] = []
         self.engine = Engine(genesis, 16)
 
     def stand_after(self, batch_id: bytes) -> Engine:
@@ -67,9 +69,11 @@ class Follower:
     def first_bad_step(self, batch: Posted, engine: Engine) -> int | None:
         """Run a batch on an engine that stands before it, which moves along."""
         data, columns, times, bounds = self._columns(batch)
-        roots = to_bytes(engine.replay(columns, times, bounds).post_roots)
+        steps = engine.replay(columns, times, bounds)
+        roots = to_bytes(steps.post_roots)
         for place, pair in enumerate(data.pairs):
             if roots[32 * place :][:32] != pair.post_root:
+                self.codes = steps.codes[bounds[place] : bounds[place + 1]].tolist()
                 return place
         return None
 

@@ -12,8 +12,9 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from clearing.codes import Fund, InboxKind, Kind
-from clearing.messages import Liquidate, Withdraw
+from clearing.codes import Code, Fund, InboxKind, Kind
+from clearing.messages import Liquidate, Withdraw, decode_action
+from node.margins import margin_of
 from prover.forge import (
     BatchForge,
     Mutation,
@@ -25,6 +26,7 @@ from prover.forge import (
 )
 from prover.provability.committees import OFF_SUBGROUP
 from prover.provability.house import attestation_of
+from simulator.frauds_wider import FORGERIES as WIDER
 from simulator.market import (
     FAR_MS,
     INSTRUMENTS,
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
 AMOUNT_MAX = 10**12
 NOTHING = b"\xff"
 ALL_PPM = 1_000_000
+LEAST = 4
+INVENTED = 1_000  # messages, more than wait at any time
 
 
 class Scene:
@@ -56,7 +60,7 @@ class Scene:
         self.world = world
         self.forge = forge
         self.chance = Random(dice)
-        self._twin = twin
+        self.twin = twin
 
     @property
     def totals(self) -> Any:
@@ -74,14 +78,14 @@ class Scene:
         mutate: Mutation | None = None,
     ) -> None:
         """Add a step with these actions that breaks the law; the twin adds it as it should be."""
-        if self._twin:
+        if self.twin:
             self.forge.honest(actions or (NOTHING,), self.world.now)
         else:
             self.forge.forged(actions, self.world.now, prepare, mutate)
 
     def spoil_root(self) -> None:
         """Claim a root for the last step that none leads to."""
-        if not self._twin:
+        if not self.twin:
             last = self.forge.pairs[-1]
             self.forge.pairs[-1] = Pair(last.step_hash, self.chance.randbytes(32))
 
@@ -93,13 +97,17 @@ class Scene:
         """Return some amount of money, micro-quote."""
         return self.chance.randint(1, AMOUNT_MAX)
 
-    def any_trade(self, lots: int, swapped: bool = False) -> bytes:
-        """Return a trade of two traders; `swapped`: each order is signed by the other one."""
-        here = self.world.traders.here()
+    def any_trade(self, lots: int, swapped: bool = False, rich: bool = False) -> bytes:
+        """Return a trade of two traders, `rich`: who can pay its fees; `swapped`: each order is
+        signed by the other one."""
+        state, here = cast(Any, self.forge.engine.state), self.world.traders.here()
+        here = [one for one in here if one.id < int(self.totals.account_count)]
         if len(here) < 2:
             return NOTHING
+        if rich:
+            here = sorted(here, key=lambda one: -int(margin_of(state, one.id).equity))[:2]
         maker, taker = self.chance.sample(here, 2)
-        price = on_tick(self.world.feed.prices[0])
+        price = on_tick(int(state.instruments[0].mark_price))
         names = (taker.name, maker.name) if swapped else (maker.name, taker.name)
         return trade(
             (names[0], order_of(maker, lots, price, 5)),
@@ -142,10 +150,14 @@ def forged_trade(scene: Scene) -> None:
 
 def replayed_request(scene: Scene) -> None:
     """A genuine request of the past, executed once more."""
-    past = [actions[0] for actions in scene.world.traders.sent if actions]
-    kinds = (Kind.TRANSFER, Kind.WITHDRAW)
-    applied = scene.world.invariants.acknowledged
-    past = [one for one in past if one[0] in kinds and applied.get(one, (0, 1))[1] == 0]
+    kinds, count = (Kind.TRANSFER, Kind.WITHDRAW), int(scene.totals.sequenced_count)
+    # Applied, within the batches that this one stands on; of the least, which most can afford.
+    past = [
+        action
+        for action, (sequence, code) in scene.world.invariants.acknowledged.items()
+        if action[:1] and action[0] in kinds and code == Code.APPLIED and 0 < sequence <= count
+    ]
+    past = sorted(past, key=lambda action: cast(Any, decode_action(action)).amount)[:LEAST]
 
     def forget(state: Any, columns: Any) -> None:
         state.accounts["request_sequence"] = 0
@@ -184,7 +196,20 @@ def one_legged_fill(scene: Scene) -> None:
 
 def margin_skipped(scene: Scene) -> None:
     """A trade that its owners' margin does not bear."""
-    scene.cheat(scene.any_trade(400), prepare=without_margin)
+
+    stable: list[int] = []
+
+    def unlimited(state: Any, columns: Any) -> None:
+        without_margin(state, columns)
+        state.params[0].owner_limit = 0
+        stable.append(int(state.instruments[0].stable_price))
+        state.instruments[0].stable_price = state.instruments[0].mark_price
+
+    def as_before(state: Any) -> None:
+        state.instruments[0].stable_price = stable[0]
+
+    action = scene.any_trade(scene.chance.randint(2_500, 3_000), rich=True)
+    scene.cheat(action, prepare=unlimited, mutate=as_before)
 
 
 def wrong_price(scene: Scene) -> None:
@@ -308,7 +333,7 @@ FORGERIES: dict[str, Callable[[Scene], None]] = {
     "skimmed-fees": skimmed_fees,
     "insurance-spent": insurance_spent,
     "moved-clock": moved_clock,
-}
+} | WIDER
 
 
 class Offer(NamedTuple):
@@ -428,7 +453,19 @@ MISPOSTINGS: dict[str, Callable[[Offer, Random], Offer]] = {
 AHEAD, UNASKED = "clock-ahead", "inbox-invented"
 # A forgery whose steps only members see, who keep them to themselves.
 WITHHELD = "committee-data-withheld"
-FRAUDS: tuple[str, ...] = (*FORGERIES, *MISPOSTINGS, AHEAD, UNASKED, WITHHELD)
+# A lawful batch without what was acknowledged, see `simulator.left_out`.
+LEFT_OUT = "receipt-left-out"
+# A lawful batch of a key that was rotated away, see `simulator.rotation`.
+RETIRED = "retired-key"
+FRAUDS: tuple[str, ...] = (
+    *FORGERIES,
+    *MISPOSTINGS,
+    AHEAD,
+    UNASKED,
+    WITHHELD,
+    LEFT_OUT,
+    RETIRED,
+)
 
 
 def fill_misposted(kind: str, forge: BatchForge, now_ms: int, ahead_ms: int) -> None:
@@ -436,7 +473,7 @@ def fill_misposted(kind: str, forge: BatchForge, now_ms: int, ahead_ms: int) -> 
     if kind == UNASKED:
 
         def invent(state: Any) -> None:
-            state.globals[0].inbox_count += 1
+            state.globals[0].inbox_count += INVENTED
 
         forge.forged((), now_ms, mutate=invent)
     else:

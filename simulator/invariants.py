@@ -22,6 +22,7 @@ I15  nothing is acknowledged before it is durable, and every receipt is signed a
 I16  a damaged or incomplete log is refused, or nothing that was promised is missing in it
 I17  with the operator dead everybody leaves with base-layer bytes alone
 I18  the node's view is what its log folds to
+I19  a node that runs carries the law's clock on, business or not
 L1   once everything is healed, everything acknowledged becomes final, and withdrawals are paid
 """
 
@@ -114,6 +115,7 @@ class Invariants:
             known = self.acknowledged.get(action)
             if known is None or is_unsigned(action):
                 self.acknowledged[action] = (sequence, code)
+                require("I6", code != Code.INVARIANT, "the law met a state that cannot be")
                 if code:
                     self.rejects[Code(code).name] += 1
                 else:
@@ -251,6 +253,8 @@ class Invariants:
         self.findings[batch_id] = Finding(bad, False)
         if bad is not None:
             self.frauds[self.fraud_names.get(batch_id, "?")] += 1
+            # Some rejections no client can bring about, only whoever makes the steps.
+            self.rejects.update(Code(code).name for code in self.auditor.codes if code)
             expected = batch_id in self.fraud_names
             require("I6", expected, f"the node's batch {batch.header.number} is invalid")
 

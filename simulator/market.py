@@ -32,6 +32,7 @@ from clearing.messages import (
     Withdraw,
 )
 from clearing.requests import Request
+from clearing.units import AMOUNT_MAX
 from prover.provability.house import member_of
 from verifier.committee import Committee
 from verifier.config import CourtConfig
@@ -50,14 +51,22 @@ QUORUM = 2
 MEMBERS = 3  # of the data committee, of whom a quorum has to sign
 OPERATOR, CHALLENGER, KEEPER = "operator", "challenger", "keeper"
 LIAR, CLAIMER = "liar", "claimer"
+SUCCESSOR = "the operator's other key"
 TRADERS = tuple(f"trader {i}" for i in range(6))
 # Who tries the wider law, on markets of their own, so that everybody else's books stay simple.
 GUESTS = tuple(f"guest {i}" for i in range(4))
+# Who gamble on a market that leaps, and two who have nearly all that a house may hold.
+GAMBLERS = tuple(f"gambler {i}" for i in range(4))
+WHALES = tuple(f"whale {i}" for i in range(2))
 GOVERNOR = "governor"
 WIDE_PRICE = 10_000_000
-PERPETUAL, FUTURE, CALL, PUT, POOLED, CALL_2, CALL_3 = range(INSTRUMENTS, INSTRUMENTS + 7)
+PERPETUAL, FUTURE, CALL, PUT, POOLED, CALL_2, CALL_3, CRASH = range(INSTRUMENTS, INSTRUMENTS + 8)
 WIDE, DATED = 1, 1  # the underlying of the first four, and the series of the options
-FUTURE_MS, OPTION_MS = START_MS + 30_000, START_MS + 10**8
+FUTURE_MS, OPTION_MS = START_MS + 31_000, START_MS + 10**8
+GOLD = 1  # an asset that whales have, of which one account may not hold all
+GOLD_UNITS = 4 * 10**14
+WHALE_CASH = AMOUNT_MAX * 6 // 10
+OPEN_LAG_MS = 16_000
 DOMAIN = eip712.domain_separator(CHAIN_ID, SETTLEMENT)
 
 
@@ -90,22 +99,32 @@ def genesis() -> Genesis:
         price_stale_open_ms=20_000,
         funding_interval_ms=15_000,
         governance=address(GOVERNOR),
-        gate_ppm=1,
+        gate_ppm=0,
         gate_minimum=5 * 10**6,
-        gate_period_ms=60_000,
+        gate_period_ms=10_000,
+        band_ppm=400_000,
+        band_auction_ms=3_000,
+        stable_rate_ppm=900_000,
+        auction_fast_ms=3_000,
+        auction_slow_ms=20_000,
+        insurance_window_ms=20_000,
+        deficit_tranche=10**7,
+        freeze_ms=6_000,
         owner_limit=2 * 10**10,
         underlyings=(
             GenesisUnderlying(),
             GenesisUnderlying(reference=PERPETUAL, expiries=(FUTURE_MS, OPTION_MS)),
             GenesisUnderlying(reference=POOLED),
+            GenesisUnderlying(reference=CRASH),
         ),
-        assets=(GenesisAsset(50_000, 50_000, 10**9, 10**9),),
+        assets=(GenesisAsset(50_000, 50_000, 10**15, 10**15),),
         pools=(GenesisPool(lock_ms=8_000, deposit_cap=10**9, profit_cap_ppm=1_000),),
     )
 
 
 def _wide_markets() -> tuple[GenesisInstrument, ...]:
-    """A perpetual with small caps, a future that ends soon, four options, and a pool's market."""
+    """A perpetual with small caps, a future that ends soon, four options, the market of a pool, and
+    one whose price leaps."""
     terms = (
         ("W-PERP", 1, 0, 0, WIDE, 0, 60),
         ("W-FUT", 2, 0, 0, WIDE, 0, 10**6),
@@ -115,12 +134,13 @@ def _wide_markets() -> tuple[GenesisInstrument, ...]:
         ("W-CALL-2", 3, WIDE_PRICE * 11 // 10, DATED, WIDE, 0, 10**6),
         ("W-CALL-3", 3, WIDE_PRICE * 12 // 10, DATED, WIDE, 0, 10**6),
     )
-    return tuple(
+    wide = (
         GenesisInstrument(
             symbol, 0, TICK, 1_000_000, cap, min(cap, 50), underlying, kind, strike, series, pool
         )
         for symbol, kind, strike, series, underlying, pool, cap in terms
     )
+    return (*wide, GenesisInstrument("C-PERP", 0, TICK, 1_000_000, 10**6, 10**5, 3))
 
 
 def court() -> CourtConfig:
@@ -134,6 +154,7 @@ def court() -> CourtConfig:
         max_unfinalised=80,
         exit_claim_blocks=48,
         committee=committee,
+        open_lag_ms=OPEN_LAG_MS,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -34,6 +34,7 @@ from node.log import Log
 from node.poster import Poster
 from node.receipts import receipt_signer
 from node.replay import Recovered, recover
+from node.runner import BEATS_PER_OPEN_LAG
 from node.sequencer import Limits, Sequencer
 from node.witness import Witness, require_posted
 from simulator.base import Wire
@@ -41,8 +42,8 @@ from simulator.broken import require
 from simulator.damage import Damages, Disks
 from simulator.disk import SimDisk, SimulatedCrash
 from simulator.index import Index
-from simulator.market import DOMAIN, OPERATOR, genesis, key_of
-from simulator.standing import check_limits
+from simulator.market import DOMAIN, OPEN_LAG_MS, OPERATOR, genesis, key_of
+from simulator.standing import Beating, check_limits
 from verifier.base.interface import BaseLayer
 from verifier.errors import VerifierError
 
@@ -57,7 +58,12 @@ LIMITS = Limits(
     inbox_per_frame_max=8,
     actions_per_ms=10,
 )
-POLICY = BatchPolicy(steps_max=256, bytes_max=1 << 20, interval_ms=2_000)
+POLICY = BatchPolicy(
+    steps_max=256,
+    bytes_max=1 << 20,
+    interval_ms=2_000,
+    beat_ms=OPEN_LAG_MS // BEATS_PER_OPEN_LAG,
+)
 SEGMENT_BYTES_MAX = 64 * 1024
 TICK_MS = 100
 POLL_MS = 600
@@ -90,6 +96,9 @@ class NodeActor:
         self.damages = Damages(world)
         self.index = Index()
         self.limits = LIMITS
+        self.policy = POLICY
+        self.beats = 0
+        self._beating = Beating()
         self.segment_bytes_max = SEGMENT_BYTES_MAX
         self.log: Log | None = None
         self.sequencer: Sequencer | None = None
@@ -115,6 +124,7 @@ class NodeActor:
         """Start the process on whatever the disk holds."""
         self._life += 1
         self.lives += 1
+        self._beating = Beating()
         if self._happens("node-crash-while-recovering"):
             self._any_disk().crash_at(self._chance.randint(1, 6))
         wire = Wire(self._world, self._world.base.layer, "node-crash-while-posting")
@@ -161,9 +171,15 @@ class NodeActor:
         witness = Witness.open(disks.witness)
         log = Log.open(disks.log, segment_bytes_max=SEGMENT_BYTES_MAX, witness=witness)
         signer = receipt_signer(key_of(OPERATOR), DOMAIN)
-        recovered = recover(log, genesis(), LIMITS, POLICY, signer, accounts_capacity=8)
+        recovered = recover(log, genesis(), LIMITS, self.policy, signer, accounts_capacity=8)
         require_posted(layer, recovered.seals)
         return Opened(log, recovered)
+
+    def rest(self) -> None:
+        """Carry no clock on any more: the world ends, and a beat would be a batch to wait for."""
+        self.policy = replace(self.policy, beat_ms=0)
+        if self.sequencer is not None:
+            self.sequencer.batcher.policy = self.policy
 
     def receive(self, request: Request) -> None:
         """Take a request from the wire; a dead node hears nothing."""
@@ -239,6 +255,8 @@ class NodeActor:
         if self._happens("sync-failure"):
             self._any_disk().fail_sync_at(1)
         self._handle(Tick())
+        if self.sequencer is not None and self.policy.beat_ms:
+            self._beating.look(self._now_ms - self.sequencer.clock_ms, self.policy.beat_ms)
 
     def _poll(self) -> None:
         """What the poster's thread does, once."""
@@ -298,6 +316,7 @@ class NodeActor:
             case Publish(token, _, outcome):
                 root = outcome.post_root[:4].hex()
                 self._world.note("node", f"frame {token}: {outcome.codes.shape[0]} to {root}")
+                self.beats += effect.frame.count == 0
                 self._world.invariants.on_publish(effect, self.sequencer.engine)
             case Sealed(_, seal):
                 assert self.poster is not None

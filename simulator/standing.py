@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # 0.7 s, at one of those who fail, over a wire that loses and delays.
 GRACE_MS = 25_000
 PAUSE_MS_MAX = 1_000  # between two frames: what is longer, the node was down or nobody asked it
+LATE_TICKS_MAX = 30  # of the node, in which a beat has to be taken down
 PLACES_MAX = 40  # positions that one action settles at most, each rounded by less than a unit
 # What names a failing account, and in which field.
 ATTEMPTS = {
@@ -111,6 +112,18 @@ class Graces:
                 self._failing[row] += passed
                 waited = self._failing[row]
                 require("I13", waited <= GRACE_MS, f"account {row} fails for {waited} ms")
+
+
+class Beating:
+    """I19: while a node runs, its clock is carried on, whether or not anybody wants anything."""
+
+    def __init__(self) -> None:
+        self._late = 0
+
+    def look(self, lag_ms: int, beat_ms: int) -> None:
+        """Look at a tick of a node that runs, at its law's lag behind its own clock."""
+        self._late = self._late + 1 if lag_ms > beat_ms else 0
+        require("I19", self._late <= LATE_TICKS_MAX, f"the law's clock lags by {lag_ms} ms")
 
 
 def named_by(action: bytes) -> int | None:

@@ -11,10 +11,15 @@ from clearing.units import ALL_SLOTS
 from simulator.client import Client
 from simulator.market import (
     FAR_MS,
+    GAMBLERS,
+    GOLD,
+    GOLD_UNITS,
     GUESTS,
     KEEPER,
     START_MS,
     TRADERS,
+    WHALE_CASH,
+    WHALES,
     Member,
     address,
     on_tick,
@@ -69,22 +74,29 @@ class Traders:
         self.members = [Member(name) for name in TRADERS]
         self.keeper = Member(KEEPER)
         self.guests = [Member(name) for name in GUESTS]
+        self.gamblers = [Member(name) for name in GAMBLERS]
+        self.whales = [Member(name) for name in WHALES]
         self._deposits: dict[str, PendingDeposit] = {}
         self.sent: list[tuple[bytes, ...]] = []
         self.finished = False
 
     def start(self) -> None:
         """Deposit, and begin to trade."""
-        for member in [*self.members, self.keeper, *self.guests]:
+        for member in self._everyone():
             amount = 10**12 if member is self.keeper else self._chance.choice(DEPOSITS)
-            self._world.after(
-                self._chance.randint(10, 5_000),
-                "traders",
-                "deposit",
-                partial(self._deposit, member, amount),
-            )
+            amount = WHALE_CASH if member in self.whales else amount
+            self._bring(self._chance.randint(10, 5_000), member, amount)
+        for whale in self.whales:
+            self._bring(self._chance.randint(15_000, 20_000), whale, GOLD_UNITS, GOLD)
         self._world.after(PACE_MS, "traders", "act", self._act)
         self._world.after(DEPOSIT_POLL_MS, "traders", "deposits", self._follow_deposits)
+
+    def _everyone(self) -> list[Member]:
+        return [*self.members, self.keeper, *self.guests, *self.gamblers, *self.whales]
+
+    def _bring(self, delay_ms: int, member: Member, amount: int, asset: int = 0) -> None:
+        deposit = partial(self.deposit, member, amount, asset)
+        self._world.after(delay_ms, "traders", "deposit", deposit)
 
     def deposits_done(self) -> bool:
         """Whether every deposit is in a final block."""
@@ -96,11 +108,12 @@ class Traders:
 
     # Deposits go to the base layer.
 
-    def _deposit(self, member: Member, amount: int) -> None:
+    def deposit(self, member: Member, amount: int, asset: int = 0) -> None:
+        """Bring money to the base layer, unless some of it is on its way."""
         if member.name in self._deposits or self.finished:
             return
         base = self._world.base
-        encoded = base.sign(member.name, Deposit(address(member.name), 0, 0, amount))
+        encoded = base.sign(member.name, Deposit(address(member.name), 0, asset, amount))
         self._deposits[member.name] = PendingDeposit(encoded, b"", 0)
         self._send_deposit(member.name)
 
@@ -122,7 +135,7 @@ class Traders:
                 self._send_deposit(name)
             elif receipt is not None and receipt.block_number <= head.finalised_number:
                 del self._deposits[name]
-        for member in [*self.members, self.keeper, *self.guests]:
+        for member in self._everyone():
             if member.account is None:
                 owner = address(member.name)
                 member.account = layer.account_id(owner, 0, head.finalised_hash)
@@ -133,10 +146,10 @@ class Traders:
         if self.finished:
             return
         self._world.after(self._chance.randint(1, 2 * PACE_MS), "traders", "act", self._act)
-        if len(self.here()) < 2:
+        if len(self.here()) < 2 or self._world.is_quiet:
             return
         if self._chance.random() < 0.01:
-            self._deposit(self._chance.choice(self.members), self._chance.randint(1, 10**9))
+            self.deposit(self._chance.choice(self.members), self._chance.randint(1, 10**9))
         if self._world.faults.happens("overload", self._world.now):
             self._burst()
         (what,) = self._chance.choices(list(WEIGHTS), list(WEIGHTS.values()))

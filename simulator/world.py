@@ -19,6 +19,7 @@ from simulator.brains import Brains, check_stake
 from simulator.broken import InvariantBroken, require
 from simulator.challenger import ChallengerActor
 from simulator.claimer import Claimer
+from simulator.crash import Crash
 from simulator.exit import check_exit
 from simulator.explorer import Explorer
 from simulator.faults import Faults
@@ -26,21 +27,29 @@ from simulator.feed import Feed
 from simulator.follower import Follower
 from simulator.invariants import Invariants, actions_of, frames_of
 from simulator.keeper import Keeper
+from simulator.left_out import check_left_out
 from simulator.liar import Liar
 from simulator.market import (
     CHALLENGER,
     CLAIMER,
+    GAMBLERS,
+    GOLD,
+    GOLD_UNITS,
     GUESTS,
     KEEPER,
     LIAR,
     OPERATOR,
     START_MS,
+    SUCCESSOR,
     TRADERS,
+    WHALE_CASH,
+    WHALES,
     address,
     genesis,
 )
 from simulator.node import NodeActor
 from simulator.rogue import Rogue
+from simulator.rotation import check_rotation
 from simulator.shrink import command_of
 from simulator.traders import Traders
 from verifier.base.transactions import ClaimWithdrawal, Faucet, PutStake
@@ -52,9 +61,22 @@ HEALED_MS = 10_000
 LIVENESS_MS = 180_000
 CHECK_MS = 1_000
 TRACE_EVENTS = 30
-EVERYONE = (OPERATOR, CHALLENGER, KEEPER, LIAR, CLAIMER, *TRADERS, *GUESTS)
+EVERYONE = (
+    OPERATOR,
+    SUCCESSOR,
+    CHALLENGER,
+    KEEPER,
+    LIAR,
+    CLAIMER,
+    *TRADERS,
+    *GUESTS,
+    *GAMBLERS,
+    *WHALES,
+)
 NATIVE = 10**15
 TOKEN = 10**14
+QUIET_CHANCE = 0.5  # that everybody pauses for a while
+QUIET_FROM_MS, QUIET_MS = (20_000, 40_000), (9_000, 13_000)
 
 
 @dataclass(frozen=True)
@@ -109,6 +131,7 @@ class World:
         self.feed = Feed(self)
         self.keeper = Keeper(self)
         self.explorer = Explorer(self)
+        self.crash = Crash(self)
         self.challenger = ChallengerActor(self) if options.challenger else None
         frauds = options.frauds
         if frauds is None:
@@ -117,10 +140,28 @@ class World:
         self.brains = Brains(self)
         self.liar = Liar(self)
         self.claimer = Claimer(self)
+        self._quiet = self._siesta()
 
     def chance(self, name: str) -> Random:
         """Return the dice of one actor; nobody else's throws change them."""
         return Random(f"{self.seed}/{name}")
+
+    def _siesta(self) -> range:
+        dice = self.chance("siesta")
+        if dice.random() >= QUIET_CHANCE:
+            return range(0)
+        begins = START_MS + dice.randint(*QUIET_FROM_MS)
+        return range(begins, begins + dice.randint(*QUIET_MS))
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether everybody pauses: then only its heartbeat carries the house's clock on."""
+        return self.now in self._quiet
+
+    @property
+    def _busy(self) -> tuple[Any, ...]:
+        """Who brings business, each through a client of his own."""
+        return (self.traders, self.feed, self.keeper, self.explorer, self.crash)
 
     def after(self, delay_ms: int, actor: str, label: str, action: Callable[[], None]) -> None:
         """Let something happen later. Equal times happen in the order they were asked for."""
@@ -175,6 +216,7 @@ class World:
             "lost_acknowledged": invariants.lost_acknowledged,
             "batches": heads.finalised_number,
             "node_lives": self.node.lives,
+            "beats": self.node.beats,
             "root": heads.tip_root.hex(),
             "digest": self.digest,
         }
@@ -184,22 +226,17 @@ class World:
     def begin(self) -> None:
         """Give everyone money and let everyone start."""
         for name in EVERYONE:
-            self.base.send(name, Faucet(address(name), NATIVE, TOKEN))
+            token = WHALE_CASH if name in WHALES else TOKEN
+            self.base.send(name, Faucet(address(name), NATIVE, token))
         self.base.mine_one()
+        for name in WHALES:
+            self.base.send(name, Faucet(address(name), 0, GOLD_UNITS, GOLD))
         self.base.send(OPERATOR, PutStake())
         self.base.mine_one()
         self.base.start()
         self.brains.start()
         self.node.start()
-        for actor in (
-            self.traders,
-            self.feed,
-            self.keeper,
-            self.explorer,
-            self.rogue,
-            self.liar,
-            self.claimer,
-        ):
+        for actor in (*self._busy, self.rogue, self.liar, self.claimer):
             actor.start()
         if self.challenger is not None:
             self.challenger.start()
@@ -223,8 +260,9 @@ class World:
     def _settle(self) -> None:
         """No new business; everything that was promised has to become final in time."""
         self.note("world", "last orders")
-        for actor in (self.traders, self.feed, self.keeper, self.explorer, self.liar, self.claimer):
+        for actor in (*self._busy, self.liar, self.claimer):
             actor.finished = True
+        self.node.rest()
         limit = self.now + LIVENESS_MS
         while self._unsettled():
             require("L1", self.now < limit, f"still {self._unsettled()}")
@@ -232,8 +270,7 @@ class World:
 
     def _unsettled(self) -> str:
         """Say what is left to happen; empty when nothing is."""
-        clients = [actor.client for actor in (self.traders, self.feed, self.keeper, self.explorer)]
-        waiting = sum(len(client.waiting) for client in clients)
+        waiting = sum(len(actor.client.waiting) for actor in self._busy)
         court, node = self.base.chain.court, self.node
         if self.brains.found is not None and court.stakes.of(address(OPERATOR)).amount:
             return "a broken receipt to be proven"
@@ -289,6 +326,8 @@ class World:
         require("L1", final == logged, "the final batches hold other actions than the log")
         check_stake(self)
         self._claim_all()
+        if not check_left_out(self):
+            check_rotation(self)
         self._ended = self.now
         check_exit(self)
 

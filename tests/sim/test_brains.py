@@ -6,6 +6,7 @@ from simulator.brains import Brains
 from simulator.brains import check_stake as check
 from simulator.broken import InvariantBroken
 from simulator.faults import CHANCES
+from simulator.frauds import LEFT_OUT, RETIRED
 from simulator.world import Options, World, run
 
 SPLIT = Options(frauds=0, seconds=30, without=frozenset(CHANCES) - {"split-brain"})
@@ -22,6 +23,25 @@ def test_a_second_node_costs_its_operator_the_stake(monkeypatch):
 
 def test_an_honest_operator_keeps_it():
     assert run(SEED, Options(faults=False, frauds=0, seconds=15))["receipts_broken"] == 0
+
+
+@pytest.mark.parametrize(("twins", "broken"), [(0.0, 1), (1.0, 0)])
+def test_a_receipt_that_a_lawful_batch_leaves_out_costs_the_stake_and_one_that_it_keeps_nothing(
+    monkeypatch, twins, broken
+):
+    monkeypatch.setattr("simulator.left_out.CHANCE", 1.0)
+    monkeypatch.setattr("simulator.left_out.TWINS", twins)
+    report = run(SEED, Options(faults=False, seconds=8))
+    assert report["receipts_broken"] == report["frauds"].get(LEFT_OUT, 0) == broken
+    assert report["honest_reverts"] == report["lost_acknowledged"] == 0
+
+
+def test_a_key_that_is_rotated_away_posts_nothing_and_its_word_is_kept(monkeypatch):
+    monkeypatch.setattr("simulator.rotation.CHANCE", 1.0)
+    options = Options(faults=False, seconds=8, without=frozenset({LEFT_OUT}))
+    report = run(SEED, options)
+    assert report["frauds"][RETIRED] == 1
+    assert report["receipts_broken"] == report["lost_acknowledged"] == 0
 
 
 def test_a_stake_that_stays_and_a_conviction_without_a_contradiction_are_found_out(monkeypatch):
