@@ -15,7 +15,8 @@ from bench.load import INSTRUMENTS, populated
 from bench.portfolios import portfolio_rows
 from bench.table import Row, at_least, at_most, plain, progress, seconds_of
 from clearing.keccak import hash_rows
-from clearing.sweep import margin_sweep
+from clearing.layout import new_rows
+from clearing.sweep import MarketTerms, margin_sweep
 from prover.tree import Forest
 
 MESSAGES = 8_192
@@ -79,7 +80,7 @@ def sweep_rows(accounts: int = 100_000, positions: int = 12) -> list[Row]:
     workers = ThreadPoolExecutor(2)
 
     def sweep(first: int, stop: int) -> None:
-        margin_sweep(engine.state, first, stop, np.zeros(INSTRUMENTS, np.int64), *columns)
+        margin_sweep(engine.state, first, stop, new_rows(MarketTerms, INSTRUMENTS), *columns)
 
     def two_threads() -> None:
         half = accounts // 2

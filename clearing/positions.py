@@ -5,6 +5,8 @@ position is worth lots * mark and nothing is ever "realised". Funding is settled
 that moves; on the others it stays pending and is part of equity.
 """
 
+from typing import Protocol
+
 from clearing.compiler import law
 from clearing.layout import Rows
 from clearing.lookup import find_position
@@ -13,8 +15,16 @@ from clearing.units import INDEX_SCALE, POSITIONS_MAX
 from clearing.wide import mul_div_floor, mul_div_wide_ceil, wide_subtract
 
 
+class LinearMarket(Protocol):
+    """What a linear position is valued by: an `Instrument`, or a sweep's excerpt of one."""
+
+    mark_price: int
+    funding_high: int
+    funding_low: int
+
+
 @law
-def pending_funding(position: Position, instrument: Instrument) -> tuple[int, bool]:
+def pending_funding(position: Position, instrument: LinearMarket) -> tuple[int, bool]:
     """Return what the position owes in micro-quote (negative: is owed), and whether it fits.
 
     lots * (index now - index at last touch) / 10^12, rounded up: a payer pays more, a receiver

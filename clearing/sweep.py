@@ -12,10 +12,10 @@ import numpy as np
 
 from clearing.codes import Mode
 from clearing.compiler import law, law_entry, law_inline
-from clearing.layout import Rows
+from clearing.layout import Rows, new_rows
 from clearing.margin import NO_DRAFT, complete, measure
 from clearing.prefetching import prefetch
-from clearing.records import Account, State
+from clearing.records import Account, Instrument, State
 from clearing.valuation import initial_fraction_ppm, is_plain, position_terms, stable_reduction
 
 ROWS_AHEAD = 2
@@ -24,12 +24,26 @@ POSITION_LINES = 9  # twelve positions, wherever in a line they begin
 SPECIAL = -1  # the fraction of what is not plain: an account that holds it is measured whole
 
 
+class MarketTerms:
+    """What positions in one market are measured by, side by side: markets' rows lie far apart.
+
+    Initial margin in ppm is SPECIAL where the market is not plain.
+    """
+
+    initial_ppm: int
+    maintenance_ppm: int
+    mark_price: int
+    stable_price: int
+    funding_high: int
+    funding_low: int
+
+
 @law_entry
 def margin_sweep(
     state: State,
     first: int,
     stop: int,
-    fractions_ppm: Rows[int],
+    terms: Rows[MarketTerms],
     equity_micro: Rows[int],
     initial_micro: Rows[int],
     maintenance_micro: Rows[int],
@@ -37,24 +51,18 @@ def margin_sweep(
     """Measure accounts `first .. stop`; return how many may be liquidated.
 
     Writes equity, initial and maintenance margin in micro-quote at each account's row.
-    `fractions_ppm` is working memory, one number an instrument. Raises ArithmeticError if a
+    `terms` is working memory, one row an instrument. Raises ArithmeticError if a
     number leaves 64 bits.
     """
     for id in range(state.globals[0].instrument_count):
-        instrument = state.instruments[id]
-        tier = state.params[0].tiers[instrument.tier]
-        fractions_ppm[id] = SPECIAL
-        if is_plain(instrument):
-            fractions_ppm[id] = initial_fraction_ppm(
-                tier, instrument.open_interest, instrument.mark_price
-            )
+        prepare_terms(state, state.instruments[id], terms[id])
     failing = 0
     for row in range(first, stop):
         if row + ROWS_AHEAD < stop:
             prefetch(state.accounts[row + ROWS_AHEAD], HEADER_LINES)
             prefetch(state.accounts[row + ROWS_AHEAD].positions[0], POSITION_LINES)
         account = state.accounts[row]
-        equity, initial, maintenance, done = sweep_account(state, account, fractions_ppm)
+        equity, initial, maintenance, done = sweep_account(state, account, terms)
         if not done:
             equity, initial, maintenance = measured_whole(state, account)
         equity_micro[row] = equity
@@ -64,9 +72,25 @@ def margin_sweep(
     return failing
 
 
+@law
+def prepare_terms(state: State, instrument: Instrument, terms: MarketTerms) -> None:
+    """Write the terms of a market."""
+    tier = state.params[0].tiers[instrument.tier]
+    terms.initial_ppm = SPECIAL
+    if is_plain(instrument):
+        terms.initial_ppm = initial_fraction_ppm(
+            tier, instrument.open_interest, instrument.mark_price
+        )
+    terms.maintenance_ppm = tier.maintenance_ppm
+    terms.mark_price = instrument.mark_price
+    terms.stable_price = instrument.stable_price
+    terms.funding_high = instrument.funding_high
+    terms.funding_low = instrument.funding_low
+
+
 @law_inline
 def sweep_account(
-    state: State, account: Account, fractions_ppm: Rows[int]
+    state: State, account: Account, terms: Rows[MarketTerms]
 ) -> tuple[int, int, int, bool]:
     """Return (equity, initial, maintenance, True) from prepared fractions; False if they fail."""
     worth = 0
@@ -78,21 +102,17 @@ def sweep_account(
         return 0, 0, 0, False
     for i in range(account.position_count):
         position = account.positions[i]
-        id = position.instrument
-        if fractions_ppm[id] == SPECIAL:
+        market = terms[position.instrument]
+        if market.initial_ppm == SPECIAL:
             return 0, 0, 0, False
-        instrument = state.instruments[id]
         part, initial_part, maintenance_part, _, fits = position_terms(
-            position,
-            instrument,
-            fractions_ppm[id],
-            state.params[0].tiers[instrument.tier].maintenance_ppm,
+            position, market, market.initial_ppm, market.maintenance_ppm
         )
         if not fits:
             raise OverflowError
         worth += part
         cost += position.entry_cost
-        reduction += stable_reduction(position.lots, instrument.mark_price, instrument.stable_price)
+        reduction += stable_reduction(position.lots, market.mark_price, market.stable_price)
         initial += initial_part
         maintenance += maintenance_part
     equity, initial, valid = complete(state, account, worth, worth - cost, reduction, initial)
@@ -120,6 +140,6 @@ def margins(state: State) -> tuple[Any, Any, Any, int]:
     totals = cast(Any, state.globals)[0]
     count = int(totals.account_count)
     columns = [np.zeros(count, np.int64) for _ in range(3)]
-    fractions = np.zeros(int(totals.instrument_count), np.int64)
-    failing = int(margin_sweep(state, 0, count, fractions, *columns))
+    terms = new_rows(MarketTerms, int(totals.instrument_count))
+    failing = int(margin_sweep(state, 0, count, terms, *columns))
     return columns[0], columns[1], columns[2], failing

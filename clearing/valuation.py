@@ -13,7 +13,7 @@ from clearing.grid import FALLBACK, aged_initial, carried_forward, intrinsic, ro
 from clearing.lookup import find_underlying
 from clearing.marks import mark_price
 from clearing.option_margin import standard_option_margin
-from clearing.positions import pending_funding
+from clearing.positions import LinearMarket, pending_funding
 from clearing.records import Account, Asset, Instrument, Params, Position, Series, State, Tier
 from clearing.units import PPM, SHARES_BASE
 from clearing.wide import mul_div_ceil, mul_div_floor, multiply
@@ -48,7 +48,7 @@ def initial_fraction_ppm(tier: Tier, open_interest: int, mark_price: int) -> int
 
 @law_inline
 def position_terms(
-    position: Position, instrument: Instrument, initial_ppm: int, maintenance_ppm: int
+    position: Position, instrument: LinearMarket, initial_ppm: int, maintenance_ppm: int
 ) -> tuple[int, int, int, int, bool]:
     """Return (value less funding owed, initial, maintenance, gross, fits) of a linear position."""
     value, value_fits = multiply(position.lots, instrument.mark_price)

@@ -203,6 +203,13 @@ def _emit_mul_div(ceiling: bool) -> Any:
     return emit
 
 
+def _emit_quotient(ceiling: bool) -> Any:
+    def emit(builder: Any, product: Any, c: Any) -> Any:
+        return (_divide(builder, product, c, ceiling),)
+
+    return emit
+
+
 def _emit_mul_div_wide_ceil(builder: Any, a: Any, high: Any, low: Any, c: Any) -> Any:
     product = builder.mul(builder.sext(a, _I256), _joined(builder, high, low, _I256))
     product, fits = _narrowed(builder, product, _I128)
@@ -246,6 +253,16 @@ def _multiply(_context: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
+def _quotient_floor(_context: Any, product: Any, c: Any) -> Any:
+    return _typed((product, c), (types.int64,), _emit_quotient(False))
+
+
+@intrinsic
+def _quotient_ceil(_context: Any, product: Any, c: Any) -> Any:
+    return _typed((product, c), (types.int64,), _emit_quotient(True))
+
+
+@intrinsic
 def _mul_div_floor(_context: Any, a: Any, b: Any, c: Any) -> Any:
     return _typed((a, b, c), _NARROW, _emit_mul_div(False))
 
@@ -280,8 +297,9 @@ def _product_at_least(_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return _typed((a, b, c, d), (types.boolean,), _emit_at_least)
 
 
-def _twin_of_three(wide: Any, ceiling: bool) -> Any:
-    """Return the twin of a * b / c. Products that fit int64 spare the call of __divti3."""
+def _twin_of_three(wide: Any, narrow: Any) -> Any:
+    """Return the twin of a * b / c. Products that fit int64 spare the call of __divti3, and a
+    constant c the division: `//` would reckon quotient and rest by a multiplication each."""
 
     def twin(a: Any, b: Any, c: Any) -> Any:
         def compiled(a: Any, b: Any, c: Any) -> Any:
@@ -290,9 +308,7 @@ def _twin_of_three(wide: Any, ceiling: bool) -> Any:
                 return 0, False
             product, whole = _multiply(a, b)
             if whole:
-                if ceiling:
-                    return -(-product // c), True
-                return product // c, True
+                return narrow(product, c)[0], True
             quotient, fits = wide(a, b, c)
             return (quotient if fits else 0), fits
 
@@ -310,8 +326,8 @@ def _(a: Any, b: Any) -> Any:
     return compiled
 
 
-overload(mul_div_floor)(_twin_of_three(_mul_div_floor, False))
-overload(mul_div_ceil)(_twin_of_three(_mul_div_ceil, True))
+overload(mul_div_floor)(_twin_of_three(_mul_div_floor, _quotient_floor))
+overload(mul_div_ceil)(_twin_of_three(_mul_div_ceil, _quotient_ceil))
 
 
 @overload(mul_div_wide_ceil)
@@ -323,7 +339,7 @@ def _(a: Any, high: Any, low: Any, c: Any) -> Any:
         if high == 0 or high == -1:
             product, whole = _multiply(a, low if high == 0 else low - LIMB)
             if whole:
-                return -(-product // c), True
+                return _quotient_ceil(product, c)[0], True
         quotient, fits = _mul_div_wide_ceil(a, high, low, c)
         return (quotient if fits else 0), fits
 
