@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from node.direct import DIRECT_BYTES_MIN, DirectWriter
 from node.errors import DirectoryInUse, DiskFailed
 
 LOCK_NAME = "lock"
@@ -76,6 +77,7 @@ class OsDisk:
         self.directory = Path(directory)
         self.read_only = read_only
         self._descriptors: dict[str, int] = {}
+        self._direct = DirectWriter()
         self._lock_descriptor = -1
         self._failure: DiskFailed | None = None
         if not read_only:
@@ -85,6 +87,9 @@ class OsDisk:
         """Write `buffers` at the end of `name` with as few system calls as possible."""
         descriptor = self._writable("append", name)
         try:
+            large = sum(map(len, buffers)) >= DIRECT_BYTES_MIN
+            if large and self._direct.append(self.directory / name, descriptor, buffers):
+                return
             for first in range(0, len(buffers), BUFFERS_PER_WRITE_MAX):
                 _write_all(descriptor, buffers[first : first + BUFFERS_PER_WRITE_MAX])
         except OSError as error:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from node.direct import BLOCK_BYTES, DIRECT_BYTES_MIN, STAGE_BYTES
 from node.disk import BUFFERS_PER_WRITE_MAX, LOCK_NAME, TEMPORARY_SUFFIX, Disk, OsDisk
 from node.errors import DirectoryInUse, DiskFailed, LogCorrupt
 from node.log import HEADER_BYTES, RECORDS_OFFSET, Log
@@ -53,6 +56,50 @@ def test_an_overwrite_changes_bytes_in_place_and_the_next_append_goes_to_the_end
     assert disk.read("file", 0, 20) == b"01XY456789ab"
     with pytest.raises(ValueError, match="past its end"):
         disk.overwrite("file", 11, b"12")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_appends_of_every_size_give_the_bytes_of_a_plain_file(disk: Disk, seed: int) -> None:
+    chance = random.Random(seed)
+    expected = bytearray(chance.randbytes(chance.randrange(3 * BLOCK_BYTES)))
+    disk.replace("file", bytes(expected))
+    for _ in range(12):
+        large = chance.choice((0, DIRECT_BYTES_MIN, STAGE_BYTES))
+        sizes = [chance.randrange(BLOCK_BYTES), large, chance.randrange(3), BLOCK_BYTES]
+        added = [chance.randbytes(size) for size in sizes]
+        disk.append("file", added)
+        expected += b"".join(added)
+        place = chance.randrange(len(expected) - 9)
+        disk.overwrite("file", place, b"OVERWRITE")
+        expected[place : place + 9] = b"OVERWRITE"
+        if chance.random() < 0.2:
+            del expected[-chance.randrange(1, 2 * BLOCK_BYTES) :]
+            disk.truncate("file", len(expected))
+        disk.sync("file")
+        assert disk.size("file") == len(expected)
+        assert disk.read("file", 0, 2 * len(expected)) == expected
+
+
+@pytest.mark.parametrize("refusing", ["open", "pwrite"])
+def test_a_file_system_without_direct_writes_gets_plain_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusing: str
+) -> None:
+    disk = OsDisk(tmp_path)
+    disk.replace("file", b"head")
+    ours, calls = getattr(os, refusing), []
+
+    def refuse(target: Any, *rest: Any, **named: Any) -> Any:
+        direct = rest[0] & os.O_DIRECT if refusing == "open" else isinstance(target, int)
+        if not direct:
+            return ours(target, *rest, **named)
+        calls.append(target)
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(f"node.direct.os.{refusing}", refuse)
+    disk.append("file", [b"a" * DIRECT_BYTES_MIN, b"b"])
+    monkeypatch.undo()
+    assert calls
+    assert disk.read("file", 0, 2**20) == b"head" + b"a" * DIRECT_BYTES_MIN + b"b"
 
 
 def test_an_append_after_a_truncation_leaves_no_gap(disk: Disk) -> None:
