@@ -14,7 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--accounts", type=int, default=100_000, help="accounts in the state")
     parser.add_argument("--positions", type=int, default=5, help="positions of each account")
-    parser.add_argument("--trades", type=int, default=8_192, help="trades of one pipeline run")
+    parser.add_argument("--trades", type=int, default=16_384, help="trades of one pipeline run")
     parser.add_argument("--only", choices=["kernels", "pipeline", "proofs", "service"])
     chosen = parser.parse_args()
     rows = []
