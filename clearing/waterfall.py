@@ -261,8 +261,8 @@ def liquidation_spread(
     """Return what a position may be sold below its value: more, the nearer to bankruptcy.
 
     clamp(adjustment * (1 - equity / maintenance), 0, 1) * spread * position maintenance, one
-    rounding down for all of it; at most ``AMOUNT_END``. 0 without maintenance; the two factors
-    are at most 10**7 ppm.
+    rounding down for all of it; at most ``AMOUNT_END``. 0 without maintenance. The adjustment is
+    at most 2**32 ppm, the spread 10**7.
     """
     missing = maintenance - equity
     if missing <= 0 or maintenance <= 0:
@@ -594,8 +594,10 @@ def loss_index_change(loss: int, lots: int) -> tuple[int, int, bool]:
 def deposit_index_cut(index: int, loss: int, deposits: int) -> int:
     """Return how far a deposit index falls for a loss on all deposits: ceil(index * loss / them).
 
-    At most the index less one, so that balances stay divisible by it.
+    At most the index less one, so that balances stay divisible by it; 0 without deposits.
     """
+    if deposits == 0:
+        return 0
     cut, fits = mul_div_ceil(index, loss, deposits)
     return min(cut, index - 1) if fits else index - 1
 

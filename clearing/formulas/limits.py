@@ -92,6 +92,7 @@ FORMULAS = (
         ),
         (micro("capacity"),),
         capacity,
+        note="Amounts have 62 bits: of a token of 18 decimals give 1e-6 of it, as the law holds.",
     ),
     Formula(
         "rate_limit_flow",

@@ -31,6 +31,7 @@ from clearing.oracle import Use, Validity
 from clearing.units import PRICE_MAX, TIME_MAX
 
 SAMPLES_MAX = 512
+UPDATES_MAX = 1 << 12
 VALUES_MAX = 64
 VOLATILE_RATIO_MAX = 10**6
 
@@ -102,7 +103,7 @@ FORMULAS = (
     Formula(
         "stable_price_path",
         "The stable and the day-old delayed price after a series of prices.",
-        (Table("updates", _SAMPLES, SAMPLES_MAX), price("start_price"), _time("start_time")),
+        (Table("updates", _SAMPLES, UPDATES_MAX), price("start_price"), _time("start_time")),
         (Quantity("stable_price", PRICE), Quantity("delayed_price", PRICE)),
         stable_price_path,
     ),

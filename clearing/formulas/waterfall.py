@@ -26,6 +26,7 @@ from clearing.waterfall import LEVERAGE_PPM_MAX
 
 HOLDERS_MAX = 256
 FACTOR_PPM_MAX = 10 * PPM
+ADJUSTMENT_PPM_MAX = (1 << 32) - 1
 WORST_MAX = 1 << 50
 
 _MARK = price("mark_price")
@@ -184,12 +185,14 @@ BANKRUPTCY = (
             micro("position_maintenance", 0),
             lots("lots"),
             *_ACCOUNT,
-            Quantity("bankruptcy_adjustment_ppm", PPMS, 0, FACTOR_PPM_MAX, PPM),
+            Quantity("bankruptcy_adjustment_ppm", PPMS, 0, ADJUSTMENT_PPM_MAX, PPM),
             Quantity("spread_to_maintenance_ppm", PPMS, 0, FACTOR_PPM_MAX, 100_000),
         ),
-        (Quantity("price", PRICE), micro("spread")),
+        (Quantity("price", PRICE), micro("spread"), micro("quote")),
         entries.fillable_price,
         (_HELD,),
+        note="Of whole micro-quote per lot: up for a long, down for a short, 0 at least. The quote "
+        "is that of all lots, unrounded: dYdX's price is quote / lots.",
     ),
     Formula(
         "euler_split",

@@ -147,8 +147,8 @@ def fillable_price(
     maintenance: int,
     bankruptcy_adjustment_ppm: int,
     spread_to_maintenance_ppm: int,
-) -> tuple[int, int]:
-    """Return (price, spread) of ``waterfall.fillable_price`` and ``liquidation_spread``."""
+) -> tuple[int, int, int]:
+    """Return (price, spread, quote) of ``waterfall.fillable_price``, ``liquidation_spread``."""
     spread = waterfall.liquidation_spread(
         equity,
         maintenance,
@@ -157,7 +157,8 @@ def fillable_price(
         spread_to_maintenance_ppm,
     )
     checked(0, lots != 0)
-    return waterfall.fillable_price(position_value, lots, spread), spread
+    price = waterfall.fillable_price(position_value, lots, spread)
+    return price, spread, position_value - spread
 
 
 @law_entry

@@ -174,7 +174,7 @@ def test_the_loss_per_lot_rounds_up(loss, long, short):
         (1, 3_000, 999, 1),
         (0, 100, 1_000, 0),
         (200, 100, 1, 999),
-        (1, 0, 1, 999),
+        (1, 0, 1_000, 0),
     ],
 )
 def test_a_loss_on_deposits_cuts_their_index(loss, deposits, after, cut):

@@ -336,14 +336,49 @@ FILLABLE = {
     ],
 )
 def test_the_fillable_price_falls_towards_bankruptcy(changes, price, spread):
-    assert evaluate("fillable_price", FILLABLE | changes) == {"price": price, "spread": spread}
+    given = FILLABLE | changes
+    quote = given["position_value"] - spread
+    assert evaluate("fillable_price", given) == {"price": price, "spread": spread, "quote": quote}
+
+
+@pytest.mark.parametrize(
+    ("cash", "adjustment", "factor", "price"),
+    [
+        # A tenth of a coin at 50,000 of which 500 are maintenance: a dollar short, then bankrupt.
+        (-4_501, PPM, 100_000, "49999"),
+        (-4_501, 2 * PPM, 100_000, "49998"),
+        (-4_501, PPM, PPM, "49990"),
+        (-4_501, PPM, 1, "49999.99999"),
+        (-4_501, (1 << 32) - 1, 100_000, "49500"),
+        (-5_000, PPM, 100_000, "49500"),
+        (-5_500, PPM, 100_000, "49500"),
+    ],
+)
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_quote_of_a_fillable_price_is_exact(cash, adjustment, factor, price, side):
+    micro = 10**6
+    equity = (cash + 5_000) * micro
+    found = evaluate(
+        "fillable_price",
+        {
+            "position_value": side * 5_000 * micro,
+            "position_maintenance": 500 * micro,
+            "lots": side * 10_000_000,
+            "equity": equity,
+            "maintenance": 500 * micro,
+            "bankruptcy_adjustment_ppm": adjustment,
+            "spread_to_maintenance_ppm": factor,
+        },
+    )
+    away = 50_000 - Fraction(price)
+    assert Fraction(side * found["quote"] * 10, micro) == 50_000 - side * away
 
 
 @given(
     amounts,
     st.integers(1, AMOUNT),
     positive,
-    st.integers(0, 10 * PPM),
+    st.integers(0, 10 * PPM) | st.integers(0, (1 << 32) - 1),
     st.integers(0, 10 * PPM),
 )
 def test_the_spread_is_rounded_once(equity, maintenance, part, adjustment, factor):
