@@ -7,6 +7,7 @@ import sys
 
 from bench import kernels, pipeline, proofs, service
 from bench.table import machine, save, show
+from node.runner import SWITCH_SECONDS
 
 
 def main() -> int:
@@ -17,6 +18,7 @@ def main() -> int:
     parser.add_argument("--trades", type=int, default=16_384, help="trades of one pipeline run")
     parser.add_argument("--only", choices=["kernels", "pipeline", "proofs", "service"])
     chosen = parser.parse_args()
+    sys.setswitchinterval(SWITCH_SECONDS)  # as the node does
     rows = []
     if chosen.only in (None, "pipeline"):
         rows += pipeline.rows(chosen.accounts, chosen.positions, chosen.trades)

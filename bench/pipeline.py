@@ -7,7 +7,6 @@ data. Two worker threads decode and recover frames; one thread logs and applies 
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from collections import deque
@@ -25,7 +24,6 @@ from node.batcher import encode_steps
 from node.disk import OsDisk
 from node.log import Log
 from node.records import FrameRecord, RecordKind
-from node.runner import SWITCH_SECONDS
 from prover.engine import Engine, Steps
 from prover.signer_cache import SignerCache
 
@@ -106,7 +104,6 @@ def raw_recover_rate(columns: Columns) -> float:
 
 def rows(accounts: int, positions: int, count: int) -> list[Row]:
     """Measure both pipelines; every ratio pairs runs that stood beside each other."""
-    sys.setswitchinterval(SWITCH_SECONDS)  # as the node does
     progress(f"state of {accounts:,} accounts with {positions} positions")
     engine = populated(accounts, positions)
     progress(f"signing {2 * ROUNDS * count:,} orders one by one")

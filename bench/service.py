@@ -69,24 +69,26 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
 
 def _measure(stage: Stage, before: list[Row]) -> list[Row]:
     where = _floor(stage)
-    progress(f"service: signing {2 * TRADES:,} trades")
+    progress(f"service: signing {TRADES:,} trades")
     load = trades(TRADES, Signing(0, FRAME), 1, REQUEST, where)
-    half = trades(TRADES, Signing(0, BACKGROUND), 2, REQUEST + TRADES, where)
-    apart = replace(where, first_page=where.pages, pages=1)
-    singles = trades(SINGLES, Signing(0, 1), 3, 1, apart)
     progress("service: throughput")
     rate = _throughput(stage, load)
-    progress("service: single trades at half load")
-    delays = _acknowledgements(stage, half, singles, rate / 2)
+    together = _delays(stage, where, 0, rate / 2)
+    stage.children.stop_one("challenger")
+    apart = _delays(stage, where, 1, rate / 2)
     result = [plain("through gRPC, individually signed", rate, "trades/s")]
     for row in before:
         if row.name == "pipeline, individually signed":
             result.append(at_least("through gRPC against the pipeline", rate / row.value, "x", 0.6))
-    delays.sort()
-    p99 = delays[int(len(delays) * 0.99) - 1]
-    result.append(plain("acknowledgement at half load, median", statistics.median(delays), "ms"))
-    result.append(at_most("acknowledgement at half load, p99", p99, "ms", 10))
+    name = "acknowledgement at half load"
+    result.append(plain(f"{name}, median", statistics.median(together), "ms"))
+    result.append(at_most(f"{name}, p99", _p99(together), "ms", 10))
+    result.append(plain(f"{name}, no challenger beside it, p99", _p99(apart), "ms"))
     return result
+
+
+def _p99(delays: list[float]) -> float:
+    return sorted(delays)[int(len(delays) * 0.99) - 1]
 
 
 def _floor(stage: Stage) -> Floor:
@@ -135,6 +137,17 @@ def _throughput(stage: Stage, load: list[bytes]) -> float:
         list(workers.map(lambda r: _applied(stage.client, r), requests[CLIENTS:]))
         taken = time.perf_counter() - begun
     return sum(map(len, requests[CLIENTS:])) / taken
+
+
+def _delays(stage: Stage, where: Floor, turn: int, rate: float) -> list[float]:
+    """Sign a load that no turn had before, and return the delays of single trades beside it."""
+    progress(f"service: signing {TRADES:,} trades")
+    first = REQUEST + (1 + turn) * TRADES
+    load = trades(TRADES, Signing(0, BACKGROUND), 2 + 2 * turn, first, where)
+    apart = replace(where, first_page=where.pages, pages=1)
+    singles = trades(SINGLES, Signing(0, 1), 3 + 2 * turn, 1 + turn * SINGLES, apart)
+    progress("service: single trades at half load")
+    return _acknowledgements(stage, load, singles, rate)
 
 
 def _acknowledgements(
