@@ -135,7 +135,7 @@ class World:
         self.challenger = ChallengerActor(self) if options.challenger else None
         frauds = options.frauds
         if frauds is None:
-            frauds = max(self.chance("frauds").randint(-1, 3), 0)
+            frauds = self.chance("frauds").randint(0, 3)
         self.rogue = Rogue(self, frauds)
         self.brains = Brains(self)
         self.liar = Liar(self)

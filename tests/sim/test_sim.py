@@ -58,7 +58,7 @@ def test_seeds_hold_every_invariant_and_meet_most_faults_and_frauds():
     assert len(met.keys() & set(FRAUDS)) > 5
     assert {"TRADE", "PRICE", "FUNDING", "LIQUIDATE", "WITHDRAW", "TRANSFER", "CANCEL"} <= set(met)
     assert {"MARGIN", "OVERFILL", "BAD_SIGNATURE", "ORDER_DEAD", "STALE_SEQUENCE"} <= set(met)
-    assert len(met.keys() & set(CODES)) >= 55, sorted(set(CODES) - met.keys())
+    assert len(met.keys() & set(CODES)) >= 68, sorted(set(CODES) - met.keys())
     report = summary(attempts)
     assert (report["seeds"], report["failures"]) == (len(SEEDS), 0)
     assert report["honest_reverts"] == report["lost_acknowledged"] == 0
