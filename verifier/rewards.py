@@ -162,10 +162,8 @@ class Rewards:
     # Parts
 
     def _find(self, committer: bytes, commitment: bytes) -> Commitment | None:
-        for one in self.commitments(committer):
-            if one.hash == commitment:
-                return one
-        return None
+        standing = self.commitments(committer)
+        return next((one for one in standing if one.hash == commitment), None)
 
     def _place_of(self, sender: bytes, name: tuple[int, bytes], evidence: bytes) -> int:
         found = self._find(sender, commitment_of(sender, *name, evidence))
