@@ -37,6 +37,7 @@ from verifier.base.transactions import (
     ProveFraud,
     SettleAsk,
     SettleReward,
+    SignedTransaction,
     Transaction,
 )
 from verifier.batches import BatchStatus
@@ -56,7 +57,6 @@ SETTLED = frozenset(
         CourtError.NO_OLDER_COMMITMENT,
     )
 )
-HARMLESS = frozenset((TransactionError.ALREADY_KNOWN, TransactionError.STALE_NONCE))
 SIGNATURE_AND_HEAD_BYTES = 256
 
 
@@ -304,11 +304,14 @@ class ChallengerProcess:
             self._sent = Sent(sent, head.number, last, rank, head.number)
 
     def _submit(self, signed: bytes) -> bytes | None:
-        """Return the hash of what was taken, None if it was refused; whoever must know is told."""
+        """Return the hash of what is taken, None if it was refused; whoever must know is told."""
         try:
             return self._base.submit(signed)
         except Refused as error:
-            if error.code not in HARMLESS:
+            if error.code == TransactionError.ALREADY_KNOWN:
+                # It waits since a call whose answer was lost, and gets dearer like any other.
+                return SignedTransaction.decode(signed).hash
+            if error.code != TransactionError.STALE_NONCE:
                 self._notify(Alert(f"the base layer refused a transaction: {error}"))
             return None
 

@@ -29,6 +29,7 @@ from prover.pursuit import PATIENCE_BLOCKS, CommitTo, Prove
 from prover.replica import Replica, Verdict
 from tests.prover.chain_world import PROVER, SEQUENCER, ChainWorld
 from tests.prover.market import genesis_of, key_of
+from verifier.base.errors import BaseLayerUnavailable
 from verifier.base.mempool import censoring, delayed
 from verifier.base.transactions import (
     Faucet,
@@ -235,6 +236,34 @@ def test_other_calls_do_not_overtake_each_other(world):
     watch.tick(world.config.final_after_blocks + FINALISE_AFTER_BLOCKS + RETRY_BLOCKS // 2)
     assert len(watch.of(FinaliseBatch)) > 1
     assert len(sent) > len(set(sent)) == 1
+
+
+def test_a_call_whose_answer_was_lost_gets_dearer_like_any_other(world):
+    bad = world.forged_batch(mint(1, 10**9))
+    submit = world.base.submit
+    lost: list[bytes] = []
+
+    def lose_the_first_answer(raw):
+        answer = submit(raw)
+        if not lost:
+            lost.append(raw)
+            raise BaseLayerUnavailable("Submit", "the answer was lost")
+        return answer
+
+    def greedy(waiting, number):
+        fee = world.config.fee_per_gas_min
+        return [one for one in waiting if one.signed.transaction.fee_per_gas > fee]
+
+    world.base.submit = lose_the_first_answer
+    world.chain.mempool.policy = greedy
+    watch = Watch(world, commits=False)
+    with pytest.raises(BaseLayerUnavailable):
+        watch.process.tick()
+    watch.tick(RETRY_BLOCKS)
+    assert status(world, bad) == BatchStatus.POSTED
+    watch.tick(2)
+    assert status(world, bad) == BatchStatus.REVERTED
+    assert not watch.of(Alert)
 
 
 def test_a_proof_does_not_overtake_itself(world):
