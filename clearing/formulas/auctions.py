@@ -138,6 +138,8 @@ FORMULAS = (
             Series("ask_fills", lots("lots"), ORDERS_MAX),
         ),
         entries.uniform_price,
+        note="Of prices that execute as much: the least imbalance, then the nearest to the "
+        "reference. For venues that take the middle of that range, give it as the reference.",
     ),
     Formula(
         "call_auction_price",
