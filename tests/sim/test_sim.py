@@ -57,6 +57,7 @@ def test_seeds_hold_every_invariant_and_meet_most_faults_and_frauds():
     assert len(met.keys() & FORGERIES.keys()) > 2
     assert len(met.keys() & set(FRAUDS)) > 5
     assert {"TRADE", "PRICE", "FUNDING", "LIQUIDATE", "WITHDRAW", "TRANSFER", "CANCEL"} <= set(met)
+    assert {"SWEEP_TALLY", "SWEEP_APPLY", "AUCTION_BID", "CALL_FILL", "EXPIRE"} <= set(met)
     assert {"MARGIN", "OVERFILL", "BAD_SIGNATURE", "ORDER_DEAD", "STALE_SEQUENCE"} <= set(met)
     assert len(met.keys() & set(CODES)) >= 68, sorted(set(CODES) - met.keys())
     report = summary(attempts)

@@ -3,8 +3,11 @@
 import copy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from clearing.codes import Code
+from node.events import Reply
 from node.margins import margin_of
 from prover.rebuild import rebuild
 from simulator.broken import InvariantBroken
@@ -86,6 +89,33 @@ def test_an_account_that_fails_and_that_no_keeper_is_after_is_found_out(monkeypa
     with pytest.raises(InvariantBroken, match="account 2 fails for") as found:
         run(5, replace(CALM, seconds=20))
     assert found.value.name == "I13"
+
+
+def test_a_law_that_answers_with_its_own_halt_is_found_out(world):
+    codes = np.array([Code.INVARIANT], np.int64)
+    reply = Reply(1, codes, np.ones(1, np.int64), np.zeros(1, np.int64), (), None, 0, 0)
+    broken("I6", world.invariants.on_reply, (b"never seen",), reply, world.node.log)
+
+
+def quiet(monkeypatch):
+    """Let everybody pause for ten seconds, once all deposits are in."""
+    monkeypatch.setattr("simulator.world.QUIET_CHANCE", 1.0)
+    monkeypatch.setattr("simulator.world.QUIET_FROM_MS", (12_000, 12_000))
+    monkeypatch.setattr("simulator.world.QUIET_MS", (10_000, 10_000))
+
+
+def test_while_everybody_pauses_a_node_carries_the_clock_on(monkeypatch):
+    quiet(monkeypatch)
+    report = run(5, replace(CALM, seconds=23))
+    assert report["beats"] > 0
+
+
+def test_a_node_without_a_heartbeat_is_found_out(monkeypatch):
+    quiet(monkeypatch)
+    monkeypatch.setattr("node.sequencer.Sequencer._beat", lambda self, now_ms: [])
+    with pytest.raises(InvariantBroken, match="clock lags") as found:
+        run(5, replace(CALM, seconds=23))
+    assert found.value.name == "I19"
 
 
 def test_what_an_attempt_is_after_is_read_from_its_bytes(world):
