@@ -44,8 +44,6 @@ def move_index(underlying: Underlying, price: int, time: int, window_ms: int) ->
 @law
 def sum_at(underlying: Underlying, time: int) -> tuple[int, int]:
     """Return the sum of index price * ms at a time not before the last price, as limbs."""
-    if underlying.index_price == 0:
-        return underlying.price_high, underlying.price_low
     high, low = wide_from(underlying.index_price, max(0, time - underlying.price_time))
     return wide_add(underlying.price_high, underlying.price_low, high, low)
 
