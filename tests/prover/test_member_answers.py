@@ -123,6 +123,26 @@ def test_an_answer_that_no_block_takes_is_offered_again_dearer_in_its_own_place(
     assert away.base.account(address_of(KEYS[0])).nonce == before + header.step_count
 
 
+def test_each_offer_of_an_answer_pays_twice_the_last_up_to_the_fee_of_a_proof(away):
+    ask_all(away, 1)
+    fees = []
+
+    def watching(waiting, number):
+        answers = {
+            one
+            for one in waiting
+            if one.signed.transaction.body.kind == TransactionKind.ANSWER_STEP
+        }
+        fees.extend({one.signed.transaction.fee_per_gas for one in answers} - set(fees))
+        return [one for one in waiting if one not in answers]
+
+    away.chain.mempool.policy = watching
+    away.pass_blocks(20, places=(0,))
+    low, high = HELD_COURT.fee_per_gas_min, HELD_COURT.proof_fee_per_gas
+    assert fees == sorted({min(low << doubled, high) for doubled in range(len(fees))})
+    assert fees[-1] == high > 2 * low
+
+
 def test_who_has_no_money_says_so_and_the_next_one_answers(away):
     poor = bytes([8] * 32)
     away.answers[0] = Answers(away.base, away.members.members[0], poor, away.said.append)

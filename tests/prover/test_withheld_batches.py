@@ -31,7 +31,7 @@ from verifier.base.transactions import (
 )
 from verifier.batch import BatchData
 from verifier.batches import BatchStatus
-from verifier.withheld import AskStatus, ask_closes
+from verifier.withheld import AskStatus, answer_closes, ask_closes
 
 
 class HeldWorld(ChainWorld):
@@ -153,6 +153,23 @@ def test_withheld_steps_are_asked_for_and_the_batch_falls(world):
     assert all(ask.status == AskStatus.RETURNED for ask in asks_of(world.base, batch, None))
     assert world.base.credit(address_of(PROVER)) == 0
     assert not watch.of(Alert)
+
+
+def test_a_batch_is_taken_back_in_the_first_block_in_which_no_answer_can_come_any_more(world):
+    watch = Watch(world)
+    watch.tick()
+    world.hidden = True
+    batch = world.honest_batch()
+    watch.tick()
+    posted = world.base.batch(batch).record.posted_block
+    closes = answer_closes(world.config.challenge_window_blocks, posted)
+    # What is sent now stands in the next block at the earliest.
+    while world.base.head().number + 1 <= closes:
+        watch.tick()
+        assert bool(watch.of(SettleAsks)) is (world.base.head().number > closes)
+    watch.tick()
+    assert watch.of(SettleAsks)
+    assert status(world, batch) == BatchStatus.REVERTED
 
 
 def open_bonds(world):
