@@ -41,6 +41,7 @@ from verifier.config import CourtConfig
 from verifier.escrow import WithdrawalLeaf
 from verifier.evidence import EvidenceError
 from verifier.header import HEADER_BYTES, Header
+from verifier.host.gas import CALL_GAS, TRANSACTION_GAS
 from verifier.laws import EvidenceCheck
 from verifier.rewards import commitment_of
 
@@ -155,6 +156,9 @@ class World:
         self.chain.mine()
         receipt = self.chain.receipt(submitted)
         assert receipt is not None
+        # Whatever the court did was paid for; a faucet is no call of it.
+        if receipt.error is None and not isinstance(body, Faucet):
+            assert receipt.gas_used >= TRANSACTION_GAS + CALL_GAS, type(body).__name__
         return receipt
 
     def fund(self, *keys: bytes) -> None:

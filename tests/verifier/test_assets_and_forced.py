@@ -152,6 +152,7 @@ def test_whoever_sends_it_the_message_names_him_and_nobody_else(world):
         (forced_price(0, SEEN), CourtError.AMOUNT_OUT_OF_BOUNDS),
         (ForcedRequest(InboxKind.PRICE, 3, 0, 0, 1, SEEN[:1]), CourtError.UNKNOWN_REQUEST),
         (ForcedRequest(InboxKind.PRICE, 0, 0, 3, 1, SEEN[:1]), CourtError.UNKNOWN_REQUEST),
+        (ForcedRequest(InboxKind.PRICE, 3, 0, 3, 1, SEEN[:1]), CourtError.UNKNOWN_REQUEST),
         (ForcedRequest(InboxKind.WITHDRAW, 3, 0, 0, 5, SEEN[:1]), CourtError.UNKNOWN_REQUEST),
         (ForcedRequest(0, 3, 0, 0, 5), CourtError.UNKNOWN_REQUEST),
         (ForcedRequest(InboxKind.CANCEL_ALL, 4, 0, 0, 5), CourtError.NO_SUCH_ACCOUNT),

@@ -6,11 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.codes import InstrumentKind
+from clearing.leaves import INSTRUMENT_HEADER_PIECES, ROW_PIECES
+from clearing.units import SERIES_MAX
+from verifier.account_leaf import ProvenAccount, ProvenCollateral
 from verifier.errors import CourtError, Refused
 from verifier.exit import Exit
 from verifier.exit_claim import ExitTerms, Tree, Worth
-from verifier.exit_leaves import AssetTerms, PoolTerms
+from verifier.exit_claim import _take as seized_of
+from verifier.exit_leaves import (
+    PIECE_BYTES,
+    UNDERLYING_BYTES,
+    AssetTerms,
+    PoolTerms,
+    active_number,
+    decode_market,
+)
 from verifier.host.storage import UndoLog
+from verifier.multiproof import ProofError
 
 CLOSE, ENDS = 20, 100
 IN_TIME, LATER, AFTER = 5, CLOSE + 1, ENDS + 1
@@ -55,6 +68,18 @@ def test_everybody_is_paid_in_full_when_there_is_enough_and_the_rest_is_surplus(
     assert made.totals().left[0] == 400
     assert made.take_rest(0, AFTER) == 400
     assert made.totals().left[0] == 0
+
+
+def test_an_exit_goes_on_to_its_last_block_and_the_rest_is_nobodys_before():
+    made = house(1_000)
+    for account in (4, 5, 6):
+        made.file(worth(account, senior=100), IN_TIME)
+    refused(CourtError.CLAIMS_OPEN, lambda: made.pay(4, CLOSE))
+    assert made.pay(4, CLOSE + 1)[1][0] == 100
+    assert made.pay(5, ENDS)[1][0] == 100
+    refused(CourtError.EXIT_NOT_ENDED, lambda: made.take_rest(0, ENDS))
+    refused(CourtError.EXIT_ENDED, lambda: made.pay(6, ENDS + 1))
+    assert made.take_rest(0, ENDS + 1) == 800
 
 
 def test_seniors_are_whole_before_juniors_share_what_is_left():
@@ -152,6 +177,56 @@ def test_a_pools_equity_goes_to_its_shares():
     totals = made.totals()
     assert totals.paid[0] + totals.left[0] == totals.escrow[0]
     assert totals.left[0] == 250
+
+
+def test_what_has_no_price_is_seized_of_nobody():
+    account = ProvenAccount(
+        id=4,
+        owner=bytes(20),
+        subaccount=0,
+        mode=0,
+        cash=0,
+        order_floor=0,
+        request_sequence=0,
+        positions=(),
+        pages={},
+        collaterals=(ProvenCollateral(1, 30, 0), ProvenCollateral(2, 30, 0)),
+    )
+    free, dear = AssetTerms(0, 0, 0), AssetTerms(2_000_000, 10, 0)
+    # Ten of the second asset cover twenty; the steadier first one would cover nothing.
+    assert seized_of([free, free, dear], account, 20) == (((1, 30), (2, 20)), ((2, 10),))
+
+
+@pytest.mark.parametrize("kind", [InstrumentKind.PERPETUAL, InstrumentKind.CALL])
+def test_an_instruments_leaf_that_ends_early_is_no_proof(kind):
+    header = bytes([1, kind]) + bytes(PIECE_BYTES * INSTRUMENT_HEADER_PIECES - 2)
+    whole = header + bytes(PIECE_BYTES * 2 * ROW_PIECES if kind == InstrumentKind.CALL else 0)
+    assert decode_market(whole).kind == kind
+    for cut in (1, PIECE_BYTES, len(whole)):
+        with pytest.raises(ProofError, match="leaf of"):
+            decode_market(whole[:-cut])
+
+
+@pytest.mark.parametrize("series", [-1, SERIES_MAX])
+def test_a_series_that_no_underlying_has_is_no_proof(series):
+    leaf = bytes(UNDERLYING_BYTES)
+    assert active_number(leaf, SERIES_MAX - 1) == 0
+    with pytest.raises(ProofError, match="expected a series of 0 to"):
+        active_number(leaf, series)
+
+
+def test_an_option_whose_series_believes_no_set_of_rows_is_worth_nothing():
+    option = decode_market(
+        bytes([1, InstrumentKind.CALL])
+        + bytes(PIECE_BYTES * (INSTRUMENT_HEADER_PIECES + 2 * ROW_PIECES) - 2)
+    )._replace(centres=((0, 7), (1, 9)))
+    assert [option.price(number) for number in (0, 1, 2)] == [0, 9, 0]
+
+
+def test_shares_wait_for_accounts_of_their_pool_that_nobody_claimed_for():
+    made = house(1_000, pools=(POOL,))
+    made.file(worth(4, shares=[(0, 300)]), IN_TIME)
+    refused(CourtError.POOL_UNPAID, lambda: made.pay(4, LATER))
 
 
 def test_a_pools_pot_is_not_surplus_for_late_claims():

@@ -421,6 +421,11 @@ def test_forged_receipts_and_false_roots_are_the_challengers_error(world, histor
     for cut in (b"", b"\x03", good.encode()[:-1], good.encode() + b"\x00"):
         receipt = world.send(PROVER, ProveReceipt(cut))
         assert receipt.error == CourtError.INVALID_EVIDENCE
+    longest, too_long = (bytes(world.config.evidence_bytes_max + more) for more in (0, 1))
+    assert world.send(PROVER, ProveReceipt(longest)).error == CourtError.INVALID_EVIDENCE
+    assert (
+        world.send(PROVER, ProveReceipt(too_long)).error == CourtError.EVIDENCE_TOO_LONG
+    )
     assert stake_of(world) == world.config.receipt_stake
     nowhere = replace(good, batch_id=b"\x01" * 32)
     assert prove(world, nowhere).error == CourtError.NO_SUCH_BATCH
