@@ -423,9 +423,7 @@ def test_forged_receipts_and_false_roots_are_the_challengers_error(world, histor
         assert receipt.error == CourtError.INVALID_EVIDENCE
     longest, too_long = (bytes(world.config.evidence_bytes_max + more) for more in (0, 1))
     assert world.send(PROVER, ProveReceipt(longest)).error == CourtError.INVALID_EVIDENCE
-    assert (
-        world.send(PROVER, ProveReceipt(too_long)).error == CourtError.EVIDENCE_TOO_LONG
-    )
+    assert world.send(PROVER, ProveReceipt(too_long)).error == CourtError.EVIDENCE_TOO_LONG
     assert stake_of(world) == world.config.receipt_stake
     nowhere = replace(good, batch_id=b"\x01" * 32)
     assert prove(world, nowhere).error == CourtError.NO_SUCH_BATCH
