@@ -125,7 +125,7 @@ def test_an_answer_that_no_block_takes_is_offered_again_dearer_in_its_own_place(
 
 def test_each_offer_of_an_answer_pays_twice_the_last_up_to_the_fee_of_a_proof(away):
     ask_all(away, 1)
-    fees = []
+    fees: list[int] = []
 
     def watching(waiting, number):
         answers = {
