@@ -192,6 +192,14 @@ def test_a_seller_is_filled_within_his_own_cap_clr_trd_014():
     assert call.held("alice", "bob", "carol") == [10, -15, 5]
 
 
+def test_a_new_order_has_none_of_the_fills_of_one_that_lapsed():
+    call = CallWorld("alice")
+    # Of a call that is over: its order binds no longer, and nobody cleared it.
+    call.entry("alice").call_filled = 4
+    call.enter(("alice", BUY, 5, 20))
+    assert (call.entry("alice").call_lots, call.entry("alice").call_filled) == (5, 0)
+
+
 def test_fills_take_a_market_to_its_own_cap_clr_trd_015():
     call = CallWorld("alice", "bob")
     call.enter(("alice", BUY, 10, 20), ("bob", SELL, 10, 18))

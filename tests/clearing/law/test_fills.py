@@ -31,6 +31,15 @@ def test_an_order_may_be_filled_in_parts_up_to_its_lots_clr_trd_007(market):
     assert fill(market, 1) == Code.OVERFILL
 
 
+def test_a_takers_order_is_counted_like_a_makers_clr_trd_007(market):
+    world, alice, bob = market
+    order = world.order(bob, lots=10, slot=3, sequence=5)
+    assert world.apply(world.trade(alice, bob, 4, taker=order)) == Code.APPLIED
+    assert world.slot(bob, 3) == (5, 4)
+    assert world.apply(world.trade(alice, bob, 7, taker=order)) == Code.OVERFILL
+    assert world.apply(world.trade(alice, bob, 6, taker=order)) == Code.APPLIED
+
+
 def test_a_new_page_keeps_nothing_of_what_stood_in_its_row(market):
     # A batch that was rolled back leaves the pages that it opened as they were.
     world, alice, _ = market

@@ -115,6 +115,7 @@ def test_a_listed_perpetual_trades_once_it_has_a_price():
     assert (row.id, row.kind, row.status, row.tier) == (NEXT, 1, InstrumentStatus.ACTIVE, 1)
     assert (row.tick, row.lot_size, row.position_cap) == (10, 1_000_000, 7)
     assert (row.open_interest_cap, row.funding_time) == (LOTS_MAX, START_MS)
+    assert row.confidence_ppm == PPM
     assert to_bytes(row.symbol).rstrip(b"\0") == b"NEW-PERP"
     trade = world.trade(alice, bob, 7, instrument=NEXT)
     assert world.apply(trade) == Code.PRICE_STALE

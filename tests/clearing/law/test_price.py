@@ -96,6 +96,23 @@ def test_a_price_sets_mark_index_and_time():
     assert (underlying.index_price, underlying.price_time) == (MARK - 3, START_MS + 5_000)
 
 
+@pytest.mark.parametrize(
+    ("marks", "indices", "confidence"),
+    [
+        ((1_000, 1_000, 1_000), (1_000, 1_000, 1_000), 1_000_000),
+        # Marks 40 apart around 1,000; indices 25 apart: the less certain of the two counts.
+        ((980, 1_000, 1_020), (990, 1_000, 1_015), 960_000),
+        ((990, 1_000, 1_015), (980, 1_000, 1_020), 960_000),
+    ],
+)
+def test_a_price_is_as_certain_as_its_observations_are_near(marks, indices, confidence):
+    world = fresh_world(3)
+    time = world.time
+    seen = [(mark, index, time) for mark, index in zip(marks, indices, strict=True)]
+    assert world.apply(observed(world, *seen)) == Code.APPLIED
+    assert world.instrument().confidence_ppm == confidence
+
+
 def test_a_price_with_a_byte_too_many_is_malformed_clr_act_001():
     assert fault(Code.MALFORMED) == Code.MALFORMED
 

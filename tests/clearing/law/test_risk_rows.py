@@ -185,6 +185,28 @@ def test_a_set_may_come_in_parts_each_behind_the_last():
     assert world.apply(world.activation()) == Code.APPLIED
 
 
+@pytest.mark.parametrize(
+    ("place", "by", "expected"),
+    [
+        (HIGH_CALL, 2, Code.ROW_MONOTONE),
+        (MIDDLE_PUT, -2, Code.ROW_MONOTONE),
+        # The strike between two others, of which the first stands two rows back.
+        (MIDDLE_CALL, 5_000_002, Code.ROW_CONVEX),
+    ],
+)
+def test_rows_are_held_to_those_that_came_in_an_earlier_part_clr_row_004(place, by, expected):
+    case = Staging()
+    case.world = OptionWorld(row_parity_ppm=PPM)
+    case.world.wait(1_000)
+    change(place, CENTRE, by)(case)
+    codes, held = [], NOBODY
+    for id, row in case.rows:
+        codes.append(case.world.apply(case.world.row_action([(id, row)], held)))
+        held = held.after(id)
+    # The first row that is refused: those behind it name a neighbour that was not staged.
+    assert next(code for code in codes if code != Code.APPLIED) == expected
+
+
 def test_staging_never_touches_the_rows_that_margin_reads():
     world = OptionWorld()
     for extra in (5_000, 6_000, 7_000):
