@@ -6,7 +6,7 @@ Like those of `simulator.frauds`, each a function of a scene whose twin acts ali
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from clearing.codes import InstrumentStatus, Kind, Operation, Phase, Side
 from clearing.messages import Inbox
@@ -144,7 +144,8 @@ def order_without_a_call(scene: Scene) -> None:
 
     here = _solid(scene)
     if here:
-        one, price = scene.chance.choice(here), scene.world.crash.price
+        state, one = cast(Any, scene.forge.engine.state), scene.chance.choice(here)
+        price = int(state.instruments[CRASH].mark_price)
         fields = {"instrument": CRASH, "side": Side.BUY, "lots": 1, "price": price}
         request = {"account": one.id, "sequence": one.next_sequence(), "expiry": FAR_MS}
         action = asked(Kind.CALL_ORDER, one.name, payload=(), **fields | request)

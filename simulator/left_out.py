@@ -19,7 +19,7 @@ from simulator.broken import require
 from simulator.frauds import LEFT_OUT, NOTHING
 from simulator.market import CLAIMER, KEEPER, OPERATOR, address, asked
 from simulator.rogue import POST_GAS
-from verifier.base.transactions import Finalise, PostBatch, ProveReceipt
+from verifier.base.transactions import Finalise, PostBatch, ProveReceipt, PutStake
 from verifier.batch import BatchData
 from verifier.receipts import LeftOut, SignedReceipt, roots_of
 
@@ -37,10 +37,14 @@ def check_left_out(world: World) -> bool:
     """
     chance = world.chance("left out")
     stakes = world.base.chain.court.stakes
-    if LEFT_OUT in world.options.without or not stakes.of(address(OPERATOR)).amount:
+    if LEFT_OUT in world.options.without or world.options.frauds == 0:
         return False
-    if world.options.frauds == 0 or chance.random() >= CHANCE:
+    if chance.random() >= CHANCE:
         return False
+    if not stakes.of(address(OPERATOR)).amount:
+        # Lost with a batch that was proven wrong, or to a second node; whoever goes on puts one.
+        world.base.send(OPERATOR, PutStake())
+        world.base.mine_one()
     twin = chance.random() < TWINS
     action = asked(Kind.MARK_TO_MARKET, account=STRANGER)
     receipt = _acknowledge(world, action)
