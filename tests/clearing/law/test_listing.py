@@ -125,6 +125,20 @@ def test_a_listed_perpetual_trades_once_it_has_a_price():
     assert world.apply(world.listing(instrument=NEXT + 1)) == Code.APPLIED
 
 
+def test_a_listed_market_is_all_that_was_signed_and_nothing_else():
+    world = Exchange()
+    terms = CALL | {
+        "tier": 1, "series": 1, "expiry": SECOND_EXPIRY, "tick": 20, "lot_size": 30,
+        "open_interest_cap": 90, "position_cap": 80,
+    }  # fmt: skip
+    symbol = "A-SYMBOL-THAT-FILLS-ALL-32-BYTES"
+    assert world.apply(world.listing(underlying=1, **terms, symbol=symbol)) == Code.APPLIED
+    row = world.instrument(NEXT)
+    assert {name: int(row[name]) for name in TERMS} == TERMS | terms
+    assert to_bytes(row.symbol) == symbol.encode()
+    assert (row.id, row.underlying, row.funding_time) == (NEXT, 1, START_MS)
+
+
 def test_a_listing_uses_up_its_number_and_all_before_it_clr_sig_002():
     world = Exchange()
     assert world.apply(world.listing(sequence=7)) == Code.APPLIED
@@ -409,6 +423,7 @@ def test_a_market_that_settles_has_left_its_series_already():
 
 # Assets
 
+
 ASSET_TERMS = {
     "status": 0,
     "haircut_ppm": 100_000,
@@ -551,3 +566,12 @@ def test_an_expiry_that_takes_a_series_place_inherits_nothing_of_the_one_before(
         assert code == Code.APPLIED
     series = [world.state.underlyings[0].series[3] for world in (clean, used)]
     assert series[0].tobytes() == series[1].tobytes()
+
+
+def test_a_new_asset_keeps_nothing_of_what_stood_in_its_row():
+    clean, used = Assets(), Assets()
+    for rows in (used.state.assets, used.state.asset_drafts):
+        pieces_of(rows)[2] = 7
+    for world in (clean, used):
+        assert world.apply(world.asset(2)) == Code.APPLIED
+    assert used.state.assets[2].tobytes() == clean.state.assets[2].tobytes()
