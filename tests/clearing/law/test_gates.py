@@ -53,6 +53,14 @@ def test_what_leaves_uses_the_capacity_up_and_no_more_may_leave_clr_gat_002():
     assert (world.totals.gate_capacity, world.totals.gate_time) == (0, world.time)
 
 
+def test_what_leaves_counts_at_its_price_up_to_a_whole_micro_quote():
+    world = World(assets=(BITCOIN,))
+    world.price_asset(1, 1_500_000)
+    with checked():
+        # One and a half micro-quote a unit.
+        assert [gates.value_of(world.state, 1, units) for units in (0, 1, 2)] == [0, 2, 3]
+
+
 def test_time_fills_the_capacity_up_again_clr_gat_002():
     world, alice, _ = gated_world()
     tenth = 2 * DEPOSIT // 10
