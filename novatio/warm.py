@@ -23,8 +23,9 @@ from clearing.compiler import cache_home, warm, warm_lock
 from clearing.decode import pack, recover_signers
 from clearing.genesis import Genesis, GenesisInstrument, GenesisTier, genesis_state
 from clearing.keccak import eip712_digests, hash_nodes, hash_nodes_at, hash_pieces, hash_rows
+from clearing.layout import new_rows
 from clearing.messages import Funding, Inbox, InboxMessage
-from clearing.sweep import margin_sweep
+from clearing.sweep import MarketTerms, margin_sweep
 from node.rehearsal import rehearse
 from prover.engine import Engine
 from prover.forge import BatchForge, Place, Posting, mint
@@ -131,7 +132,7 @@ def _node(world: _World) -> None:
 def _sweep(world: _World) -> None:
     state = genesis_state(world.genesis, 1, 1, 1)
     cells = np.zeros(1, np.int64)
-    warm([(margin_sweep, (state, 0, 0, cells, cells, cells, cells))])
+    warm([(margin_sweep, (state, 0, 0, new_rows(MarketTerms, 1), cells, cells, cells))])
 
 
 def _prover(world: _World) -> None:
