@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,16 +17,20 @@ from clearing.genesis import (
     GenesisUnderlying,
     genesis_state,
 )
+from clearing.layout import new_rows
 from clearing.scenarios import derive_cells
-from clearing.sweep import margin_sweep
+from clearing.sweep import MarketTerms, margin_sweep
 from clearing.units import PPM, SCENARIOS_MAX
+from risk.rows import option_rows
 
 DAY_MS = 86_400_000
 EXPIRIES = (TIME_MS + 30 * DAY_MS, TIME_MS + 91 * DAY_MS)
 STRIKES = tuple(PRICE_MICRO * percent // 100 for percent in range(80, 120, 5))
 CHECKED = 1_024  # accounts of one timed run: few enough to stay in the processor's caches
 TICKED = 100_000
-CASH_MICRO = 1_500 * MICRO  # so that about one in a hundred fails
+CASH_MICRO = 1_500 * MICRO
+FAILING = 0.01  # part of the accounts that a tick finds
+OPTIONS = 1_000
 
 
 def markets() -> tuple[GenesisInstrument, ...]:
@@ -127,19 +131,42 @@ def tick_rows() -> list[Row]:
     """A price tick over 10^5 portfolio accounts: all that may be liquidated are found."""
     progress(f"price tick over {TICKED:,} portfolios")
     state = portfolios(TICKED, 10, SCENARIOS_MAX)
+    _, equity, maintenance = measured(state, TICKED)
+    state.accounts["cash"] += np.quantile(maintenance - equity, 1 - FAILING).astype(np.int64)
     seconds = sweep_seconds(state, TICKED, 3)
     failing = sweep(state, TICKED)
+    if not 0 < failing <= 2 * FAILING * TICKED:
+        raise RuntimeError(f"expected about {FAILING:.0%} of the accounts to fail, was {failing}")
     return [
         plain(f"price tick over {TICKED:,} portfolios of 10 options, one thread", seconds, "s"),
         plain("of them found below maintenance margin", failing, "accounts"),
     ]
 
 
+def measured(state: Any, accounts: int) -> tuple[int, Any, Any]:
+    """Return how many accounts fail, and the equity and maintenance margin of each."""
+    terms = new_rows(MarketTerms, state.instruments.shape[0])
+    equity, initial, maintenance = (np.zeros(accounts, np.int64) for _ in range(3))
+    failing = margin_sweep(state, 0, accounts, terms, *cast(Any, (equity, initial, maintenance)))
+    return failing, equity, maintenance
+
+
 def sweep(state: Any, accounts: int) -> int:
     """Measure all accounts once; return how many fail."""
-    columns = [np.zeros(accounts, np.int64) for _ in range(3)]
-    fractions: Any = np.zeros(state.instruments.shape[0], np.int64)
-    return margin_sweep(state, 0, accounts, fractions, *columns)
+    return measured(state, accounts)[0]
+
+
+def risk_rows() -> list[Row]:
+    """Rows of many options of one expiry, as the risk service computes them at each update."""
+    progress(f"risk rows of {OPTIONS:,} options")
+    strikes = np.repeat(np.linspace(PRICE_MICRO // 2, 2 * PRICE_MICRO, OPTIONS // 2, dtype=int), 2)
+    is_call = np.arange(OPTIONS) % 2 == 0
+    volatility = np.full(OPTIONS, 0.6)
+
+    def compute() -> None:
+        option_rows(PRICE_MICRO, 10**9, 0.25, strikes, is_call, volatility)
+
+    return [at_most(f"risk rows of {OPTIONS:,} options computed", seconds_of(compute), "s", 1)]
 
 
 def sweep_seconds(state: Any, accounts: int, repeats: int) -> float:
@@ -149,4 +176,4 @@ def sweep_seconds(state: Any, accounts: int, repeats: int) -> float:
 
 def portfolio_rows() -> list[Row]:
     """Everything about portfolio margin."""
-    return [*check_rows(), *tick_rows()]
+    return [*check_rows(), *tick_rows(), *risk_rows()]

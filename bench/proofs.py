@@ -6,9 +6,9 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from bench.load import PRICE_MICRO, TIME_MS, Signing, genesis, populated, trades
+from bench.load import PRICE_MICRO, TIME_MS, TRADERS, Signing, genesis, populated, trades
 from bench.pipeline import FRAME, frames_of, run_pipeline
-from bench.table import Row, at_least, at_most, progress, seconds_of
+from bench.table import Row, at_least, at_most, plain, progress, seconds_of
 from clearing.codes import Kind
 from clearing.forms import CONTEXT, ROW_STRIDE, ROWS_PER_ACTION
 from clearing.messages import encode_step
@@ -21,6 +21,7 @@ from verifier.evidence import check_bad_step
 
 POSITIONS = 12
 FULL_STEP = 8
+BULK_DEPTH = 8  # an order's path in its owner's tree
 QUORUM = 3  # publishers who sign risk rows
 PAIR_BYTES = 64  # step hash and post root
 
@@ -77,9 +78,13 @@ def posting_rows() -> list[Row]:
         forward=PRICE_MICRO,
         discount_nano=10**9,
     ).encode()
+    # So many that every trader's tree is full.
+    signed = trades(TRADERS << BULK_DEPTH - 1, Signing(BULK_DEPTH, FRAME))[:FULL_STEP]
+    bulk = posted_bytes(signed) / FULL_STEP
     updates = posted_bytes([update] * FULL_STEP) / (FULL_STEP * ROWS_PER_ACTION)
     return [
         at_most("posted for a trade", posted_bytes(distinct_step()) / FULL_STEP, "B", 400),
+        plain(f"posted for a trade signed by trees of {1 << BULK_DEPTH} orders", bulk, "B"),
         at_most("posted for a risk row", updates, "B", 330),
     ]
 
