@@ -42,6 +42,8 @@ def account_message(state: State, id: int) -> Any:
         auction_time_ms=int(row.auction_time),
         call_order=order_message(state, id),
         margin=margin_message(margin_of(state, id)),
+        # The wire counts from 1: its zero says that nothing was set.
+        mode=cast(Any, int(row.mode) + 1),
     )
     if int(row.close_lots):
         account.offered_close.CopyFrom(

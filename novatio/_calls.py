@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, cast
 
-from clearing.codes import Kind, Side
+from clearing.codes import Kind, Mode, Side
 from clearing.messages import (
     NO_ADDRESS,
     Cancel,
@@ -37,6 +37,7 @@ from novatio._flows import (
     RequestTerms,
     TradeTerms,
 )
+from novatio.errors import BadRequest
 from novatio.netting import Netting
 from novatio.orders import Market, Number, SignedOrder, micro
 from novatio.pool import Owned
@@ -299,6 +300,35 @@ def rotate_key(
     """
     terms = RequestTerms(sequence, None, signer)
     return flows.change_key(Kind.ROTATE_KEY, account, key, terms)
+
+
+def set_mode(
+    flows: Flows,
+    /,
+    account: int,
+    mode: Mode | str,
+    *,
+    sequence: int | None = None,
+    expiry_ms: int | None = None,
+    signer: Signer | None = None,
+) -> Flow[Outcome]:
+    """Margin an account as ``cross``, ``isolated`` or ``portfolio`` from now on.
+
+    The law refuses what the account's equity would not cover, an isolated account of several
+    positions, and a change to the mode that it has. Raises BadRequest for another word.
+    """
+    terms = RequestTerms(sequence, expiry_ms, signer)
+    request = flows.owner_request(Kind.SET_MODE, terms, account=account, mode=int(_mode(mode)))
+    return flows.submit_request(request, signer)
+
+
+def _mode(mode: Mode | str) -> Mode:
+    found = {one.name.lower(): one for one in Mode}
+    if isinstance(mode, Mode):
+        return mode
+    if mode not in found:
+        raise BadRequest(f"mode: expected one of {', '.join(found)}, was {mode!r}")
+    return found[mode]
 
 
 def govern(

@@ -156,6 +156,7 @@ class AsyncClient:
     grant_key = _awaited(_calls.grant_key)
     revoke_key = _awaited(_calls.revoke_key)
     rotate_key = _awaited(_calls.rotate_key)
+    set_mode = _awaited(_calls.set_mode)
     govern = _awaited(_calls.govern)
 
     # Building and signing

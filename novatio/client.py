@@ -169,6 +169,7 @@ class Client:
     grant_key = _blocking(_calls.grant_key)
     revoke_key = _blocking(_calls.revoke_key)
     rotate_key = _blocking(_calls.rotate_key)
+    set_mode = _blocking(_calls.set_mode)
     govern = _blocking(_calls.govern)
 
     # Building and signing

@@ -23,6 +23,13 @@ class NodeStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NODE_STATUS_STOPPING: _ClassVar[NodeStatus]
     NODE_STATUS_FAILED: _ClassVar[NodeStatus]
 
+class MarginMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MARGIN_MODE_UNSPECIFIED: _ClassVar[MarginMode]
+    MARGIN_MODE_CROSS: _ClassVar[MarginMode]
+    MARGIN_MODE_ISOLATED: _ClassVar[MarginMode]
+    MARGIN_MODE_PORTFOLIO: _ClassVar[MarginMode]
+
 class NoLiquidationPrice(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     NO_LIQUIDATION_PRICE_UNSPECIFIED: _ClassVar[NoLiquidationPrice]
@@ -99,6 +106,10 @@ NODE_STATUS_CATCHING_UP: NodeStatus
 NODE_STATUS_HALTED: NodeStatus
 NODE_STATUS_STOPPING: NodeStatus
 NODE_STATUS_FAILED: NodeStatus
+MARGIN_MODE_UNSPECIFIED: MarginMode
+MARGIN_MODE_CROSS: MarginMode
+MARGIN_MODE_ISOLATED: MarginMode
+MARGIN_MODE_PORTFOLIO: MarginMode
 NO_LIQUIDATION_PRICE_UNSPECIFIED: NoLiquidationPrice
 NO_LIQUIDATION_PRICE_SAFE: NoLiquidationPrice
 NO_LIQUIDATION_PRICE_OPTION: NoLiquidationPrice
@@ -804,7 +815,7 @@ class Margin(_message.Message):
     def __init__(self, equity_micro: _Optional[int] = ..., initial_micro: _Optional[int] = ..., maintenance_micro: _Optional[int] = ..., notional_micro: _Optional[int] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin", "keys", "collaterals", "not_before_ms", "hold_until_ms", "hold_instrument", "auction_time_ms", "call_order", "offered_close")
+    __slots__ = ("id", "owner", "subaccount", "cash_micro", "order_floor", "request_sequence", "positions", "margin", "keys", "collaterals", "not_before_ms", "hold_until_ms", "hold_instrument", "auction_time_ms", "call_order", "offered_close", "mode")
     ID_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
     SUBACCOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -821,6 +832,7 @@ class Account(_message.Message):
     AUCTION_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     CALL_ORDER_FIELD_NUMBER: _ClassVar[int]
     OFFERED_CLOSE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
     id: int
     owner: bytes
     subaccount: int
@@ -837,7 +849,8 @@ class Account(_message.Message):
     auction_time_ms: int
     call_order: CallOrder
     offered_close: OfferedClose
-    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[SessionKey, _Mapping]]] = ..., collaterals: _Optional[_Iterable[_Union[Collateral, _Mapping]]] = ..., not_before_ms: _Optional[int] = ..., hold_until_ms: _Optional[int] = ..., hold_instrument: _Optional[int] = ..., auction_time_ms: _Optional[int] = ..., call_order: _Optional[_Union[CallOrder, _Mapping]] = ..., offered_close: _Optional[_Union[OfferedClose, _Mapping]] = ...) -> None: ...
+    mode: MarginMode
+    def __init__(self, id: _Optional[int] = ..., owner: _Optional[bytes] = ..., subaccount: _Optional[int] = ..., cash_micro: _Optional[int] = ..., order_floor: _Optional[int] = ..., request_sequence: _Optional[int] = ..., positions: _Optional[_Iterable[_Union[Position, _Mapping]]] = ..., margin: _Optional[_Union[Margin, _Mapping]] = ..., keys: _Optional[_Iterable[_Union[SessionKey, _Mapping]]] = ..., collaterals: _Optional[_Iterable[_Union[Collateral, _Mapping]]] = ..., not_before_ms: _Optional[int] = ..., hold_until_ms: _Optional[int] = ..., hold_instrument: _Optional[int] = ..., auction_time_ms: _Optional[int] = ..., call_order: _Optional[_Union[CallOrder, _Mapping]] = ..., offered_close: _Optional[_Union[OfferedClose, _Mapping]] = ..., mode: _Optional[_Union[MarginMode, str]] = ...) -> None: ...
 
 class Collateral(_message.Message):
     __slots__ = ("asset", "amount", "unlock_time_ms")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from novatio.cli._app import NATURAL, App, Noun, pass_app
+from novatio.cli.trade import show_outcomes
 from novatio.errors import NotFound
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ _COST = re.compile(r"(?P<asset>\d{1,3})=(?P<ppm>\d{1,7})")
 
 account = Noun("account", help="Accounts, their margin, and proofs of them.")
 COMMANDS = [account]
+
+MODES = ("cross", "isolated", "portfolio")
 
 
 def margin_of(margin: Any) -> dict[str, Any]:
@@ -59,6 +62,7 @@ def show_account(app: App, account: int) -> None:
             "account": found.id,
             "owner": found.owner,
             "subaccount": found.subaccount,
+            "mode": _mode_name(found),
             "cash_micro": found.cash_micro,
             "order_floor": found.order_floor,
             "request_sequence": found.request_sequence,
@@ -68,6 +72,12 @@ def show_account(app: App, account: int) -> None:
             "positions": positions,
         }
     )
+
+
+def _mode_name(found: Any) -> str:
+    from node.v1 import node_pb2 as pb
+
+    return pb.MarginMode.Name(found.mode).removeprefix("MARGIN_MODE_").lower()
 
 
 def _has(message: Any, name: str) -> bool:
@@ -92,6 +102,21 @@ def _liquidation(client: Client, entry: Any) -> dict[str, Any]:
         name = pb.NoLiquidationPrice.Name(entry.absence)
         found["no_liquidation_price"] = name.removeprefix("NO_LIQUIDATION_PRICE_").lower()
     return found
+
+
+@account.command("set-mode")
+@click.argument("account", type=NATURAL)
+@click.argument("mode", type=click.Choice(MODES))
+@pass_app
+def set_mode(app: App, account: int, mode: str) -> None:
+    """Margin ACCOUNT as MODE from now on; signed with the owner's key in use.
+
+    Cross: the margins of positions add up. Isolated: as cross, with one position at most.
+    Portfolio: all positions together, by the stress grid and historical scenarios. The law asks
+    for equity that covers initial margin under the new mode.
+    """
+    show_outcomes(app, [app.client().set_mode(account, mode, signer=app.signer())])
+    app.note(f"next: novatio account show {account}")
 
 
 @account.command("margin")

@@ -62,7 +62,8 @@ def test_the_nouns_and_verbs_are_those_of_the_handbook():
     assert found >= {
         "devnet", "node", "base", "challenger", "keeper", "feed", "demo", "heads", "root list",
         "root show", "batch list", "batch show", "batch verify", "batch diff", "account show",
-        "account proof", "account margin", "trade submit", "withdraw request", "withdraw prove",
+        "account proof", "account margin", "account set-mode", "trade submit",
+        "withdraw request", "withdraw prove",
         "withdraw claim", "dispute list", "dispute show", "inspect log", "inspect view",
         "config check", "config show", "law list", "law eval", "governance show",
         "governance propose", "governance submit",
