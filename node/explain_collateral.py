@@ -68,7 +68,7 @@ def _gate(state: Any, action: Any) -> tuple[str, dict[str, Any]]:
         f"accounts with positions take nothing before {operands['freeze_until_ms']} ms, nor more "
         f"than the capacity, {operands['capacity_micro']} micro-quote at "
         f"{operands['capacity_time_ms']} ms and refilled in {operands['period_ms']} ms; close the "
-        "positions, take less, or force the withdrawal: novatio force withdraw",
+        "positions, take less, or force the withdrawal: novatio inbox force withdraw",
         operands,
     )
 

@@ -134,7 +134,7 @@ def test_an_asset_is_deposited_shown_optimised_and_withdrawn_from_the_command_li
 
 def test_an_owner_forces_a_withdrawal_past_the_operator(pledged):
     before, cash = consumed(pledged), pledged.client.account(1).cash_micro
-    done = pledged.cli("force", "withdraw", 1, "250", "-o", "json", key=BUYER)
+    done = pledged.cli("inbox", "force", "withdraw", 1, "250", "-o", "json", key=BUYER)
     assert shown(done)["inbox_index"] == before
     pledged.until(lambda: consumed(pledged) == before + 1)
     assert pledged.client.account(1).cash_micro == cash - 250_000_000
@@ -142,21 +142,21 @@ def test_an_owner_forces_a_withdrawal_past_the_operator(pledged):
 
 def test_strangers_force_nothing(pledged):
     before, cash = consumed(pledged), pledged.client.account(1).cash_micro
-    assert pledged.cli("force", "withdraw", 1, "250", key=SELLER).exit_code == 0
+    assert pledged.cli("inbox", "force", "withdraw", 1, "250", key=SELLER).exit_code == 0
     pledged.until(lambda: consumed(pledged) == before + 1)
     assert pledged.client.account(1).cash_micro == cash
 
 
 def test_a_forced_cancel_kills_orders(pledged):
     before = consumed(pledged)
-    assert pledged.cli("force", "cancel", 1, 77, key=BUYER).exit_code == 0
+    assert pledged.cli("inbox", "force", "cancel", 1, 77, key=BUYER).exit_code == 0
     pledged.until(lambda: consumed(pledged) == before + 1)
     assert pledged.client.account(1).order_floor == 77
 
 
 def test_anyone_forces_a_signed_price_in(pledged):
     before, price = consumed(pledged), signed_price(pledged, 1_600_000).encode().hex()
-    done = pledged.cli("force", "price", "0x" + price, "-o", "json", key=BUYER)
+    done = pledged.cli("inbox", "force", "price", "0x" + price, "-o", "json", key=BUYER)
     assert shown(done)["inbox_index"] == before
     pledged.until(lambda: consumed(pledged) == before + 1)
     assert [one.price_micro for one in pledged.client.assets()] == [1_600_000]
@@ -164,7 +164,7 @@ def test_anyone_forces_a_signed_price_in(pledged):
 
 @pytest.mark.parametrize("action", ["0x", "zz", "06", "0700000000"])
 def test_what_is_no_price_is_not_forced_in(pledged, action):
-    assert pledged.cli("force", "price", action, key=BUYER).exit_code == 2
+    assert pledged.cli("inbox", "force", "price", action, key=BUYER).exit_code == 2
 
 
 def test_a_conversion_that_is_not_needed_is_explained(pledged):
