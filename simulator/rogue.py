@@ -63,8 +63,7 @@ class Rogue:
         tip = self._world.invariants.findings.get(heads.tip_id)
         if self.finished or (tip is not None and not tip.valid):
             return
-        landed = [batch_id for batch_id in self._posted if chain.court.batch(batch_id) is not None]
-        if len(landed) >= self._left or heads.tip_number == 0:
+        if self.landed() >= self._left or heads.tip_number == 0:
             return
         if self._chance.random() < MISPOSTS:
             self._mispost()
@@ -84,6 +83,11 @@ class Rogue:
             self._world.note("rogue", f"posts batch {posting.header.number}: {name}")
             if self._chance.random() < 0.4:
                 self._go_on(posting)
+
+    def landed(self) -> int:
+        """Return how many forged batches the base layer took, those that fell among them."""
+        court = self._world.base.chain.court
+        return sum(court.batch(batch_id) is not None for batch_id in self._posted)
 
     def _go_on(self, below: Posting) -> None:
         """Post a batch on the forged state in which every step is as the law wants it."""

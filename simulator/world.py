@@ -83,9 +83,10 @@ QUIET_FROM_MS, QUIET_MS = (20_000, 40_000), (9_000, 13_000)
 class Options:
     """What a run may be told beside its seed.
 
-    `frauds` is the number of forged batches, None: drawn from the seed. `seconds` is how long
-    things go wrong, in simulated time, None: a minute. Kinds of faults and of frauds in `without`
-    never happen.
+    `frauds` is the number of forged batches, None: drawn from the seed. Without a `challenger` at
+    least one is posted whatever it says, and the run fails: either that batch becomes final, or
+    none could be posted, and the run has shown nothing. `seconds` is how long things go wrong, in
+    simulated time, None: a minute. Kinds of faults and of frauds in `without` never happen.
     """
 
     challenger: bool = True
@@ -136,6 +137,8 @@ class World:
         frauds = options.frauds
         if frauds is None:
             frauds = self.chance("frauds").randint(0, 3)
+        if not options.challenger:
+            frauds = max(frauds, 1)
         self.rogue = Rogue(self, frauds)
         self.brains = Brains(self)
         self.liar = Liar(self)
@@ -253,7 +256,8 @@ class World:
         """Nothing goes wrong any more; who was down comes up; trade goes on for a while."""
         self.note("world", "healed")
         self.faults.heal()
-        self.rogue.finished = True
+        # Whom nobody watches has time until he gets away with it.
+        self.rogue.finished = self.options.challenger
         for disk in self.node.disks:
             disk.crash_at(None)
 
@@ -265,11 +269,18 @@ class World:
         self.node.rest()
         limit = self.now + LIVENESS_MS
         while self._unsettled():
-            require("L1", self.now < limit, f"still {self._unsettled()}")
+            name = "L1" if self.options.challenger else "I7"
+            require(name, self.now < limit, f"still {self._unsettled()}")
             self.until(self.now + CHECK_MS)
 
     def _unsettled(self) -> str:
-        """Say what is left to happen; empty when nothing is."""
+        """Say what is left to happen; empty when nothing is.
+
+        Without a challenger it ends with an invalid batch that is final, which `Invariants` raises.
+        """
+        if not self.options.challenger:
+            landed = self.rogue.landed()
+            return f"nobody watches, {landed} forged batches on the base layer and none final"
         waiting = sum(len(actor.client.waiting) for actor in self._busy)
         court, node = self.base.chain.court, self.node
         if self.brains.found is not None and court.stakes.of(address(OPERATOR)).amount:

@@ -92,6 +92,30 @@ def test_without_a_challenger_an_invalid_batch_becomes_final_and_the_simulator_s
     assert again == "again: novatio sim repro 7 --no-challenger --frauds 1"
 
 
+@pytest.mark.parametrize("seed", [6, 7, 15, 24])
+def test_no_seed_holds_without_a_challenger_even_where_its_dice_want_no_fraud(seed):
+    options = Options(challenger=False, faults=False, seconds=12)
+    with pytest.raises(InvariantBroken, match="became final") as broken:
+        run(seed, options)
+    assert broken.value.name == "I7"
+
+
+def test_the_command_fails_without_a_challenger_though_it_asks_for_no_fraud():
+    command = ["sim", "run", "--seed", "6", "--no-challenger", "--no-faults", "--frauds", "0"]
+    done = CliRunner().invoke(main, [*command, "--seconds", "12", "-o", "json"])
+    assert done.exit_code == 1
+    report = json.loads(done.stdout)
+    assert (report["seeds"], report["failures"]) == (1, 1)
+    assert "BROKEN InvariantBroken: I7" in done.stderr
+
+
+def test_a_run_without_a_challenger_in_which_no_forgery_lands_has_shown_nothing():
+    options = Options(challenger=False, faults=False, seconds=5, without=frozenset(FRAUDS))
+    with pytest.raises(InvariantBroken, match="0 forged batches on the base layer") as broken:
+        run(6, options)
+    assert broken.value.name == "I7"
+
+
 def test_a_node_that_forgets_what_it_sequenced_is_found_out(monkeypatch):
     def forgetful(self, digests, eligible):
         self._sequences[:] = 0
