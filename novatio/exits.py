@@ -19,7 +19,7 @@ from prover.exits import claimants, exit_claim, exit_opening
 from verifier.base.interface import BaseLayer, Mode
 from verifier.base.transactions import BeginExit, Body, ClaimExit, Finalise, PayExit
 from verifier.batches import BatchRecord
-from verifier.exit_claim import Worth, worth_of
+from verifier.exit_claim import Worth, late_close, worth_of
 from verifier.exit_opening import terms_of
 
 __all__ = ["BuiltExit", "Done", "build_exit", "read_exit", "submit_exit"]
@@ -134,16 +134,32 @@ def submit_exit(
     if begun:
         _send_all(base, signer, [BeginExit(built.opening)], seconds)
         say("the exit has begun")
+    standing = base.standing()
+    closes = standing.claims_close_block
+    late_closes = late_close(closes, standing.exit_ends_block)
     new = [claim for account, claim in built.claims if base.exit_claim(account) is None]
+    if base.head().number >= late_closes:
+        say(f"{len(new)} claims are filed no more: the last block for it was {late_closes}")
+        new = []
     _send_all(base, signer, [ClaimExit(claim) for claim in new], seconds)
     say(f"{len(new)} claims filed")
-    unpaid = [account for account, _ in built.claims if not _is_paid(base, account)]
-    closes = base.standing().claims_close_block
-    if base.head().number < closes:
-        return Done(finalised, begun, len(new), 0, len(unpaid), closes + 1)
-    # Accounts of pools stand first in the file: their shares are paid out of what they get.
-    _send_all(base, signer, [PayExit(account) for account in unpaid], seconds)
-    return Done(finalised, begun, len(new), len(unpaid), 0, 0)
+    # Accounts of pools stand first in the file: their shares are paid out of what they get, so
+    # these wait too while somebody before them does, who may be a pool.
+    now = base.head().number
+    due: list[int] = []
+    waiting: list[int] = []  # the last block of each in which it is not paid yet
+    for account, _ in built.claims:
+        filed = base.exit_claim(account)
+        if filed is not None and not filed.paid:
+            late = filed.late or (filed.worth.shares and waiting)
+            waits = late_closes if late else closes
+            if now < waits:
+                waiting.append(waits)
+            else:
+                due.append(account)
+    _send_all(base, signer, [PayExit(account) for account in due], seconds)
+    waits_for = min(waiting) + 1 if waiting else 0
+    return Done(finalised, begun, len(new), len(due), len(waiting), waits_for)
 
 
 def _finalise(
@@ -160,11 +176,6 @@ def _finalise(
         done += len(due)
         say(f"{done} batches made final")
     return done, 0
-
-
-def _is_paid(base: BaseLayer, account: int) -> bool:
-    filed = base.exit_claim(account)
-    return filed is not None and bool(filed.paid)
 
 
 def _send_all(base: BaseLayer, signer: Signer, bodies: Sequence[Body], seconds: float) -> None:

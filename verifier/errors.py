@@ -309,8 +309,8 @@ class CourtError(Rule):
     )
     CLAIMS_OPEN = (
         236,
-        "expected a block after {closes}, was {was}; until then claims are filed, then all are "
-        "paid alike",
+        "expected a block after {closes}, was {was}; until then claims like this one are filed, "
+        "then all are paid alike",
     )
     NO_SUCH_CLAIM = (
         237,
@@ -324,7 +324,8 @@ class CourtError(Rule):
     )
     EXIT_ENDED = (
         240,
-        "expected a block up to {ends}, was {was}; what was left is the beneficiary's",
+        "expected a block up to {ends}, was {was}; what was not claimed by then is the "
+        "beneficiary's when the exit ends",
     )
     EXIT_NOT_ENDED = (
         241,

@@ -2,8 +2,9 @@
 
 What is there of each asset is fixed when the exit begins. Claims that are filed in time share it by
 class: seniors first, up to whole, then juniors; what the quote escrow lacks is paid in seized units
-of collateral. What remains is the surplus: late claims get the same ratios out of it, and when the
-exit ends the beneficiary gets the rest. For every asset, always: paid + left = escrow of the exit.
+of collateral. What remains is the surplus: late claims share it by class once they are closed too,
+and when the exit ends the beneficiary gets the rest. For every asset, always:
+paid + left = escrow of the exit.
 Rules: docs/protocol.md, section 11.
 """
 
@@ -73,7 +74,9 @@ class Exit:
         self._junior: Cell[int] = Cell(log, 0)
         self._home: Cell[Amounts] = Cell(log, _NOTHING)  # units promised in kind, in time
         self._seized: Cell[Amounts] = Cell(log, _NOTHING)  # units that claims in time cost
-        self._paid_in_time: Cell[Amounts] = Cell(log, _NOTHING)
+        self._late_senior: Cell[int] = Cell(log, 0)
+        self._late_junior: Cell[int] = Cell(log, 0)
+        self._late_home: Cell[Amounts] = Cell(log, _NOTHING)
         self._pots: Table[int, Amounts] = Table(log)  # paid to a pool, for its shares
         self._pots_left: Table[int, Amounts] = Table(log)
 
@@ -96,11 +99,12 @@ class Exit:
         self._escrow.value = escrow
 
     def file(self, worth: Worth, block: int) -> FiledClaim:
-        """Take a claim in, once per account.
+        """Take a claim in, once per account, until late ones are closed too.
 
         Raises Refused(NO_EXIT, EXIT_ENDED or ALREADY_FILED).
         """
-        terms = self._going(block)
+        terms = self.terms
+        require(block <= terms.late_close, CourtError.EXIT_ENDED, terms.late_close, block)
         require(worth.account not in self._claims, CourtError.ALREADY_FILED, worth.account)
         claim = FiledClaim(worth, block > terms.claims_close, ())
         self._claims[worth.account] = claim
@@ -110,21 +114,25 @@ class Exit:
             self._junior.value += worth.junior
             self._home.value = _plus(self._home.value, dict(worth.home))
             self._seized.value = _plus(self._seized.value, dict(worth.seized))
+        else:
+            self._late_senior.value += worth.senior
+            self._late_junior.value += worth.junior
+            self._late_home.value = _plus(self._late_home.value, dict(worth.home))
         return claim
 
     def pay(self, account: int, block: int) -> tuple[Worth, Amounts]:
         """Mark a claim as paid; return it and what leaves to its recipient, by asset.
+
+        Nobody is paid while claims like his are filed, so all of them are known.
 
         What an account of a pool gets stays here, for the shares of the pool. Raises
         Refused(NO_EXIT, EXIT_ENDED, CLAIMS_OPEN, NO_SUCH_CLAIM, ALREADY_PAID or POOL_UNPAID).
         """
         terms = self._going(block)
         claim = self._unpaid(account)
-        closes = terms.claims_close
+        closes = terms.late_close if claim.late else terms.claims_close
         require(block > closes, CourtError.CLAIMS_OPEN, closes, block)
         due = self._due(claim)
-        if not claim.late:
-            self._paid_in_time.value = _sum(self._paid_in_time.value, due)
         pool = self._pool_of(account)
         if pool is None:
             leaving = _sum(due, self._shares_due(claim.worth))
@@ -208,37 +216,57 @@ class Exit:
         return None
 
     def _due(self, claim: FiledClaim) -> Amounts:
-        """Return what a claim gets by the ratios; a late one, at most what the others leave."""
+        """Return what a claim gets by the fractions of its class, whoever was paid before."""
         worth, split = claim.worth, self.split()
-        room = split.senior.quote + split.junior.quote < self._escrow.value[SETTLEMENT_ASSET]
-        due = [0] * ASSETS_MAX
-        for amount, share in ((worth.senior, split.senior), (worth.junior, split.junior)):
-            if share.total == 0:
-                # Nobody of this class was in time: what is left is for whoever comes.
-                due[SETTLEMENT_ASSET] += amount if room else 0
-                continue
-            due[SETTLEMENT_ASSET] += amount * share.quote // share.total
-            for asset, units in enumerate(self._seized.value if share.units_value else ()):
-                value = units * share.units_value * amount
-                due[asset] += value // (split.seized_value * share.total)
-        for asset, units in worth.home:
-            due[asset] += units
-        # Claims in time are within what is there in every state that the law can make.
-        there = self._free(split) if claim.late else self._unassigned()
-        return tuple(min(wanted, most) for wanted, most in zip(due, there, strict=True))
+        if claim.late:
+            due = self._late_due(worth, split)
+        else:
+            due = _plus(_NOTHING, dict(worth.home))
+            for amount, share in ((worth.senior, split.senior), (worth.junior, split.junior)):
+                due = _sum(due, self._wanted(amount, share, split))
+        # They are within what is there in every state that the law can make.
+        return _least(due, self._unassigned())
 
-    def _free(self, split: Split) -> Amounts:
-        """Return what is left of each asset beyond what claims in time still have to get."""
+    def _late_due(self, worth: Worth, split: Split) -> Amounts:
+        """Return what a late claim gets of the surplus: what is at home, seniors, then juniors."""
+        there, homes = self._surplus(split), self._late_home.value
+        due = list(_NOTHING)
+        for asset, units in worth.home:
+            due[asset] = units * min(homes[asset], there[asset]) // max(homes[asset], 1)
+        there = tuple(max(0, most - home) for most, home in zip(there, homes, strict=True))
+        for amount, whole, share in (
+            (worth.senior, self._late_senior.value, split.senior),
+            (worth.junior, self._late_junior.value, split.junior),
+        ):
+            taken = _least(self._wanted(whole, share, split), there)
+            for asset, units in enumerate(taken):
+                due[asset] += units * amount // max(whole, 1)
+            there = tuple(most - gone for most, gone in zip(there, taken, strict=True))
+        return tuple(due)
+
+    def _wanted(self, amount: int, share: Share, split: Split) -> Amounts:
+        """Return what an amount of a class gets by the fractions of its claims in time.
+
+        Where there were none of the class, it is the whole amount.
+        """
+        if share.total == 0:
+            return _plus(_NOTHING, {SETTLEMENT_ASSET: amount})
+        wanted = [0] * ASSETS_MAX
+        wanted[SETTLEMENT_ASSET] = amount * share.quote // share.total
+        for asset, units in enumerate(self._seized.value if share.units_value else ()):
+            value = units * share.units_value * amount
+            wanted[asset] += value // (split.seized_value * share.total)
+        return tuple(wanted)
+
+    def _surplus(self, split: Split) -> Amounts:
+        """Return what was there of each asset beyond what claims in time get."""
         promised = list(self._home.value)
         promised[SETTLEMENT_ASSET] += split.senior.quote + split.junior.quote
         used = split.senior.units_value + split.junior.units_value
         for asset, units in enumerate(self._seized.value if used else ()):
             promised[asset] += -(-units * used // split.seized_value)
         return tuple(
-            max(0, left - (owed - gone))
-            for left, owed, gone in zip(
-                self._unassigned(), promised, self._paid_in_time.value, strict=True
-            )
+            max(0, there - owed) for there, owed in zip(self._escrow.value, promised, strict=True)
         )
 
     def _unassigned(self) -> Amounts:
@@ -274,6 +302,10 @@ class Exit:
 
 def _sum(first: Amounts, second: Amounts) -> Amounts:
     return tuple(a + b for a, b in zip(first, second, strict=True))
+
+
+def _least(first: Amounts, second: Amounts) -> Amounts:
+    return tuple(min(a, b) for a, b in zip(first, second, strict=True))
 
 
 def _plus(amounts: Amounts, more: dict[int, int]) -> Amounts:

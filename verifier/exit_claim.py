@@ -62,7 +62,8 @@ class ExitTerms(NamedTuple):
     """What is fixed when an exit begins: the exit root's trees, assets and pools, and the times.
 
     `assets[a]` are those of asset a, the settlement asset's first with the custody alone. Claims
-    that are filed up to block `claims_close` share first; nothing is paid after `ends`.
+    that are filed up to block `claims_close` share first, late ones up to `late_close` share the
+    surplus; nothing is paid after `ends`.
     """
 
     batch_id: bytes
@@ -75,6 +76,16 @@ class ExitTerms(NamedTuple):
     pools: tuple[PoolTerms, ...]
     claims_close: int
     ends: int
+
+    @property
+    def late_close(self) -> int:
+        """The last block in which a late claim may be filed; late ones are paid after it."""
+        return late_close(self.claims_close, self.ends)
+
+
+def late_close(claims_close: int, ends: int) -> int:
+    """Return the block halfway between the close of the claims in time and the end of the exit."""
+    return (claims_close + ends) // 2
 
 
 class Worth(NamedTuple):

@@ -154,6 +154,11 @@ def close(house: House) -> None:
     house.block += house.config.exit_claim_blocks + 1
 
 
+def halfway(house: House) -> None:
+    """Let late claims be closed."""
+    house.block = house.court.exit.terms.late_close + 1
+
+
 def end(house: House) -> None:
     """Let the time for payments pass."""
     house.block += house.config.exit_end_blocks + 1
@@ -204,6 +209,10 @@ def _order_rows() -> Iterator[Row]:
         ("claim", "time", "a second time", "ALREADY_FILED", (*filed, file), filed),
         ("claim", "time", "after the end", "EXIT_ENDED", (*begun, end, file), filed),
         ("payment", "time", "while claims are filed", "CLAIMS_OPEN", (*filed, pay), paid),
+        ("claim", "time", "after late ones are closed", "EXIT_ENDED",
+         (*begun, close, halfway, file), (*begun, close, file)),
+        ("payment", "time", "while late claims are filed", "CLAIMS_OPEN",
+         (*begun, close, file, pay), (*begun, close, file, halfway, pay)),
         ("payment", "time", "a second time", "ALREADY_PAID", (*paid, pay), paid),
         ("payment", "time", "after the end", "EXIT_ENDED", (*filed, end, pay), paid),
         ("payment", "account", "nobody claimed for it", "NO_SUCH_CLAIM",

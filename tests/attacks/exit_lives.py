@@ -124,7 +124,7 @@ LEFT = Lifecycle(
         (Move("refund", PROVER, refund, nothing_to_refund),),
         (whoever("surplus", PROVER, TakeSurplus(1)),),
     ),
-    changes={"exit_claim_blocks": CLAIM_BLOCKS, "exit_end_blocks": 5 * CLAIM_BLOCKS},
+    changes={"exit_claim_blocks": CLAIM_BLOCKS, "exit_end_blocks": 8 * CLAIM_BLOCKS},
     prepare=settle_holders,
 )
 

@@ -82,13 +82,32 @@ def test_everybody_leaves_by_command_with_the_node_gone(ruin):
     assert claim["recipient"] == "0x" + address_of(key_of(2)).hex()
 
 
-def submit_until_paid(ruin, file):
+def test_who_is_filed_late_by_command_is_paid_once_late_claims_are_closed(ruin):
+    ruin.fall_silent()
+    ruin.shown("freeze", "trigger")
+    one, all_of_them = ruin.folder / "one.json", ruin.folder / "all.json"
+    # What was posted is not final yet: the file is built again when it is.
+    ruin.shown("exit", "build", "--into", one)
+    assert submit_until_paid(ruin, one, "--account", 2)["paid"] == 1
+    ruin.shown("exit", "build", "--into", all_of_them)
+    done = ruin.shown("exit", "submit", all_of_them)
+    assert (done["filed"], done["paid"], done["unpaid"]) == (3, 0, 3)
+    status = ruin.shown("freeze", "status")
+    closes = (status["claims_close_block"] + status["exit_ends_block"]) // 2
+    assert done["waits_for_block"] == closes + 1
+    assert submit_until_paid(ruin, all_of_them)["paid"] == 3
+    totals = ruin.shown("exit", "status")
+    assert totals["claims"] == totals["claims_paid"] == 4
+    assert ruin.shown("exit", "status", 3)["late"]
+
+
+def submit_until_paid(ruin, file, *which):
     """Submit again as long as there is something to wait for."""
     for _ in range(20):
         result = ruin.run("exit", "submit", file)
         if result.exit_code == 2 and "ANOTHER_BATCH" in result.stderr:
             # What was posted last became final since.
-            ruin.shown("exit", "build", "--into", file)
+            ruin.shown("exit", "build", *which, "--into", file)
             continue
         assert result.exit_code == 0, result.stderr
         done = json.loads(result.stdout)

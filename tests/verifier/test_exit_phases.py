@@ -1,6 +1,6 @@
 """Sharing: what claims get, whatever the order, the classes, and what is there."""
 
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +26,8 @@ from verifier.host.storage import UndoLog
 from verifier.multiproof import ProofError
 
 CLOSE, ENDS = 20, 100
-IN_TIME, LATER, AFTER = 5, CLOSE + 1, ENDS + 1
+LATE_CLOSE = (CLOSE + ENDS) // 2
+IN_TIME, LATER, LAST, AFTER = 5, CLOSE + 1, LATE_CLOSE + 1, ENDS + 1
 TREE = Tree(bytes(32), 64)
 POOL = PoolTerms(account=0, sleeve=1, shares=1_000)
 PRICES = (0, 2_000_000, 500_000)  # micro-quote per 10^6 units
@@ -133,33 +134,103 @@ def test_seized_units_that_nobody_lacks_are_surplus():
 
 def test_a_late_claim_gets_the_same_ratio_out_of_the_surplus():
     made = house(150)
+    made.file(worth(4, senior=100, junior=60), IN_TIME)
+    assert made.file(worth(5, junior=40), LATER).late
+    assert made.pay(4, LATER)[1][0] == 150  # 50 of 60
+    assert made.pay(5, LAST)[1][0] == 0
+    made = house(200)
     made.file(worth(4, senior=100), IN_TIME)
-    assert made.file(worth(5, senior=40), LATER).late
-    assert made.pay(5, LATER)[1][0] == 40
-    made.file(worth(6, senior=40), LATER)
-    assert made.pay(6, LATER)[1][0] == 10  # all that the others leave
+    made.file(worth(5, senior=40), LATER)
+    assert pay_all(made, (5, 4), LAST)[5][0] == 40
+    assert made.totals().left[0] == 60
+
+
+def test_late_claims_share_what_those_in_time_leave_in_every_order():
+    for order in permutations((4, 5, 6)):
+        made = house(150)
+        made.file(worth(4, senior=100), IN_TIME)
+        made.file(worth(5, senior=40), LATER)
+        made.file(worth(6, senior=60), LATE_CLOSE)
+        paid = pay_all(made, order, LAST)
+        assert [paid[account][0] for account in (4, 5, 6)] == [100, 20, 30]
+
+
+def test_late_seniors_are_whole_before_late_juniors_in_every_order():
+    for order in permutations((4, 5, 6, 7)):
+        made = house(160)
+        made.file(worth(4, senior=10), IN_TIME)
+        made.file(worth(5, junior=100), LATER)
+        made.file(worth(6, senior=100), LATE_CLOSE)
+        made.file(worth(7, senior=20, junior=100), LATER)
+        paid = pay_all(made, order, LAST)
+        # Of 150 the seniors take 120, and 200 of juniors share 30.
+        assert [paid[account][0] for account in (4, 5, 6, 7)] == [10, 15, 100, 20 + 15]
+
+
+def test_where_nobody_was_in_time_the_late_are_shared_among_by_class_too():
+    for order in permutations((4, 5)):
+        made = house(100)
+        made.file(worth(4, junior=100), LATER)
+        made.file(worth(5, senior=100), LATER)
+        paid = pay_all(made, order, LAST)
+        assert (paid[4][0], paid[5][0]) == (0, 100)
+
+
+def test_late_seniors_come_before_late_juniors_in_seized_units_too():
+    for order in permutations((5, 6)):
+        made = house(50, 100)
+        made.file(worth(4, senior=100, junior=100), IN_TIME)
+        made.file(worth(3, seized=[(1, 100)]), IN_TIME)
+        made.file(worth(5, junior=100), LATER)
+        made.file(worth(6, senior=60), LATER)
+        paid = pay_all(made, order, LAST)
+        # In time get 50 and 25 units for the senior, 50 units for the junior part. Of the 25 left
+        # the fraction of a senior 60 is 15, that of a junior 100 would be 50.
+        assert (paid[5][:2], paid[6][:2]) == ((0, 10), (0, 15))
+
+
+def test_late_claims_are_filed_halfway_to_the_end_and_paid_after_it():
+    made = house(1_000)
+    made.file(worth(4, senior=100), IN_TIME)
+    assert made.file(worth(5, senior=100), LATE_CLOSE).late
+    with pytest.raises(Refused) as early:
+        made.pay(5, LATE_CLOSE)
+    assert early.value.code == CourtError.CLAIMS_OPEN and str(LATE_CLOSE) in str(early.value)
+    refused(CourtError.EXIT_ENDED, lambda: made.file(worth(6, senior=100), LAST))
     assert made.pay(4, LATER)[1][0] == 100
+    assert made.pay(5, LAST)[1][0] == 100
 
 
 def test_a_late_claim_takes_nothing_that_claims_in_time_have_to_get():
     made = house(100, 30)
     made.file(worth(4, senior=200, home=[(1, 30)]), IN_TIME)
     made.file(worth(5, senior=200, home=[(1, 30)]), LATER)
-    assert made.pay(5, LATER)[1] == (0,) * 8
-    assert made.pay(4, LATER)[1][:2] == (100, 30)
+    assert made.pay(5, LAST)[1] == (0,) * 8
+    assert made.pay(4, LAST)[1][:2] == (100, 30)
+
+
+def test_a_late_claim_takes_its_units_home_before_others_are_paid_in_them():
+    for order in permutations((5, 6)):
+        made = house(0, 130)
+        made.file(worth(4, senior=100), IN_TIME)
+        made.file(worth(3, seized=[(1, 100)]), IN_TIME)
+        made.file(worth(5, home=[(1, 30)]), LATER)
+        made.file(worth(6, senior=300), LATER)
+        paid = pay_all(made, order, LAST)
+        assert (paid[5][1], paid[6][1]) == (30, 50)
 
 
 def test_a_late_junior_gets_nothing_where_juniors_get_nothing():
     made = house(100)
     made.file(worth(4, senior=200), IN_TIME)
     made.file(worth(5, junior=50), LATER)
-    assert made.pay(5, LATER)[1][0] == 0
+    assert made.pay(5, LAST)[1][0] == 0
 
 
 def test_late_claims_of_a_class_that_nobody_filed_for_share_what_is_left():
     made = house(100)
     made.file(worth(4, senior=60, junior=30), LATER)
-    assert made.pay(4, LATER)[1][0] == 90
+    assert made.pay(4, LAST)[1][0] == 90
 
 
 def test_a_pools_equity_goes_to_its_shares():
@@ -236,9 +307,9 @@ def test_a_pools_pot_is_not_surplus_for_late_claims():
     made.pay(0, LATER)
     made.pay(1, LATER)
     made.file(worth(9, senior=100), LATER)
-    assert made.pay(9, LATER)[1][0] == 0
     made.file(worth(4, shares=[(0, 1_000)]), LATER)
-    assert made.pay(4, LATER)[1][0] == 100
+    assert made.pay(9, LAST)[1][0] == 0
+    assert made.pay(4, LAST)[1][0] == 100
 
 
 def test_a_claim_is_filed_once_and_paid_once():
@@ -304,13 +375,14 @@ def exits(draw):
     ]
     claims += [worth(0, draw(AMOUNT), draw(AMOUNT)), worth(1, draw(AMOUNT))]
     orders = [draw(st.permutations(claims)) for _ in range(4)]
-    return draw(st.integers(0, 2 * 10**6)), orders
+    late = draw(st.sets(st.integers(0, len(parts) + 1)))
+    return draw(st.integers(0, 2 * 10**6)), orders, late
 
 
 @given(exits())
 @settings(max_examples=150, deadline=None)
 def test_claims_in_any_order_are_paid_alike_and_nothing_is_made_or_lost(drawn):
-    quote, orders = drawn
+    quote, orders, late = drawn
     units = [sum(dict(one.home).get(1, 0) for one in orders[0])]
     units.append(sum(dict(one.seized).get(2, 0) for one in orders[0]))
     supply = max(1, sum(dict(one.shares).get(0, 0) for one in orders[0]))
@@ -319,14 +391,18 @@ def test_claims_in_any_order_are_paid_alike_and_nothing_is_made_or_lost(drawn):
     for filing, paying in pairwise(orders):
         made = house(quote, *units, pools=(pool,))
         for claim in filing:
-            made.file(claim, IN_TIME)
+            if claim.account not in late:
+                made.file(claim, IN_TIME)
+        for claim in filing:
+            if claim.account in late:
+                made.file(claim, LATER)
         split = made.split()
         assert split.senior.quote + split.junior.quote <= quote
         if split.junior.quote or split.junior.units_value:
             assert split.senior.quote + split.senior.units_value == split.senior.total
         # Shares wait for the accounts of their pool; everything else may come in any order.
         accounts = sorted((one.account for one in paying), key=lambda account: account > 1)
-        results.append(pay_all(made, accounts))
+        results.append(pay_all(made, accounts, LAST))
         totals = made.totals()
         for asset, there in enumerate(totals.escrow):
             given_out = sum(paid[asset] for paid in results[-1].values())
