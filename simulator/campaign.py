@@ -122,7 +122,11 @@ def run_seeds(
 
 
 def summary(attempts: Iterable[Attempt], mutants: Figures = NO_FIGURES) -> dict[str, Any]:
-    """Return the one report of a campaign. Every kind is named: a zero was never met."""
+    """Return the one report of a campaign. Every kind is named: a zero was never met.
+
+    `notes` only say more of what stands before them: the zeros once more, those that have a reason,
+    and the commits at which mutants were counted.
+    """
     attempts = list(attempts)
     met: dict[str, Counter[str]] = {name: Counter() for name in ("faults", "frauds", "rejects")}
     for made in attempts:
@@ -136,17 +140,19 @@ def summary(attempts: Iterable[Attempt], mutants: Figures = NO_FIGURES) -> dict[
         "faults": {kind: met["faults"][kind] for kind in CHANCES},
         "frauds": {kind: met["frauds"][kind] for kind in FRAUDS},
         "rejects": {code: met["rejects"][code] for code in CODES},
-        "uncovered": [
-            *(kind for kind in CHANCES if not met["faults"][kind]),
-            *(kind for kind in FRAUDS if not met["frauds"][kind]),
-            *(code for code in CODES if not met["rejects"][code] and code not in JUSTIFIED),
-        ],
-        "justified": {code: why for code, why in JUSTIFIED.items() if not met["rejects"][code]},
         "honest_reverts": sum(made.report["honest_reverts"] for made in attempts),
         "lost_acknowledged": sum(made.report["lost_acknowledged"] for made in attempts),
         "mutants_total": mutants.total,
         "mutants_killed": mutants.killed,
-        "mutants_commits": list(mutants.commits),
+        "notes": {
+            "uncovered": [
+                *(kind for kind in CHANCES if not met["faults"][kind]),
+                *(kind for kind in FRAUDS if not met["frauds"][kind]),
+                *(code for code in CODES if not met["rejects"][code] and code not in JUSTIFIED),
+            ],
+            "justified": {code: why for code, why in JUSTIFIED.items() if not met["rejects"][code]},
+            "mutants_commits": list(mutants.commits),
+        },
     }
 
 

@@ -62,12 +62,15 @@ def run_sim(app: App, /, seed: int, seeds: int, mutants: bool, **chosen: Any) ->
     figures = figures_of(declared, fates)
     lived = figures.total - figures.killed if mutants else 0
     report = summary(attempts, figures)
+    failed = report["failures"] > 0 or lived > 0
     if app.form == "json":
         click.echo(json.dumps(report, indent=2))
     else:
+        notes = report.pop("notes")
         shown = {name: _flat(value) for name, value in report.items()}
-        app.show(shown | {"uncovered": ", ".join(report["uncovered"])})
-    return 1 if report["failures"] or lived else 0
+        listed = {name: ", ".join(notes[name]) for name in ("uncovered", "mutants_commits")}
+        app.show(shown | listed)
+    return 1 if failed else 0
 
 
 @sim.command("repro")

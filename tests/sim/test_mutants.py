@@ -139,7 +139,9 @@ def test_a_campaign_counts_mutants_by_the_record_and_names_its_commits():
     figures = figures_of(load_mutants(), load_record())
     report = summary([], figures)
     assert (report["mutants_total"], report["mutants_killed"]) == (total, total)
-    assert report["mutants_commits"] == sorted({one.commit for one in load_record().values()})
+    assert report["notes"]["mutants_commits"] == sorted(
+        {one.commit for one in load_record().values()}
+    )
 
 
 def test_names_of_no_mutants_are_refused():
