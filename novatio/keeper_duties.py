@@ -137,13 +137,22 @@ def _past_auction(view: View, account: pb.Account) -> bool:
     return bool(account.auction_time_ms) and age >= int(view.params["auction_fast_ms"])
 
 
+def _unsold(view: View, account: pb.Account, instrument: int) -> bool:
+    if is_failing(account):
+        return _past_auction(view, account)
+    offer, slow = account.offered_close, int(view.params["auction_slow_ms"])
+    age = view.clock_ms - offer.time_ms
+    return bool(offer.lots) and offer.instrument == instrument and slow < age <= 2 * slow
+
+
 def takeovers(view: View) -> list[Request]:
-    """Return, for what no auction sold, a takeover of each leg by each pool that might."""
+    """Return a takeover by each pool that might, of each leg that found no buyer: no auction sold
+    it, or no keeper took it of a forced close."""
     return [
         Request.of(Kind.POOL_TAKEOVER, account=account.id, pool=pool, instrument=leg.instrument)
         for account in view.accounts
-        if is_failing(account) and _past_auction(view, account)
         for leg in account.positions
+        if _unsold(view, account, leg.instrument)
         for pool in range(len(view.pools))
         if view.markets[leg.instrument].pool in (0, pool + 1)
     ]

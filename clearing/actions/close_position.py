@@ -8,7 +8,8 @@ otherwise healthy, then fills it, in any market that liquidations are open in. I
 3. the closing account still covers its maintenance margin.
 The penalty rises from nothing to the tier's maintenance fraction within the fast part of an
 auction: what a lot costs at most is the margin that it frees, so a fill never makes the account
-fail. An operator who ignores an owner's orders can thus hold nobody in a position.
+fail. What no keeper takes a pool may, at the dearest penalty (`pool_takeover`). An operator who
+ignores an owner's orders can thus hold nobody in a position.
 """
 
 from clearing.caps import open_interest_after, position_fits
@@ -61,12 +62,36 @@ def withdraw_offer(account: Account) -> None:
 
 
 @law
+def take_off_offer(account: Account, signed_lots: int) -> None:
+    """Take filled lots off the account's offer."""
+    account.close_lots -= signed_lots
+    if account.close_lots == 0:
+        withdraw_offer(account)
+
+
+@law
 def lots_offered(state: State, account: Account, instrument: int) -> int:
     """Return the signed lots of the instrument that the account offers now; zero: none."""
     age = state.globals[0].clock - account.close_time
     if account.close_instrument != instrument or age > state.params[0].auction_slow_ms:
         return 0
-    held = lots_of(account, instrument)
+    return lots_unfilled(account)
+
+
+@law
+def lots_left_over(state: State, account: Account, instrument: int) -> int:
+    """Return the signed lots that no keeper took of an offer, for a second slow part behind it."""
+    age = state.globals[0].clock - account.close_time
+    slow = state.params[0].auction_slow_ms
+    if account.close_instrument != instrument or not slow < age <= 2 * slow:
+        return 0
+    return lots_unfilled(account)
+
+
+@law
+def lots_unfilled(account: Account) -> int:
+    """Return the signed lots of the account's offer, at most those it holds on that side."""
+    held = lots_of(account, account.close_instrument)
     if account.close_lots > 0:
         return max(0, min(held, account.close_lots))
     return min(0, max(held, account.close_lots))
@@ -140,9 +165,7 @@ def move_offered(state: State, action: Action, keeper_row: int, signed_lots: int
         return Code.INVARIANT
     if not move_lots(keeper, instrument, signed_lots, price):
         return Code.INVARIANT
-    closing.close_lots -= signed_lots
-    if closing.close_lots == 0:
-        withdraw_offer(closing)
+    take_off_offer(closing, signed_lots)
     equity, _, maintenance, _, valid = measure(state, closing, 1)
     if not valid:
         return Code.INVARIANT

@@ -1,21 +1,24 @@
-"""Pool takeover: a pool takes a failing position over, when its auction has found no buyer.
+"""Pool takeover: a pool takes a position over that found no buyer, failing or offered.
 
 Nobody signs it. In the pool's own markets its own account takes the position, which it is the
 other side of; in markets with a book the sleeve does. A takeover is legal if
 1. the account, the market and the pool exist, and the market is the pool's or has a book;
 2. the account is no pool's;
 3. accounts may be liquidated in the market now, and no sweep runs over it;
-4. the account has a position in it, and equity below its maintenance margin;
-5. its auction has passed the fast part, and it has no collateral left;
+4. the account has a position in it, and equity below its maintenance margin; or the position was
+   offered by a forced close, and no keeper took all of it within the slow part of an auction;
+5. a failing account's auction has passed the fast part, and it has no collateral left;
 6. the pool has room: in the sleeve up to its cap, in its own account up to the reserve;
 7. the pool can fund the sleeve up to its initial margin, by no more than the sleeve's cap, and
    keep its own margin and reserve; or its own account makes a legal transition.
 As many lots move as there is room for, at the mark; beside it what closing in bankruptcy leaves to
 either side: the account's equity falls by the share of the maintenance margin that is freed. Where
 that is negative the account is paid it, first from the market's tranche of insurance, then by the
-pool.
+pool. Lots of an offer move at the mark less the dearest penalty of a forced close, and the account
+must cover its maintenance margin afterwards; they may be taken for a second slow part.
 """
 
+from clearing.actions.close_position import close_price, lots_left_over, take_off_offer
 from clearing.caps import most_price, open_interest_after
 from clearing.codes import Code
 from clearing.compiler import law
@@ -64,12 +67,14 @@ def pool_takeover(state: State, action: Action) -> int:
     equity, _, maintenance, _, valid = measure(state, account, NO_DRAFT)
     if not valid:
         return Code.INVARIANT
-    if equity >= maintenance:
+    failing = equity < maintenance
+    given = held if failing else lots_left_over(state, account, instrument.id)
+    if given == 0:
         return Code.HEALTHY
-    if not is_due(state, account):
+    if failing and not is_due(state, account):
         return Code.WATERFALL_ORDER
     lots = lots_with_room(
-        state, pool, state.accounts[own_row], state.accounts[sleeve_row], instrument, held
+        state, pool, state.accounts[own_row], state.accounts[sleeve_row], instrument, given
     )
     if lots == 0:
         return Code.POOL_CAP
@@ -91,7 +96,7 @@ def is_due(state: State, account: Account) -> bool:
 def lots_with_room(
     state: State, pool: Pool, own: Account, sleeve: Account, instrument: Instrument, held: int
 ) -> int:
-    """Return how many of `held` lots (signed) a pool may take, 0 .. abs(held).
+    """Return how many of `held` lots (signed), or of those offered, a pool may take, 0 .. all.
 
     Lots against a position that it holds are always welcome; beyond them as many as the cap of
     its sleeve, or the reserve of its own account, and the bounds of a position leave.
@@ -130,9 +135,9 @@ def take_over(
     equity: int,
     maintenance: int,
 ) -> int:
-    """Move the lots at the mark and settle the account's share on drafts; judge the pool; commit.
+    """Move the lots on drafts, settle what goes with them, judge the pool, and commit.
 
-    `equity` and `maintenance` are the failing account's before.
+    `equity` and `maintenance` are the account's before: it fails, or has offered the lots.
     """
     begin_drafts(state)
     pool = state.pools[action.pool]
@@ -145,7 +150,12 @@ def take_over(
     in_sleeve = holder_of(pool, instrument) == pool.sleeve
     holder_row = sleeve_row if in_sleeve else own_row
     holder = state.account_drafts[open_account(state, holder_row)]
+    failing = equity < maintenance
     price = mark_price(state, instrument)
+    if not failing:
+        price = close_price(
+            price, state.params[0].tiers[instrument.tier].maintenance_ppm, signed_lots
+        )
     instrument.open_interest = open_interest_after(instrument, holder, account, signed_lots)
     if not move_lots(account, instrument, -signed_lots, price):
         return Code.INVARIANT
@@ -154,12 +164,17 @@ def take_over(
     left, _, kept, _, valid = measure(state, account, 1)
     if not valid:
         return Code.INVARIANT
-    share = bankrupt_share(account, left, equity, maintenance, kept)
-    insured = draw_insurance(state, instrument, -share)
-    account.cash -= share
-    holder.cash += share + insured
-    if left - share >= kept:
-        account.auction_time = 0
+    if failing:
+        share = bankrupt_share(account, left, equity, maintenance, kept)
+        insured = draw_insurance(state, instrument, -share)
+        account.cash -= share
+        holder.cash += share + insured
+        if left - share >= kept:
+            account.auction_time = 0
+    else:
+        take_off_offer(account, signed_lots)
+        if left < kept:
+            return Code.MARGIN
     if in_sleeve:
         code = fund_sleeve(state, pool, own, sleeve)
     else:

@@ -170,6 +170,19 @@ def failed(court):
     fail(court)
 
 
+def left_over(court):
+    """Carol, who does not fail, offered lots that no keeper took in time."""
+    court.run(court.market.trade(CAROL, BOB, 1, 40))
+
+    def offer(state):
+        account = state.accounts[CAROL]
+        account.close_instrument, account.close_lots = 1, 30
+        account.close_time = court.time - int(state.params[0].auction_slow_ms)
+
+    court.edit(offer)
+    court.wait(1_000, FIRST_PRICE, FIRST_PRICE)
+
+
 def taken(court):
     fail(court)
     court.run(court.take_over())
@@ -201,6 +214,7 @@ CASES: dict[str, tuple[Any, Any, Code]] = {
     "buy": (nothing, Court.trade, Code.APPLIED),
     "sell": (nothing, lambda c: c.trade(side=SELL, lots=20), Code.APPLIED),
     "take over": (failed, Court.take_over, Code.APPLIED),
+    "take what was offered": (left_over, Court.take_over, Code.APPLIED),
     "buy from the sleeve": (taken, lambda c: c.trade(instrument=1, lots=9), Code.APPLIED),
     "no account": (nothing, lambda c: c.trade(account=77), Code.NO_ACCOUNT),
     "no market": (nothing, lambda c: c.trade(instrument=9), Code.NO_INSTRUMENT),

@@ -140,6 +140,12 @@ def test_pools_and_winners_are_asked_for_what_no_auction_sold():
         (Kind.POOL_TAKEOVER, 3, 0, 0),
         (Kind.POOL_TAKEOVER, 3, 1, 0),
     ]
+    slow = int(params()["auction_slow_ms"])
+    for age, takes in ((slow, 0), (slow + 1, 1), (2 * slow, 1), (2 * slow + 1, 0)):
+        offer = pb.OfferedClose(instrument=1, lots=2, time_ms=NOW - age)
+        healthy = account(6, leg(0, 3), leg(1, 2), equity=9, maintenance=5, offered_close=offer)
+        wanted = [(Kind.POOL_TAKEOVER, 6, 1, 1)] * takes
+        assert told(takeovers(view([healthy], markets, [pb.Pool(id=0), pb.Pool(id=1)]))) == wanted
     assert told(shares(seen)) == [
         (Kind.SWEEP_OPEN, 1, 1, Operation.DELEVERAGE),
         (Kind.SWEEP_OPEN, 0, 4, Operation.SOCIALISE),

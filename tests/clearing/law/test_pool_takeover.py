@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import clearing
-from clearing.codes import Code, InstrumentStatus, Operation, Side
+from clearing.codes import Code, InboxKind, InstrumentStatus, Operation, Side
 from clearing.codes import Fund as FundId
 from clearing.genesis import GenesisPool
 from tests.clearing.law.faults import COMMON, Case, outcome, pairs
@@ -297,6 +297,78 @@ def test_a_takeover_leaves_the_account_neither_debt_nor_gain(mark, side, cap, in
     assert world.lots(alice, 1) != 0 or after == 0
     assert abs(world.held(SLEEVE, 1)) * mark <= cap
     assert world.sleeve.cash + world.held(SLEEVE, 1) * mark >= 0
+
+
+SLOW = 90_000
+DEAREST_PPM = 50_000  # the maintenance fraction, which the penalty rises to
+
+
+def left_over_world(wait=SLOW + 1, side=Side.BUY, lots=40, instrument=1, **changes):
+    """Alice holds forty lots, has offered `lots` of them, and no keeper came for `wait` ms."""
+    world = PoolWorld(auction_fast_ms=60_000, auction_slow_ms=SLOW, **changes)
+    alice, bob = world.trader("alice"), world.trader("bob", 10 * DEPOSIT)
+    traded = world.trade(alice, bob, 40, side=side, instrument=instrument)
+    assert world.apply(traded) == Code.APPLIED
+    offer = world.forced(InboxKind.CLOSE_POSITION, alice, lots, asset=instrument)
+    assert world.apply(offer) == Code.APPLIED
+    world.wait(wait - 2_000)  # each of the two prices lets a second pass
+    for market in (1, 2):
+        world.move_price(MARK, market)
+    return world, alice
+
+
+@pytest.mark.parametrize(("side", "sign"), [(Side.BUY, 1), (Side.SELL, -1)])
+def test_the_sleeve_takes_what_no_keeper_took_of_an_offer_at_the_dearest_penalty(side, sign):
+    world, alice = left_over_world(side=side, lots=30)
+    assert world.apply(world.pool_takeover(alice, instrument=1)) == Code.APPLIED
+    paid = MARK - sign * MARK * DEAREST_PPM // 1_000_000
+    assert (world.lots(alice, 1), world.held(SLEEVE, 1)) == (10 * sign, 30 * sign)
+    assert world.account(alice).cash == DEPOSIT - sign * 40 * MARK + sign * 30 * paid
+    assert world.account(alice).close_lots == 0
+    assert world.apply(world.pool_takeover(alice, instrument=1)) == Code.HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("wait", "expected"),
+    [
+        (SLOW, Code.HEALTHY),
+        (SLOW + 1, Code.APPLIED),
+        (2 * SLOW, Code.APPLIED),
+        (2 * SLOW + 1, Code.HEALTHY),
+    ],
+)
+def test_keepers_come_first_and_an_old_offer_is_none_clr_liq_002(wait, expected):
+    world, alice = left_over_world(wait)
+    assert world.apply(world.pool_takeover(alice, instrument=1)) == expected
+    assert world.lots(alice, 1) == (0 if expected == Code.APPLIED else 40)
+
+
+def test_of_an_offer_the_sleeve_takes_what_its_cap_leaves_room_for_and_more_later():
+    world, alice = left_over_world()
+    world.pool.sleeve_cap = 15 * MARK
+    assert world.apply(world.pool_takeover(alice, instrument=1)) == Code.APPLIED
+    assert (world.lots(alice, 1), world.account(alice).close_lots) == (25, 25)
+    assert world.apply(world.pool_takeover(alice, instrument=1)) == Code.POOL_CAP
+    world.pool.sleeve_cap = 20 * MARK
+    assert world.apply(world.pool_takeover(alice, instrument=1)) == Code.APPLIED
+    assert world.lots(alice, 1) == 20
+
+
+def test_an_offer_that_was_taken_back_or_is_of_another_market_leaves_nothing_clr_liq_002():
+    world, alice = left_over_world()
+    bob = world.trader("carol")
+    assert world.apply(world.trade(alice, bob, 5, instrument=2)) == Code.APPLIED
+    assert world.apply(world.pool_takeover(alice, instrument=2)) == Code.HEALTHY
+    assert world.apply(world.forced(InboxKind.CANCEL_ALL, alice, 1)) == Code.APPLIED
+    assert world.apply(world.pool_takeover(alice, instrument=1)) == Code.HEALTHY
+    assert (world.lots(alice, 1), world.lots(alice, 2)) == (40, 5)
+
+
+def test_a_failing_account_is_taken_over_after_its_auction_whatever_it_offered_clr_wtf_002():
+    world, alice = left_over_world()
+    world.account(alice).cash -= DEPOSIT - 4_000_000
+    world.own.cash += DEPOSIT - 4_000_000
+    assert world.apply(world.pool_takeover(alice, instrument=1)) == Code.WATERFALL_ORDER
 
 
 def test_insurance_is_drawn_in_one_place_and_every_action_that_draws_may_freeze():
