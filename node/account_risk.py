@@ -1,4 +1,4 @@
-"""How far an account is from liquidation, by the law's own measure: for reads of one account."""
+"""How far an account is from liquidation, and what moves it: for reads of one account."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from clearing.margin import measure
 from clearing.marks import is_option
 from clearing.records import State
 from clearing.units import PPM, PRICE_MAX
+from node.greeks import greeks_of, tail_of
 from node.margins import margin_of
 from node.v1 import node_pb2
 
@@ -103,7 +104,7 @@ def liquidation_prices(state: State, row: int, prices: Rows[int], absences: Rows
 
 
 def risk_message(state: State, row: int) -> Any:
-    """Return how far the account in `row` is from what it may not do."""
+    """Return how far the account in `row` is from what it may not do, and what moves it."""
     account, margin = cast(Any, state.accounts)[row], margin_of(state, row)
     count = int(account.position_count)
     prices, absences = np.zeros((2, max(count, 1)), np.int64)
@@ -123,4 +124,22 @@ def risk_message(state: State, row: int) -> Any:
         if prices[place]:
             entry.price_micro = int(prices[place])
         entry.absence = cast(Any, int(absences[place]))
+    for each in greeks_of(state, row):
+        message.greeks.add(
+            underlying=each.underlying,
+            delta_micro=each.delta,
+            gamma_micro=each.gamma,
+            vega_micro=each.vega,
+            theta_micro=each.theta,
+        )
+    tail = tail_of(state, row)
+    if tail is not None:
+        message.tail.CopyFrom(
+            node_pb2.ScenarioTail(
+                scenarios=tail.scenarios,
+                losses=tail.losses,
+                value_at_risk_micro=tail.value_at_risk,
+                expected_shortfall_micro=tail.expected_shortfall,
+            )
+        )
     return message

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from clearing.compiler import law_entry
-from clearing.greeks import GREEKS, state_greeks
 from clearing.layout import Rows, new_rows
 from clearing.lookup import lots_of
 from clearing.margin import NO_DRAFT, grows, is_legal, measure
@@ -15,7 +14,6 @@ from clearing.marks import mark_price
 from clearing.orders import fee_micro
 from clearing.positions import move_lots, pending_funding
 from clearing.records import Account, State
-from clearing.units import UNDERLYINGS_MAX
 from clearing.wide import mul_div_floor, multiply
 
 Pieces = np.ndarray[Any, np.dtype[np.int64]]
@@ -35,15 +33,6 @@ class Margin(NamedTuple):
     maintenance: int
     notional: int
     valid: bool
-
-
-class Greeks(NamedTuple):
-    """Sensitivities of an account to one underlying, in micro-quote (see ``clearing.greeks``)."""
-
-    underlying: int
-    delta: int
-    gamma: int
-    vega: int
 
 
 class WhatIf(NamedTuple):
@@ -130,20 +119,6 @@ def margin_of(state: State, row: int) -> Margin:
     out = np.zeros(5, np.int64)
     measure_row(state, row, cast(Any, out))
     return _margin(out)
-
-
-@law_entry
-def greek_numbers(state: State, row: int, found: Rows[int]) -> int:
-    """Write the sensitivities of the account in `row`; return of how many underlyings."""
-    return state_greeks(state, state.accounts[row], found)
-
-
-def greeks_of(state: State, row: int) -> list[Greeks]:
-    """Return the sensitivities of the account in `row`, one for each underlying that it holds."""
-    found = np.zeros(GREEKS * UNDERLYINGS_MAX, np.int64)
-    count = int(greek_numbers(state, row, cast(Any, found)))
-    numbers = found.reshape(UNDERLYINGS_MAX, GREEKS)[:count].tolist()
-    return [Greeks(*each) for each in numbers]
 
 
 def what_if(state: State, row: int, fills: Pieces) -> WhatIf:

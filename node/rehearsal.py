@@ -15,7 +15,7 @@ from node.duplicates import CAPACITY_MIN
 from node.events import Publish
 from node.ledger import Ledger
 from node.margin_calls import rehearse_watch
-from node.margins import greeks_of, what_if
+from node.margins import what_if
 from node.markets import instrument_message
 from node.netting import Books, report_of
 from node.receipts import HASH_PIECES
@@ -75,5 +75,4 @@ def _rehearse() -> None:
     rehearse_watch(ledger)
     report_of(Books(), (), node_pb2.NettingSummary())
     what_if(engine.state, 0, np.zeros((1, 4), np.int64))
-    greeks_of(engine.state, 0)
     account_proof(engine, 0)

@@ -123,7 +123,11 @@ def account(flows: Flows, /, account: int) -> Flow[pb.Account]:
 
 
 def account_risk(flows: Flows, /, account: int) -> Flow[pb.GetAccountResponse]:
-    """Return an account with its risk: liquidation prices, margin ratio, free collateral."""
+    """Return an account with its risk: liquidation prices, margin ratio, free collateral, Greeks.
+
+    Of a portfolio also Value at Risk and Expected Shortfall over its historical scenarios. Units
+    are those of ``Greeks`` and ``ScenarioTail`` in node.proto. Raises NotFound.
+    """
     request = pb.GetAccountRequest(id=account)
     return _ask(flows, "GetAccount", request, pb.GetAccountResponse)
 

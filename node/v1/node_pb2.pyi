@@ -894,15 +894,45 @@ class LiquidationPrice(_message.Message):
     absence: NoLiquidationPrice
     def __init__(self, instrument: _Optional[int] = ..., price_micro: _Optional[int] = ..., absence: _Optional[_Union[NoLiquidationPrice, str]] = ...) -> None: ...
 
+class Greeks(_message.Message):
+    __slots__ = ("underlying", "delta_micro", "gamma_micro", "vega_micro", "theta_micro")
+    UNDERLYING_FIELD_NUMBER: _ClassVar[int]
+    DELTA_MICRO_FIELD_NUMBER: _ClassVar[int]
+    GAMMA_MICRO_FIELD_NUMBER: _ClassVar[int]
+    VEGA_MICRO_FIELD_NUMBER: _ClassVar[int]
+    THETA_MICRO_FIELD_NUMBER: _ClassVar[int]
+    underlying: int
+    delta_micro: int
+    gamma_micro: int
+    vega_micro: int
+    theta_micro: int
+    def __init__(self, underlying: _Optional[int] = ..., delta_micro: _Optional[int] = ..., gamma_micro: _Optional[int] = ..., vega_micro: _Optional[int] = ..., theta_micro: _Optional[int] = ...) -> None: ...
+
+class ScenarioTail(_message.Message):
+    __slots__ = ("scenarios", "losses", "value_at_risk_micro", "expected_shortfall_micro")
+    SCENARIOS_FIELD_NUMBER: _ClassVar[int]
+    LOSSES_FIELD_NUMBER: _ClassVar[int]
+    VALUE_AT_RISK_MICRO_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_SHORTFALL_MICRO_FIELD_NUMBER: _ClassVar[int]
+    scenarios: int
+    losses: int
+    value_at_risk_micro: int
+    expected_shortfall_micro: int
+    def __init__(self, scenarios: _Optional[int] = ..., losses: _Optional[int] = ..., value_at_risk_micro: _Optional[int] = ..., expected_shortfall_micro: _Optional[int] = ...) -> None: ...
+
 class AccountRisk(_message.Message):
-    __slots__ = ("free_collateral_micro", "margin_ratio_ppm", "liquidation_prices")
+    __slots__ = ("free_collateral_micro", "margin_ratio_ppm", "liquidation_prices", "greeks", "tail")
     FREE_COLLATERAL_MICRO_FIELD_NUMBER: _ClassVar[int]
     MARGIN_RATIO_PPM_FIELD_NUMBER: _ClassVar[int]
     LIQUIDATION_PRICES_FIELD_NUMBER: _ClassVar[int]
+    GREEKS_FIELD_NUMBER: _ClassVar[int]
+    TAIL_FIELD_NUMBER: _ClassVar[int]
     free_collateral_micro: int
     margin_ratio_ppm: int
     liquidation_prices: _containers.RepeatedCompositeFieldContainer[LiquidationPrice]
-    def __init__(self, free_collateral_micro: _Optional[int] = ..., margin_ratio_ppm: _Optional[int] = ..., liquidation_prices: _Optional[_Iterable[_Union[LiquidationPrice, _Mapping]]] = ...) -> None: ...
+    greeks: _containers.RepeatedCompositeFieldContainer[Greeks]
+    tail: ScenarioTail
+    def __init__(self, free_collateral_micro: _Optional[int] = ..., margin_ratio_ppm: _Optional[int] = ..., liquidation_prices: _Optional[_Iterable[_Union[LiquidationPrice, _Mapping]]] = ..., greeks: _Optional[_Iterable[_Union[Greeks, _Mapping]]] = ..., tail: _Optional[_Union[ScenarioTail, _Mapping]] = ...) -> None: ...
 
 class GetAccountResponse(_message.Message):
     __slots__ = ("account", "point", "risk")

@@ -39,7 +39,12 @@ def margin_of(margin: Any) -> dict[str, Any]:
 @click.argument("account", type=NATURAL)
 @pass_app
 def show_account(app: App, account: int) -> None:
-    """Show ACCOUNT with its positions and margin."""
+    """Show ACCOUNT with its positions, margin and risk.
+
+    Greeks are micro-quote for each underlying: delta the gain when the price rises by 1 %, gamma by
+    how much delta rises then, vega the gain when volatility rises by 1 % of itself, theta the gain
+    of a day that passes. A portfolio has the tail of its losses over historical scenarios too.
+    """
     client = app.client()
     answer = client.account_risk(account)
     found, risk = answer.account, answer.risk
@@ -69,9 +74,15 @@ def show_account(app: App, account: int) -> None:
             "margin": margin_of(found.margin),
             "free_collateral_micro": risk.free_collateral_micro,
             "margin_ratio_ppm": risk.margin_ratio_ppm if _has(risk, "margin_ratio_ppm") else None,
+            "greeks": [_values(entry) for entry in risk.greeks],
+            "scenario_tail": _values(risk.tail) if _has(risk, "tail") else None,
             "positions": positions,
         }
     )
+
+
+def _values(message: Any) -> dict[str, Any]:
+    return {field.name: getattr(message, field.name) for field in message.DESCRIPTOR.fields}
 
 
 def _mode_name(found: Any) -> str:

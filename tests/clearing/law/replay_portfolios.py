@@ -14,7 +14,8 @@ from clearing.codes import Code, Kind, Mode, Side
 from clearing.genesis import GenesisAsset
 from clearing.scenarios import derive_cells
 from clearing.sweep import margins
-from node.margins import greeks_of, margin_of
+from node.greeks import greeks_of, tail_of
+from node.margins import margin_of
 from tests.clearing.law.replay import digests_of
 from tests.clearing.law.test_modes import CALL, FUTURE, PERPETUAL, PUT, market_world
 from tests.support.world import DEPOSIT, MARK
@@ -81,7 +82,7 @@ class PortfolioFuzz:
 
 
 def run(seed, steps):
-    """Return digests of codes, margins and state, how often each code occurred, and Greeks."""
+    """Return digests of codes, margins and state, how often each code occurred, Greeks, tails."""
     fuzz = PortfolioFuzz(seed)
     codes = []
     measured = []
@@ -99,6 +100,7 @@ def run(seed, steps):
         "counts": {Code(code).name: count for code, count in sorted(Counter(codes).items())},
         "margins": sha256(json.dumps(measured).encode()).hexdigest(),
         "greeks": [greeks_of(state, row) for row in rows],
+        "tails": [tail_of(state, row) for row in rows],
         "modes": sorted(modes),
         "state": digests_of(state),
     }

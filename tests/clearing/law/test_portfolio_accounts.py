@@ -11,7 +11,8 @@ from clearing.genesis import GenesisTier
 from clearing.grid import CENTRE
 from clearing.sweep import margins, with_workspace
 from clearing.units import LOTS_MAX, PPM
-from node.margins import greeks_of, margin_of
+from node.greeks import greeks_of
+from node.margins import margin_of
 from tests.clearing.law.margin_twin import (
     EXPIRIES,
     book_state,
@@ -463,23 +464,26 @@ def test_a_perpetual_gains_its_value_in_per_cent_and_bends_nowhere():
     state: Any = book_state(OTHERS, (INDEX, 50_000))
     hold(state, {0: 7, 6: -3})
     first, second = greeks_of(state, 0)
-    assert first == (0, 7 * INDEX // 100, 0, 0)
-    assert second == (1, -3 * 50_000 // 100, 0, 0)
+    assert first == (0, 7 * INDEX // 100, 0, 0, 0)
+    assert second == (1, -3 * 50_000 // 100, 0, 0, 0)
 
 
 def test_a_straddle_gains_either_way_and_with_volatility():
     state: Any = book_state(MARKETS)
     hold(state, {2: 10, 3: 10}, mode=Mode.PORTFOLIO)
-    ((underlying, delta, gamma, vega),) = greeks_of(state, 0)
+    ((underlying, delta, gamma, vega, theta),) = greeks_of(state, 0)
     # One level is 4.5 % of the index: a slope of 1 % of it on either side, per 4.5 %.
     assert (underlying, delta) == (0, 0)
     assert gamma == 2 * 100_000 * 10_000 // 45_000
     # 50 more of two options of 100 each, ten times, over 80 % of volatility.
     assert vega == 10 * 2 * 50 * 10_000 // 800_000
+    # A day of 30 is a sixtieth of volatility: of 625 a call, as much a put, rounded down.
+    assert theta == 2 * (-(10 * 50 * PPM // 800_000) // 60)
     hold(state, {2: -10, 3: -10})
-    ((_, _, short_gamma, short_vega),) = greeks_of(state, 0)
+    ((_, _, short_gamma, short_vega, short_theta),) = greeks_of(state, 0)
     assert short_gamma == -gamma - 1
     assert short_vega == -vega - 1
+    assert short_theta == -theta - 2
 
 
 def test_an_account_without_risk_has_no_greeks():
