@@ -311,6 +311,17 @@ def test_every_novatio_command_in_the_documents_exists():
         assert not unknown, "\n".join(unknown)
 
 
+def test_every_entry_of_what_may_happen_says_all_five_things_in_their_order():
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    (chapter,) = re.findall(r"^## When something happens\n(.*?)(?=^## |\Z)", text, re.M | re.S)
+    _, *entries = re.split(r"^### ", chapter, flags=re.M)
+    assert len(entries) >= 17
+    for entry in entries:
+        title, *lines = entry.strip().splitlines()
+        labels = [found[1] for line in lines if (found := re.match(r"\*(\w+)\.\* \S", line))]
+        assert labels == ["Description", "Risk", "Mitigation", "Detection", "Recovery"], title
+
+
 def documents() -> list[Path]:
     return [path for path in text_files() if path.suffix == ".md"]
 
