@@ -77,7 +77,7 @@ class Town:
             disk_bytes=disk_bytes,
         )
 
-    def start_base(self):
+    def start_base(self, *sets):
         return self.start(
             "base",
             *self.chain,
@@ -85,6 +85,7 @@ class Town:
             f"layer.journal={self.directory / 'chain'}",
             f"layer.sequencer=0x{address_of(SEQUENCER).hex()}",
             "layer.block_ms=50",
+            *sets,
         )
 
     def start_challenger(self):
