@@ -27,7 +27,7 @@ from tests.support.world import START_MS
 
 INDEX = 60_000_000
 CALL, PUT = InstrumentKind.CALL, InstrumentKind.PUT
-# 0 perpetual, 1 future, 2 call and 3 put at the money, 4 call above, 5 put of later, 6 another
+# 0 perpetual, 1 future, 2 call and 3 put at the money, 4 call above, 5 put of later; 6, 7 others
 MARKETS = (
     perpetual(INDEX),
     future(INDEX),
@@ -36,6 +36,7 @@ MARKETS = (
     option(CALL, INDEX * 11 // 10),
     option(PUT, INDEX, series=1),
     perpetual(INDEX // 20, 1),
+    option(CALL, INDEX // 20, 1),
 )
 INDICES = (INDEX, INDEX // 20)
 SHOCKS = ((-100_000, 200_000), (50_000, -50_000), (-400_000, 500_000), (20_000, 0), (0, 300_000))
@@ -68,7 +69,7 @@ def state():
     """Rows of all options are those of the model."""
     made: Any = book_state(MARKETS, INDICES, scenarios=(SHOCKS, OTHER))
     for id, market in enumerate(MARKETS):
-        if market["kind"] in (CALL, PUT):
+        if market["kind"] in (CALL, PUT) and market["underlying"] == 0:
             row = made.instruments[id].rows[1].values
             row[: len(LATTICE)] = [round(value(market, shock)) for shock in LATTICE]
     return made
@@ -98,6 +99,17 @@ def test_thetas_of_an_underlying_add_up_and_linear_positions_have_none(state):
     assert (second.underlying, second.vega, second.theta) == (1, 0, 0)
 
 
+def test_theta_is_by_the_time_and_the_grid_of_the_options_own_underlying(state):
+    hold(state, {7: 300})
+    own = state.underlyings[1]
+    # A lot gains 50 over 80 % of volatility, and a day of 30 is a sixtieth of all of it.
+    assert greeks_of(state, 0)[0].theta == -(300 * 50 * PPM // 800_000) // 60
+    own.series[0].expiry = START_MS + 60 * DAY_MS
+    own.volatility_up_ppm = 700_000
+    ((underlying, _, _, _, theta),) = greeks_of(state, 0)
+    assert (underlying, theta) == (1, -300 * 50 // 120)
+
+
 @pytest.mark.parametrize("mode", Mode)
 def test_greeks_are_the_same_in_every_mode(state, mode):
     hold(state, {2: 300}, mode=mode)
@@ -121,6 +133,8 @@ def test_theta_saturates_on_the_side_where_it_leaves_its_width(sign):
     assert decay(lots, 1 << 52, 0, 1, DAY_MS) == -sign * GREEK_MAX
     assert decay(lots, 0, 1 << 52, 1, DAY_MS) == sign * GREEK_MAX
     assert decay(lots, 1 << 14, 0, 1, DAY_MS) == -sign * GREEK_MAX
+    # What fits 64 bits is held to the same bound.
+    assert decay(4 * sign, 1 << 40, 0, 1, DAY_MS) == -sign * GREEK_MAX
 
 
 def test_rows_too_old_to_be_trusted_have_no_theta(state):
@@ -186,6 +200,7 @@ def test_only_a_portfolio_with_scenarios_that_are_whole_has_a_tail(state):
     hold(state, {0: 7, 6: 1}, mode=Mode.PORTFOLIO)
     assert tail_of(state, 0) is not None
     state.underlyings[1].scenario_rest = 1
+    state.underlyings[1].scenario_time = state.globals[0].clock
     assert tail_of(state, 0) is None
     state.underlyings[1].scenario_rest = 0
     set_scenarios(state.underlyings[1], ())
