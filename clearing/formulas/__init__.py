@@ -2,16 +2,21 @@
 
     evaluate("liquidation_price", {"mark_price": 100, "penalty_ppm": 10_000, "held_lots": 5})
 
-Each entry calls the functions that the law itself runs; nothing is computed a second time here.
-Units, bounds and sources are those of docs/protocol.md, sections 1 and 8. One module a subject
-holds its formulas.
+    from clearing.formulas import liquidation_price
+    liquidation_price(100, 10_000, 5)
+
+A formula of origin "law" calls the functions that the law itself runs, and names them; nothing is
+computed a second time here. One of origin "peer" is a published model to compare with, or combines
+functions of the law as a peer does. Units, bounds and sources are those of docs/protocol.md,
+sections 1 and 8. One module a subject holds its formulas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from typing import cast
+from typing import Any, cast
 
 from clearing.formulas import (
     auctions,
@@ -19,6 +24,7 @@ from clearing.formulas import (
     funding_models,
     governance,
     limits,
+    marking,
     netting,
     options,
     oracle,
@@ -54,6 +60,7 @@ __all__ = [
 
 SUBJECTS = (
     trading,
+    marking,
     auctions,
     waterfall,
     collateral,
@@ -106,6 +113,41 @@ def names_like(name: str) -> str:
     near = get_close_matches(name, FORMULAS, 5)
     near += [known for known in FORMULAS if name and name in known and known not in near][:5]
     return f"one of the {len(FORMULAS)} formulas" + (f", like {', '.join(near)}" if near else "")
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    """Return formula `name` as a function of its arguments, in order or by name.
+
+    It returns its one result, or several as a named tuple, and raises what `evaluate` does.
+    """
+    if name not in FORMULAS:
+        raise AttributeError(f"{__name__}: expected {names_like(name)}, was {name}")
+    return _function(FORMULAS[name])
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *FORMULAS})
+
+
+def _function(formula: Formula) -> Callable[..., Any]:
+    names = [argument.name for argument in formula.arguments]
+    kind = cast(Any, namedtuple)(formula.name, [result.name for result in formula.results])
+
+    def function(*values: Value, **named: Value) -> Any:
+        given = dict(zip(names, values, strict=False))
+        twice = sorted(given.keys() & named.keys())
+        if len(values) > len(names) or twice:
+            raise FormulaError(
+                f"{formula.name}: expected at most {len(names)} arguments, each once: "
+                f"{', '.join(names)}; was {len(values)} in order"
+                + (f" and {', '.join(twice)} again" if twice else "")
+            )
+        found = evaluate(formula.name, given | named)
+        return kind(**found) if len(found) > 1 else next(iter(found.values()))
+
+    function.__name__ = function.__qualname__ = formula.name
+    function.__doc__ = formula.summary
+    return function
 
 
 def _plain(quantity: Quantity | Series, value: object) -> Result:

@@ -58,6 +58,7 @@ FORMULAS = (
         ),
         (ppm("discount_ppm"), Quantity("fast", YES_OR_NO)),
         entries.discount,
+        law=("auctions.discount_ppm",),
     ),
     Formula(
         "auction_buffer_margin",
@@ -65,6 +66,7 @@ FORMULAS = (
         (*_MARGINS, ppm("buffer_ppm")),
         (micro("buffer_margin"),),
         entries.buffer_margin,
+        law=("auctions.buffer_margin",),
     ),
     Formula(
         "auction_fraction",
@@ -83,6 +85,10 @@ FORMULAS = (
             micro("denominator"),
         ),
         entries.fraction,
+        law=(
+            "auctions.auction_fraction",
+            "auctions.buffer_margin",
+        ),
     ),
     Formula(
         "auction_bid_price",
@@ -90,6 +96,10 @@ FORMULAS = (
         (micro("mark_to_market"), _RESERVED, ppm("discount_ppm"), _ALL),
         (micro("bid_price"), micro("price_of_all")),
         entries.bid_price,
+        law=(
+            "auctions.bid_cost",
+            "auctions.bid_price",
+        ),
     ),
     Formula(
         "insolvent_auction_payout",
@@ -97,6 +107,10 @@ FORMULAS = (
         (milliseconds("elapsed_ms"), milliseconds("length_ms", 3_600_000), *_MARGINS, _ALL),
         (micro("payout"), micro("payout_of_all")),
         entries.insolvent_payout,
+        law=(
+            "auctions.insolvent_payout",
+            "auctions.payout_part",
+        ),
     ),
     Formula(
         "auction_status",
@@ -157,6 +171,7 @@ FORMULAS = (
             Quantity("ask_lots", LOT),
         ),
         entries.call_price,
+        law=("auctions.call_level",),
     ),
     Formula(
         "call_auction_share",
@@ -171,6 +186,7 @@ FORMULAS = (
         ),
         (Quantity("lots", LOT),),
         entries.call_share,
+        law=("auctions.call_share",),
     ),
     Formula(
         "price_monitor_bounds",

@@ -51,6 +51,7 @@ FORMULAS = (
         (_UNITS, *_PRICES, ppm("haircut_ppm")),
         (micro("value"),),
         value,
+        law=("collateral.haircut_value",),
     ),
     Formula(
         "liability_value",
@@ -65,6 +66,7 @@ FORMULAS = (
         (ppm("weight_ppm", 0, WEIGHT_PPM_MAX), micro("deposits", 0), _SCALE),
         (ppm("weight_ppm"),),
         weight,
+        law=("collateral.concentrated_weight_ppm",),
     ),
     Formula(
         "liability_weight",
@@ -110,6 +112,7 @@ FORMULAS = (
         ),
         (Quantity("units", UNIT), micro("proceeds"), micro("uncovered")),
         conversion,
+        law=("collateral.conversion_units",),
     ),
     Formula(
         "collateral_conversion_order",

@@ -33,7 +33,7 @@ _VERDICT = (Quantity("allowed", YES_OR_NO), Quantity("fault", FAULTS))
 FORMULAS = (
     Formula(
         "parameter_step_check",
-        "Whether a parameter moves by a bounded share of its old value, after its timelock.",
+        "Whether a parameter moves by a share of its old value or by one, after its timelock.",
         (
             Quantity("old_value", "any unit", 0),
             Quantity("new_value", "any unit", 0),
@@ -44,6 +44,8 @@ FORMULAS = (
         ),
         _VERDICT,
         step_allowed,
+        note="From zero, and from an amount's greatest (no limit), it may become anything.",
+        law=("governance.timelock_passed", "parameter_checks.number_may_move"),
     ),
     Formula(
         "parameter_set_check",

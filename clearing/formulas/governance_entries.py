@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clearing import governance
+from clearing import governance, parameter_checks
 from clearing.compiler import law_entry
 from clearing.formulas.columns import array
 from clearing.layout import Rows
@@ -14,14 +14,12 @@ from clearing.layout import Rows
 def step_allowed(
     old_value: int, new_value: int, step_ppm: int, announced: int, clock: int, timelock_ms: int
 ) -> tuple[bool, int]:
-    """Return (allowed, fault) of one parameter by its timelock and step."""
-    fault = governance.parameter_fault(
-        governance.timelock_passed(announced, clock, timelock_ms),
-        governance.step_within(old_value, new_value, step_ppm),
-        True,
-        True,
-        True,
-    )
+    """Return (allowed, fault) of a number by its timelock and ``number_may_move``."""
+    fault = governance.ParameterFault.NONE
+    if not governance.timelock_passed(announced, clock, timelock_ms):
+        fault = governance.ParameterFault.TIMELOCK
+    elif not parameter_checks.number_may_move(old_value, new_value, step_ppm):
+        fault = governance.ParameterFault.STEP
     return fault == governance.ParameterFault.NONE, fault
 
 

@@ -8,6 +8,7 @@ from clearing.formulas.limits_entries import (
     flow,
     maintenance_fraction,
     owner_group,
+    two_limits,
     withdrawal,
 )
 from clearing.formulas.quantities import (
@@ -52,6 +53,7 @@ FORMULAS = (
         (lots("position_cap", 1), ppm("owner_group_ppm", 1, GROUP_PPM_MAX)),
         (lots("limit", 0),),
         owner_group,
+        law=("owner_groups.group_limit",),
     ),
     Formula(
         "open_interest_scaled_margin",
@@ -65,7 +67,8 @@ FORMULAS = (
         ),
         (ppm("fraction_ppm"), micro("initial_margin")),
         _scaled_margin,
-        note="An upper cap of 0 scales nothing. The fraction is rounded down to whole ppm first.",
+        note="An upper cap of 0 scales nothing. The fraction is rounded down to whole ppm first. "
+        "The law scales by open interest at the mark: initial_fraction_ppm.",
     ),
     Formula(
         "maintenance_fraction_ppm",
@@ -73,6 +76,7 @@ FORMULAS = (
         (ppm("initial_ppm"), ppm("maintenance_of_initial_ppm")),
         (ppm("fraction_ppm"),),
         maintenance_fraction,
+        note="The law keeps both fractions as parameters of their own.",
     ),
     Formula(
         "rate_limit_baseline",
@@ -80,6 +84,7 @@ FORMULAS = (
         _BASE,
         (micro("baseline"),),
         baseline,
+        law=("rate_limit.baseline",),
     ),
     Formula(
         "rate_limit_capacity",
@@ -93,6 +98,10 @@ FORMULAS = (
         (micro("capacity"),),
         capacity,
         note="Amounts have 62 bits: of a token of 18 decimals give 1e-6 of it, as the law holds.",
+        law=(
+            "rate_limit.baseline",
+            "rate_limit.capacity_after",
+        ),
     ),
     Formula(
         "rate_limit_flow",
@@ -100,10 +109,36 @@ FORMULAS = (
         (micro("capacity", 0), micro("deposited", 0), micro("withdrawn", 0)),
         (micro("capacity"), Quantity("allowed", YES_OR_NO)),
         flow,
+        law=(
+            "rate_limit.capacity_deposited",
+            "rate_limit.capacity_withdrawn",
+        ),
     ),
     Formula(
         "withdrawal_allowed",
-        "What of a withdrawal may leave now: limits of 1 % an hour and 10 % a day, and a freeze.",
+        "What of a forced withdrawal may leave now, and whether all of one not forced may.",
+        (
+            micro("requested", 0),
+            _TOTAL,
+            micro("capacity", 0),
+            _ELAPSED,
+            micro("gate_minimum", 0),
+            ppm("gate_ppm"),
+            Quantity("gate_period_ms", "milliseconds", 1, TIME_MAX),
+            Quantity("clock", "milliseconds", 0, TIME_MAX, 0),
+            Quantity("frozen_until", "milliseconds", 0, TIME_MAX, 0),
+            Quantity("not_before", "milliseconds", 0, TIME_MAX, 0),
+            Quantity("is_flat", YES_OR_NO, 0, 1, 0),
+        ),
+        (micro("allowed"), Quantity("whole", YES_OR_NO)),
+        withdrawal,
+        note="Gates alone; margin decides too. `not_before` is the time from which no gate binds a "
+        "forced withdrawal that one held up, for two days; 0 if none did.",
+        law=("gates.released", "gates.check_gates"),
+    ),
+    Formula(
+        "withdrawal_allowed_two_limits",
+        "What of a withdrawal may leave by limits of 1 % an hour and 10 % a day, and a freeze.",
         (
             micro("requested", 0),
             _TOTAL,
@@ -115,6 +150,7 @@ FORMULAS = (
             Quantity("is_flat", YES_OR_NO, 0, 1, 0),
         ),
         (micro("allowed"),),
-        withdrawal,
+        two_limits,
+        note="The law has one limit, of its parameters: withdrawal_allowed.",
     ),
 )

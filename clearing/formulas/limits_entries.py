@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from clearing import owner_groups, rate_limit
+from typing import Any, cast
+
+from clearing import gates, owner_groups, rate_limit
+from clearing.codes import Code
 from clearing.compiler import law_entry
+from clearing.genesis import empty_state
+from clearing.records import State
 from clearing.units import PPM
 from clearing.wide import mul_div_floor
 
@@ -37,7 +42,7 @@ def flow(capacity: int, deposited: int, withdrawn: int) -> tuple[int, bool]:
 
 
 @law_entry
-def withdrawal(
+def two_limits(
     requested: int,
     total_value: int,
     hourly_capacity: int,
@@ -73,3 +78,39 @@ def owner_group(position_cap: int, owner_group_ppm: int) -> int:
 def maintenance_fraction(initial_ppm: int, maintenance_of_initial_ppm: int) -> int:
     """Return initial * part of it, rounded down."""
     return mul_div_floor(initial_ppm, maintenance_of_initial_ppm, PPM)[0]
+
+
+@law_entry
+def _released(state: State, requested: int) -> tuple[int, bool]:
+    account = state.accounts[0]
+    return (
+        min(requested, gates.released(state, account)),
+        gates.check_gates(state, account, requested) == Code.APPLIED,
+    )
+
+
+def withdrawal(
+    requested: int,
+    total_value: int,
+    capacity: int,
+    elapsed_ms: int,
+    gate_minimum: int,
+    gate_ppm: int,
+    gate_period_ms: int,
+    clock: int,
+    frozen_until: int,
+    not_before: int,
+    is_flat: int,
+) -> tuple[int, bool]:
+    """Return (what ``gates.released`` lets out, whether ``gates.check_gates`` lets all out)."""
+    state: Any = empty_state(1, 0, 0, 0)
+    totals, params, account = state.globals[0], state.params[0], state.accounts[0]
+    totals.custody, totals.gate_capacity = total_value, capacity
+    totals.clock, totals.gate_time, totals.freeze_until = clock, clock - elapsed_ms, frozen_until
+    params.gate_minimum, params.gate_ppm, params.gate_period_ms = (
+        gate_minimum,
+        gate_ppm,
+        gate_period_ms,
+    )
+    account.position_count, account.not_before = 1 - is_flat, not_before
+    return _released(cast(State, state), requested)

@@ -98,6 +98,7 @@ OPTION_FORMULAS = (
         (IS_CALL, STRIKE, price("price")),
         (Quantity("intrinsic", PER_LOT),),
         lambda is_call, strike, price: option_intrinsic(is_call, strike, price),
+        law=("grid.intrinsic",),
     ),
     Formula(
         "option_payoff",
@@ -125,6 +126,7 @@ OPTION_FORMULAS = (
         lambda **arguments: standard_option_margin(*arguments.values()),
         note="Initial is never less than maintenance, whatever the parameters; Derive leaves that "
         "to them.",
+        law=("option_margin.standard_option_margin",),
     ),
     Formula(
         "expiry_max_loss",
@@ -164,6 +166,7 @@ OPTION_FORMULAS = (
         (*_HELD, rate("rate_ppm")),
         (micro("charge"),),
         lambda lots, price, rate_ppm: notional_share(lots, price, rate_ppm),
+        law=("charges.notional_share",),
     ),
     Formula(
         "concentration_charge",
@@ -176,6 +179,7 @@ OPTION_FORMULAS = (
         ),
         (micro("charge"),),
         concentration_charge,
+        law=("charges.concentration_charge",),
     ),
     Formula(
         "confidence_charge",
@@ -183,6 +187,10 @@ OPTION_FORMULAS = (
         (*_HELD, ppm("confidence_ppm"), CONFIDENCE[1], rate("rate_ppm", 400_000)),
         (micro("charge"),),
         lambda **arguments: confidence_share(*arguments.values()),
+        law=(
+            "charges.confidence_missing",
+            "charges.shortfall_charge",
+        ),
     ),
     Formula(
         "depeg_charge",
@@ -195,6 +203,7 @@ OPTION_FORMULAS = (
         ),
         (micro("charge"),),
         depeg_charge,
+        note="The law takes a lost peg out of what the asset counts for as collateral.",
     ),
 )
 
@@ -205,6 +214,7 @@ ROW_FORMULAS = (
         (row("row"), SHOCKS, IS_CALL, STRIKE, _FORWARD, _DISCOUNT, _EPSILON),
         _VERDICT,
         lambda **arguments: check_bounds(*arguments.values()),
+        law=("grid.check_row_bounds",),
     ),
     Formula(
         "row_check_monotone",
@@ -219,6 +229,7 @@ ROW_FORMULAS = (
         ),
         _VERDICT,
         lambda **arguments: check_monotone(*arguments.values()),
+        law=("grid.check_strike_pair",),
     ),
     Formula(
         "row_check_convex",
@@ -234,6 +245,7 @@ ROW_FORMULAS = (
         ),
         _VERDICT,
         check_convex,
+        law=("grid.check_strike_neighbours",),
     ),
     Formula(
         "row_check_parity",
@@ -241,6 +253,7 @@ ROW_FORMULAS = (
         (row("call_row"), row("put_row"), SHOCKS, STRIKE, _FORWARD, _DISCOUNT, _EPSILON),
         _VERDICT,
         lambda **arguments: check_parity(*arguments.values()),
+        law=("grid.check_parity",),
     ),
     Formula(
         "put_call_parity",
@@ -254,6 +267,7 @@ ROW_FORMULAS = (
         ),
         (micro("residual"),),
         parity_residual,
+        law=("grid.parity_residual",),
     ),
     Formula(
         "row_check_jump",
@@ -261,6 +275,7 @@ ROW_FORMULAS = (
         (row("old_row"), row("new_row"), _INDEX, ppm("jump_ppm")),
         _VERDICT,
         check_jump,
+        law=("grid.check_row_jump",),
     ),
     Formula(
         "row_age",
@@ -275,6 +290,10 @@ ROW_FORMULAS = (
         ),
         (Quantity("rung", "index"), micro("initial_margin")),
         row_age,
+        law=(
+            "grid.aged_initial",
+            "grid.row_age",
+        ),
     ),
     Formula(
         "fallback_row",
@@ -289,6 +308,7 @@ ROW_FORMULAS = (
         ),
         (Series("row", micro("each"), POINTS),),
         lambda **arguments: (fallback_row(*arguments.values()),),
+        law=("grid.fallback_row",),
     ),
     Formula(
         "carried_forward",
@@ -301,6 +321,7 @@ ROW_FORMULAS = (
         ),
         (Quantity("forward_price", PER_LOT),),
         lambda **arguments: carried_forward(*arguments.values()),
+        law=("grid.carried_forward",),
     ),
 )
 

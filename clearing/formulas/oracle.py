@@ -43,8 +43,8 @@ def _time(name: str) -> Quantity:
     return Quantity(name, "milliseconds", 0, TIME_MAX)
 
 
-_SAMPLES = (price("price"), _time("time"))
-_VALIDITY = Quantity("validity", RUNGS, int(Validity.VALID), int(Validity.NON_POSITIVE))
+SAMPLES = (price("price"), _time("time"))
+VALIDITY = Quantity("validity", RUNGS, int(Validity.VALID), int(Validity.NON_POSITIVE))
 
 FORMULAS = (
     Formula(
@@ -70,9 +70,10 @@ FORMULAS = (
     Formula(
         "twap",
         "The time-weighted mean price over start .. end, down; each price holds until the next.",
-        (Table("samples", _SAMPLES, SAMPLES_MAX), _time("start"), _time("end")),
+        (Table("samples", SAMPLES, SAMPLES_MAX), _time("start"), _time("end")),
         (Quantity("twap", PRICE), Quantity("exists", YES_OR_NO)),
         twap,
+        note="The law settles at settlement_price, whose window begins at the first price in it.",
     ),
     Formula(
         "exponential_mean",
@@ -87,23 +88,24 @@ FORMULAS = (
         exponential_mean,
     ),
     Formula(
-        "stable_price",
-        "The stable price one step on: 0.03 % a second, slower the further from the delayed price.",
+        "stable_price_mango",
+        "A stable price one step on: 0.03 % a second, slower the further from the delayed price.",
         (price("stable_price"), price("delayed_price"), price("price"), _time("elapsed_ms")),
         (Quantity("stable_price", PRICE),),
         stable_price,
+        note="The law's is stable_price, which knows no delayed price.",
     ),
     Formula(
-        "delayed_price",
+        "delayed_price_mango",
         "The next delayed price: the mean of an interval within 6 % of the one before.",
         (price("last_delayed_price"), price("interval_mean")),
         (Quantity("delayed_price", PRICE),),
         delayed_price,
     ),
     Formula(
-        "stable_price_path",
+        "stable_price_path_mango",
         "The stable and the day-old delayed price after a series of prices.",
-        (Table("updates", _SAMPLES, UPDATES_MAX), price("start_price"), _time("start_time")),
+        (Table("updates", SAMPLES, UPDATES_MAX), price("start_price"), _time("start_time")),
         (Quantity("stable_price", PRICE), Quantity("delayed_price", PRICE)),
         stable_price_path,
     ),
@@ -113,6 +115,7 @@ FORMULAS = (
         (price("price"), price("stable_price"), lots("lots")),
         (Quantity("price", PRICE),),
         conservative_price,
+        note="The law takes no such price: it adds the difference to initial margin.",
     ),
     Formula(
         "oracle_validity",
@@ -127,15 +130,16 @@ FORMULAS = (
             Quantity("confidence_max_ppm", "ppm", 0, 10**6, 20_000),
             Quantity("volatile_ratio", "times", 1, VOLATILE_RATIO_MAX, 5),
         ),
-        (_VALIDITY,),
+        (VALIDITY,),
         oracle_validity,
     ),
     Formula(
-        "oracle_action_allowed",
-        "Whether a price of this validity may be used so.",
-        (_VALIDITY, Quantity("use", USES, int(Use.OPEN), int(Use.ROW_CHECK))),
+        "oracle_action_allowed_ladder",
+        "Whether a price may be used so on a ladder, where a worse rung forbids more.",
+        (VALIDITY, Quantity("use", USES, int(Use.OPEN), int(Use.ROW_CHECK))),
         (Quantity("allowed", YES_OR_NO),),
         action_allowed,
+        note="The law's is oracle_action_allowed, a matrix: each doubt forbids its own uses.",
     ),
     Formula(
         "price_bounds",
@@ -143,9 +147,10 @@ FORMULAS = (
         (price("reference_price"), ppm("band_ppm")),
         (Quantity("lowest", PRICE), Quantity("highest", PRICE)),
         price_bounds,
+        law=("oracle.price_bounds",),
     ),
     Formula(
-        "restart_grace",
+        "restart_grace_by_clock",
         "Until when liquidations wait after law time moved on; a long gap is an outage.",
         (
             _time("last_clock"),
@@ -156,5 +161,6 @@ FORMULAS = (
         ),
         (Quantity("grace_until", "milliseconds"),),
         restart_grace,
+        note="The law's is restart_grace: there an outage is of a market's prices.",
     ),
 )

@@ -66,6 +66,7 @@ FORMULAS = (
         (micro("price_impact"),),
         price_impact,
         note="The exponent is 2; GMX lets each market choose its own.",
+        law=("pool_pricing.price_impact",),
     ),
     Formula(
         "pool_price_impact_capped",
@@ -88,6 +89,7 @@ FORMULAS = (
         (micro("reserved", 0), micro("cap", 0)),
         (ppm("utilisation_ppm"),),
         utilisation,
+        law=("pool_pricing.utilisation_ppm",),
     ),
     Formula(
         "pool_reserve_fits",
@@ -95,6 +97,7 @@ FORMULAS = (
         (micro("reserved", 0), micro("pool_side_value", 0), ppm("reserve_factor_ppm")),
         (Quantity("fits", YES_OR_NO),),
         reserve_fits,
+        law=("pool_pricing.reserve_fits",),
     ),
     Formula(
         "pool_borrow_rate",
@@ -120,6 +123,7 @@ FORMULAS = (
         ),
         (ppm("borrow_rate_ppm"),),
         slope_rate,
+        law=("pool_pricing.slope_borrow_rate_ppm",),
     ),
     Formula(
         "pool_borrow_rate_power",
@@ -182,6 +186,7 @@ FORMULAS = (
         (Quantity("shares", SHARE),),
         share_mint,
         (_WORTH,),
+        law=("pool_pricing.shares_minted",),
     ),
     Formula(
         "pool_share_redeem",
@@ -190,6 +195,7 @@ FORMULAS = (
         (micro("amount"),),
         share_redeem,
         (_ISSUED,),
+        law=("pool_pricing.shares_redeemed",),
     ),
     Formula(
         "pool_share_price",
@@ -204,6 +210,7 @@ FORMULAS = (
         (micro("pool_value", 0), micro("deposit", 0), micro("value_cap", 0)),
         (Quantity("allowed", YES_OR_NO),),
         deposit_allowed,
+        law=("pool_pricing.deposit_fits",),
     ),
     Formula(
         "pool_lock_passed",

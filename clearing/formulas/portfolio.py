@@ -176,6 +176,10 @@ GRID_FORMULAS = (
         (Table("positions", (lots("lots"), ROW), POSITIONS_MAX),),
         (Series("vector", micro("each"), POINTS),),
         grid_vector,
+        law=(
+            "charges.scaled",
+            "portfolio.portfolio_risk",
+        ),
     ),
     Formula(
         "linear_risk_row",
@@ -183,6 +187,7 @@ GRID_FORMULAS = (
         (price("mark_price"), SHOCKS),
         (Series("row", micro("each"), POINTS),),
         lambda **arguments: (linear_risk_row(**arguments),),
+        law=("grid.linear_row",),
     ),
     Formula(
         "shocked_forward",
@@ -194,6 +199,7 @@ GRID_FORMULAS = (
         ),
         (micro("forward"),),
         shocked_forward,
+        law=("grid.shocked_forward",),
     ),
     Formula(
         "discounted_value",
@@ -205,6 +211,7 @@ GRID_FORMULAS = (
         ),
         (micro("discounted"),),
         discounted,
+        law=("grid.discounted",),
     ),
     Formula(
         "worst_scenario",
@@ -216,6 +223,7 @@ GRID_FORMULAS = (
         ),
         (micro("worst"), Quantity("worst_point", "index, -1 for none")),
         worst_scenario,
+        law=("portfolio.worst_scenario",),
     ),
     Formula(
         "lerp",
@@ -270,6 +278,10 @@ RISK_FORMULAS = (
         (LOSSES, TAIL),
         (micro("tail_sum"), micro("expected_shortfall"), micro("value_at_risk")),
         tail_losses,
+        law=(
+            "portfolio.expected_shortfall",
+            "portfolio.largest_losses",
+        ),
     ),
     Formula(
         "value_at_risk",
@@ -277,6 +289,7 @@ RISK_FORMULAS = (
         (LOSSES, TAIL),
         (micro("value_at_risk"),),
         lambda losses, tail: tail_losses(losses, tail)[2],
+        note="The law measures by expected_shortfall.",
     ),
     Formula(
         "expected_shortfall_covered",
@@ -293,6 +306,7 @@ RISK_FORMULAS = (
         lambda worst_loss, expected_shortfall, blend_ppm, offset_cap_ppm: measured_risk(
             Method.BLEND.value, worst_loss, expected_shortfall, blend_ppm, offset_cap_ppm
         ),
+        law=("portfolio.measured_risk",),
     ),
     Formula(
         "risk_requirement",
@@ -310,6 +324,7 @@ RISK_FORMULAS = (
                 risk, initial_ppm, maintenance_ppm, charges, initial_charges, short_option_minimum
             )
         ),
+        law=("charges.requirement",),
     ),
     Formula(
         "portfolio_margin",
@@ -350,6 +365,8 @@ RISK_FORMULAS = (
             Series("vectors", micro("of an underlying"), UNDERLYINGS_MAX * POINTS),
         ),
         portfolio_margin,
+        note="The law measures risk and requirement by the same functions, but sums the charges of "
+        "an account itself, with rates of its tiers and underlyings.",
     ),
 )
 

@@ -109,9 +109,11 @@ class Demand:
 
 @dataclass(frozen=True)
 class Formula:
-    """A named formula: what it takes, what it gives, and the law's function behind it.
+    """A named formula: what it takes, what it gives, and where it comes from.
 
-    `note` says how it differs from the venue that publishes it, or what it leaves to others.
+    `law` names the functions of the law that compute it, as module.function in ``clearing``; none
+    if it is a peer's. `note` says how it differs from the venue that publishes it, or what it
+    leaves to others.
     """
 
     name: str
@@ -121,6 +123,12 @@ class Formula:
     run: Callable[..., Any]
     demands: tuple[Demand, ...] = ()
     note: str = ""
+    law: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from: "law", the law runs it, or "peer", it is there to compare with."""
+        return "law" if self.law else "peer"
 
 
 def bind(

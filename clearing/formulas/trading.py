@@ -58,7 +58,7 @@ _TIER = (
     Quantity("open_interest_upper", MICRO, 1, CASH_MAX, CASH_MAX),
 )
 _HELD = Quantity("open_interest", LOT, 0, CASH_MAX, 0)
-_POSITIONS = Table(
+POSITIONS = Table(
     "positions",
     (
         lots("lots"),
@@ -70,7 +70,7 @@ _POSITIONS = Table(
     ),
     POSITIONS_MAX,
 )
-_ACCOUNT = (micro("cash"), _POSITIONS)
+_ACCOUNT = (micro("cash"), POSITIONS)
 _OLD = (micro("old_equity"), micro("old_maintenance", 0))
 _SIZES = (lots("old_lots"), lots("new_lots"))
 
@@ -81,6 +81,7 @@ FORMULAS = (
         (*_TIER, Quantity("open_interest", LOT, 0, CASH_MAX), _MARK),
         (ppm("fraction_ppm"),),
         fraction_ppm,
+        law=("valuation.initial_fraction_ppm",),
     ),
     Formula(
         "position_value",
@@ -88,6 +89,7 @@ FORMULAS = (
         (lots("lots"), _MARK),
         (micro("value"),),
         lambda lots, mark_price: position_margin(lots, mark_price, 0, 0)[0],
+        law=("valuation.position_terms",),
     ),
     Formula(
         "initial_margin",
@@ -97,6 +99,7 @@ FORMULAS = (
         lambda lots, mark_price, fraction_ppm: position_margin(lots, mark_price, fraction_ppm, 0)[
             1
         ],
+        law=("valuation.position_terms",),
     ),
     Formula(
         "maintenance_margin",
@@ -106,6 +109,7 @@ FORMULAS = (
         lambda lots, mark_price, maintenance_ppm: position_margin(
             lots, mark_price, 0, maintenance_ppm
         )[2],
+        law=("valuation.position_terms",),
     ),
     Formula(
         "equity",
@@ -113,6 +117,10 @@ FORMULAS = (
         _ACCOUNT,
         (micro("equity"),),
         lambda cash, positions: account_margin(cash, positions, 0)[0],
+        law=(
+            "margin.measure",
+            "margin.outflow_margin",
+        ),
     ),
     Formula(
         "account_margin",
@@ -127,6 +135,10 @@ FORMULAS = (
             micro("withdrawable"),
         ),
         account_margin,
+        law=(
+            "margin.measure",
+            "margin.outflow_margin",
+        ),
     ),
     Formula(
         "transfer_margin",
@@ -134,6 +146,7 @@ FORMULAS = (
         (micro("initial_margin", 0), micro("gross_notional", 0), ppm("transfer_margin_ppm")),
         (micro("kept"),),
         outflow,
+        law=("margin.outflow_margin",),
     ),
     Formula(
         "is_improvement",
@@ -141,6 +154,7 @@ FORMULAS = (
         (*_OLD, micro("new_equity"), micro("new_maintenance", 0)),
         (Quantity("improves", YES_OR_NO),),
         improvement,
+        law=("margin.is_improvement",),
     ),
     Formula(
         "legal_transition",
@@ -154,6 +168,7 @@ FORMULAS = (
         ),
         (Quantity("legal", YES_OR_NO),),
         legal_transition,
+        law=("margin.is_legal", "margin.grows"),
         note="Of one instrument; StarkEx asks of every one that it neither grows nor flips.",
     ),
     Formula(
@@ -162,6 +177,7 @@ FORMULAS = (
         (micro("value", 0), ppm("rate_ppm", -FEE_PPM_MAX, FEE_PPM_MAX)),
         (micro("fee"),),
         fee,
+        law=("orders.fee_micro",),
     ),
     Formula(
         "entry_cost_after",
@@ -174,6 +190,7 @@ FORMULAS = (
         ),
         (micro("entry_cost"),),
         entry_cost_after,
+        law=("positions.entry_cost_after",),
     ),
     Formula(
         "open_interest_after",
@@ -186,6 +203,7 @@ FORMULAS = (
         ),
         (Quantity("open_interest", LOT),),
         open_interest_after,
+        law=("caps.open_interest_after",),
     ),
     Formula(
         "premium_ppm",
@@ -193,6 +211,7 @@ FORMULAS = (
         (_MARK, price("index_price")),
         (ppm("premium_ppm", -PPM),),
         premium,
+        law=("actions.price.premium_ppm",),
     ),
     Formula(
         "funding_rate",
@@ -204,6 +223,7 @@ FORMULAS = (
         ),
         (ppm("rate_ppm", -PPM),),
         funding_rate,
+        law=("actions.funding.funding_rate_ppm",),
     ),
     Formula(
         "funding_index_change",
@@ -215,6 +235,7 @@ FORMULAS = (
         ),
         (Quantity("index_change", INDEX),),
         funding_change,
+        law=("actions.funding.funding_index_change",),
     ),
     Formula(
         "funding_payment",
@@ -225,6 +246,7 @@ FORMULAS = (
         ),
         (micro("owed"),),
         funding_payment,
+        law=("positions.pending_funding",),
     ),
     Formula(
         "liquidation_lots",
@@ -240,6 +262,7 @@ FORMULAS = (
         ),
         (Quantity("lots", LOT),),
         liquidation_size,
+        law=("margin.liquidation_lots",),
     ),
     Formula(
         "liquidation_price",
@@ -247,6 +270,7 @@ FORMULAS = (
         (_MARK, ppm("penalty_ppm"), lots("held_lots")),
         (Quantity("price", PRICE),),
         liquidation_price,
+        law=("actions.liquidate.penalty_and_fee",),
     ),
     Formula(
         "liquidation_charges",
@@ -254,6 +278,7 @@ FORMULAS = (
         (micro("equity"), micro("value", 0), ppm("penalty_ppm"), ppm("insurance_fee_ppm")),
         (micro("penalty", 0), micro("insurance_fee", 0)),
         liquidation_charges,
+        law=("actions.liquidate.penalty_and_fee",),
     ),
     Formula(
         "median",
@@ -261,6 +286,7 @@ FORMULAS = (
         (Series("values", Quantity("value", "any unit", 0), OBSERVATIONS_MAX),),
         (Quantity("median", "any unit"),),
         lower_median,
+        law=("actions.price.median",),
     ),
     Formula(
         "price_jump",
@@ -268,12 +294,15 @@ FORMULAS = (
         (Quantity("last_price", PRICE, 0, PRICE_MAX), price("price_now"), ppm("jump_ppm")),
         (Quantity("jumps", YES_OR_NO),),
         jump,
+        law=("actions.price.jumps",),
     ),
     Formula(
         "price_band",
-        "Whether a price lies within the band around the mark.",
-        (price("price"), _MARK, ppm("band_ppm")),
+        "Whether a price lies within the band around the mark, of an option a share of the index.",
+        (price("price"), _MARK, ppm("band_ppm"), Quantity("index_price", PRICE, 0, PRICE_MAX, 0)),
         (Quantity("within", YES_OR_NO),),
         band,
+        note="Leave index_price out of all but options.",
+        law=("actions.trade.is_near",),
     ),
 )

@@ -13,6 +13,7 @@ import numpy as np
 
 from clearing import caps, margin, orders, positions, valuation
 from clearing.actions import funding, liquidate, price, trade
+from clearing.codes import Mode
 from clearing.compiler import law, law_entry
 from clearing.genesis import empty_state
 from clearing.layout import Rows, new_rows
@@ -91,12 +92,13 @@ def legal_transition(
     old_lots: int,
     new_lots: int,
 ) -> bool:
-    """Return what ``margin.check_transition`` finds of accounts that it measured so."""
-    if new_equity >= new_initial:
-        return True
-    if margin.grows(old_lots, new_lots):
-        return False
-    return margin.is_improvement(old_equity, old_maintenance, new_equity, new_maintenance)
+    """Return ``margin.is_legal`` of an account that is no portfolio account."""
+    return margin.is_legal(
+        Mode.CROSS,
+        margin.grows(old_lots, new_lots),
+        (old_equity, 0, old_maintenance),
+        (new_equity, new_initial, new_maintenance),
+    )
 
 
 @law_entry
@@ -172,9 +174,10 @@ def jump(last_price: int, price_now: int, jump_ppm: int) -> bool:
 
 
 @law_entry
-def band(price: int, mark_price: int, band_ppm: int) -> bool:
-    """Return ``trade.within_band``."""
-    return trade.within_band(price, mark_price, band_ppm)
+def band(price: int, mark_price: int, band_ppm: int, index_price: int) -> bool:
+    """Return ``trade.is_near``: a share of the mark, or of an option's index (0: no option)."""
+    base = mark_price if index_price == 0 else index_price
+    return trade.is_near(price, mark_price, base, band_ppm)
 
 
 def fraction_ppm(
@@ -238,6 +241,16 @@ def account_margin(
 
     At most eight different tiers, as in the law's parameters; OverflowError beyond.
     """
+    state = house_of_one(cash, positions)
+    equity, initial, maintenance, gross, kept = _measure(state, transfer_margin_ppm)
+    return equity, initial, maintenance, gross, equity - initial, max(0, equity - kept)
+
+
+def house_of_one(cash: int, positions: Sequence[dict[str, int]]) -> State:
+    """Return a state of one account with these positions, each in a market of its own.
+
+    Raises OverflowError beyond eight different tiers.
+    """
     state: Any = empty_state(1, len(positions), 0, 0)
     state.globals[0].instrument_count = len(positions)
     state.accounts[0].cash = cash
@@ -260,8 +273,7 @@ def account_margin(
         instrument.funding_high, instrument.funding_low = divmod(row["index_change"], LIMB)
         state.accounts[0].positions[i].instrument = i
         state.accounts[0].positions[i].lots = row["lots"]
-    equity, initial, maintenance, gross, kept = _measure(state, transfer_margin_ppm)
-    return equity, initial, maintenance, gross, equity - initial, max(0, equity - kept)
+    return cast(State, state)
 
 
 def _market(mark_price: int, index_change: int) -> Any:

@@ -83,6 +83,10 @@ LIQUIDATION = (
             Quantity("lots_to_close", LOT),
         ),
         entries.partial_fraction,
+        law=(
+            "waterfall.lots_to_close",
+            "waterfall.partial_fraction",
+        ),
     ),
     Formula(
         "liquidation_base_to_cover",
@@ -152,6 +156,7 @@ LIQUIDATION = (
         (micro("notional", 0), micro("depth", 0), ppm("base_ppm"), ppm("max_ppm")),
         (ppm("penalty_ppm"),),
         entries.dynamic_penalty,
+        law=("waterfall.dynamic_penalty_ppm",),
     ),
 )
 
@@ -243,6 +248,10 @@ BANKRUPTCY = (
         ),
         (micro("paid"), micro("uncovered"), micro("balance_after"), micro("used_after")),
         entries.tranche_payment,
+        law=(
+            "waterfall.tranche_payment",
+            "waterfall.window_after",
+        ),
     ),
     Formula(
         "withdrawal_freeze",
@@ -262,6 +271,7 @@ BANKRUPTCY = (
             Quantity("last_freeze_ms", "milliseconds"),
         ),
         entries.freeze_after_deficit,
+        law=("waterfall.freeze_after_deficit",),
     ),
 )
 
@@ -391,6 +401,7 @@ SHARING = (
         lambda total, weight_sum_before, weight_sum_after, weight_total: entries.prefix_share(
             total, weight_sum_before, weight_sum_after, weight_total
         ),
+        law=("shares.prefix_share",),
     ),
     Formula(
         "largest_remainder",

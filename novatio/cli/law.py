@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
 
 law = Noun("law", help="Formulas and rejections of the law; needs no node.")
 COMMANDS = [law]
+WIDTH_MAX = 100
+NO_BREAK = "\N{NO-BREAK SPACE}"
+SHORT_UNITS = {
+    "micro-quote per lot": "micro/lot",
+    "1e-12 micro-quote per lot": "1e-12 micro/lot",
+    "micro-quote": "micro",
+    "milliseconds": "ms",
+    "yes or no": "0|1",
+}
 
 
 @law.command("list")
@@ -25,30 +36,37 @@ COMMANDS = [law]
 def list_law(app: App, words: tuple[str, ...]) -> None:
     """List the formulas that `law eval` computes, of all or with each WORD in name or summary.
 
-    `law show NAME` tells arguments, results, units and bounds of one; `-o json` those of all.
+    Each with its origin: "law", the law runs its functions, or "peer", a published model to compare
+    with; then its arguments with their units, in brackets those that may be left out. The words
+    may be an origin too. `law show NAME` tells bounds and results of one; `-o json` those of all.
     """
     from clearing.formulas import FORMULAS
 
     rows = [
         _record(formula)
         for formula in FORMULAS.values()
-        if all(word.lower() in f"{formula.name} {formula.summary}".lower() for word in words)
+        if all(_is_of(formula, word.lower()) for word in words)
     ]
     if not rows:
         raise NotFound(
             f"formula: expected a word of one of the {len(FORMULAS)}, was {' '.join(words)}",
             next_step="novatio law list",
         )
-    app.show_rows("formulas", rows, ("name", "summary"))
-    if app.form == "table":
-        app.note("novatio law show NAME: arguments, results, units and bounds of one")
+    if app.form != "table":
+        app.show_rows("formulas", rows)
+        return
+    width = min(WIDTH_MAX, shutil.get_terminal_size().columns)
+    for row in rows:
+        click.echo(_wrapped(f"{row['name']} ({row['origin']}): {row['summary']}", width))
+        click.echo(_wrapped(f"    {_taken(FORMULAS[row['name']])}", width))
+    app.note("novatio law show NAME: arguments, results, units and bounds of one")
 
 
 @law.command("show")
 @click.argument("name")
 @pass_app
 def show_law(app: App, name: str) -> None:
-    """Show formula NAME: what it says, its arguments and results with units and bounds."""
+    """Show formula NAME: what it says, whose it is, arguments and results with units and bounds."""
     formula = _formula(name)
     if app.form != "table":
         app.show(_record(formula))
@@ -58,6 +76,11 @@ def show_law(app: App, name: str) -> None:
         click.echo(formula.note)
     for demand in formula.demands:
         click.echo(f"Expects {demand.text}.")
+    if formula.law:
+        click.echo(f"Origin: law; it calls {', '.join(_record(formula)['law'])}.")
+    else:
+        click.echo("Origin: peer; the law does not run it, or not so.")
+    click.echo(_record(formula)["python"])
     for side in (formula.arguments, formula.results):
         rows = [row for one in side for row in _lines(one)]
         columns = ("name", "unit", "low", "high", "default", "most")
@@ -74,7 +97,7 @@ def show_law(app: App, name: str) -> None:
 @click.option("--json", "document", metavar="OBJECT", help="All arguments as one JSON object.")
 @pass_app
 def eval_law(app: App, name: str, arguments: tuple[str, ...], document: str | None) -> None:
-    """Compute formula NAME by the functions that the law itself runs.
+    """Compute formula NAME; one of origin "law" by the functions that the law itself runs.
 
     Values are whole numbers in the law's units, or lists as JSON: `law show NAME` tells which.
     They stand as KEY=VALUE or in one object: --json '{"value": 1000000, "rate_ppm": 300}'.
@@ -158,11 +181,49 @@ def _formula(name: str) -> Formula:
     return FORMULAS[name]
 
 
+def _is_of(formula: Formula, word: str) -> bool:
+    if word in ("law", "peer"):
+        return word == formula.origin
+    return word in f"{formula.name} {formula.summary}".lower()
+
+
+def _wrapped(text: str, width: int) -> str:
+    lines = textwrap.fill(text, width, subsequent_indent="    ", break_on_hyphens=False)
+    return lines.replace(NO_BREAK, " ")
+
+
+def _taken(formula: Formula) -> str:
+    """Return the arguments with short units: `mark_price micro/lot, [elapsed_ms ms]`."""
+    return ", ".join(
+        text if one.default is None else f"[{text}]"
+        for one, text in zip(formula.arguments, map(_with_unit, formula.arguments), strict=True)
+    )
+
+
+def _with_unit(one: Any) -> str:
+    unit = _short_unit(one)
+    # A name stands in one line with a short unit.
+    return f"{one.name} {unit}".replace(" ", NO_BREAK if len(unit) < WIDTH_MAX // 4 else " ")
+
+
+def _short_unit(one: Any) -> str:
+    columns, item = getattr(one, "columns", None), getattr(one, "item", None)
+    if columns:
+        return f"rows of ({', '.join(map(_with_unit, columns))})"
+    if item:
+        return f"list of {_short_unit(item)}"
+    unit: str = one.unit
+    return SHORT_UNITS.get(unit, unit)
+
+
 def _record(formula: Formula) -> dict[str, Any]:
     return {
         "name": formula.name,
+        "origin": formula.origin,
         "summary": formula.summary,
         "note": formula.note or None,
+        "law": [f"clearing.{function}" for function in formula.law],
+        "python": f"from clearing.formulas import {formula.name}",
         "expects": [demand.text for demand in formula.demands],
         "arguments": [_quantity(one) for one in formula.arguments],
         "results": [_quantity(one) for one in formula.results],

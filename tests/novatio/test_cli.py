@@ -523,6 +523,29 @@ def test_formulas_are_found_by_words():
     assert "zebra" in nothing.stderr
 
 
+def test_formulas_are_listed_with_their_origin_and_what_they_take():
+    people = run("law", "list", "price").stdout
+    assert max(map(len, people.splitlines())) <= 100
+    assert "liquidation_price (law): The mark less the penalty" in people
+    assert "mark_price micro/lot, penalty_ppm ppm, held_lots lots" in people
+    assert "fillable_price (peer): " in people
+    formulas = shown(run("law", "list", "-o", "json"))["formulas"]
+    assert {one["origin"] for one in formulas} == {"law", "peer"}
+    assert all(bool(one["law"]) == (one["origin"] == "law") for one in formulas)
+    only = shown(run("law", "list", "peer", "price", "-o", "json"))["formulas"]
+    assert only and {one["origin"] for one in only} == {"peer"}
+
+
+def test_a_formula_shows_its_origin_and_how_python_imports_it():
+    people = run("law", "show", "liquidation_price").stdout
+    assert "Origin: law; it calls clearing.actions.liquidate.penalty_and_fee." in people
+    assert "\nfrom clearing.formulas import liquidation_price\n" in people
+    assert "Origin: peer" in run("law", "show", "bankruptcy_price").stdout
+    record = shown(run("law", "show", "bankruptcy_price", "-o", "json"))
+    assert (record["origin"], record["law"]) == ("peer", [])
+    assert record["python"] == "from clearing.formulas import bankruptcy_price"
+
+
 def test_a_formula_shows_the_columns_of_its_tables():
     people = run("law", "show", "adl_allocation")
     assert "winners[].equity" in people.stdout

@@ -143,7 +143,7 @@ def test_publishers_who_disagree_leave_a_market_to_reduce_and_to_liquidate_clr_t
 
 def test_anyone_can_check_the_gates_from_plain_numbers():
     moved = {"stable_price": MARK, "price": 2 * MARK, "elapsed_ms": 600_000, "rate_ppm": 60_000}
-    assert evaluate("law_stable_price", moved) == {"stable_price": MARK + 500_000}
+    assert evaluate("stable_price", moved) == {"stable_price": MARK + 500_000}
     spread = {"lowest": 99, "median": 100, "highest": 101}
     assert evaluate("price_confidence", spread) == {"confidence_ppm": 980_000}
     for mark, breached in ((110, False), (111, True), (89, True)):

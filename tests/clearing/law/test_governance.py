@@ -4,12 +4,12 @@ from fractions import Fraction
 from math import ceil, floor
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clearing.formulas import evaluate
 from clearing.governance import ParameterFault
-from clearing.units import PPM
+from clearing.units import AMOUNT_MAX, PPM
 
 ppm = st.integers(0, PPM)
 
@@ -35,9 +35,12 @@ def test_a_parameter_moves_by_a_tenth_after_its_timelock(old, new, clock, fault)
 
 
 @given(st.integers(0, 1 << 62), st.integers(0, 1 << 62), ppm)
-def test_a_step_is_a_share_of_the_old_value(old, new, step):
+@example(5, 6, 100_000)
+@example(5, 7, 100_000)
+@example(AMOUNT_MAX, 0, 100_000)
+def test_a_step_is_a_share_of_the_old_value_or_one(old, new, step):
     arguments = {"old_value": old, "new_value": new, "step_ppm": step}
-    expected = old == 0 or abs(new - old) <= Fraction(old * step, PPM)
+    expected = old in (0, AMOUNT_MAX) or abs(new - old) <= max(1, Fraction(old * step, PPM))
     assert evaluate("parameter_step_check", arguments)["allowed"] is expected
 
 

@@ -111,7 +111,7 @@ def test_an_exponential_mean_moves_by_the_share_of_its_period(mean, price, elaps
 )
 def test_the_stable_price_follows_slowly(stable, delayed, price, seconds, after):
     assert after == one(
-        "stable_price",
+        "stable_price_mango",
         stable_price=stable,
         delayed_price=delayed,
         price=price,
@@ -124,7 +124,11 @@ def test_the_stable_price_stays_within_its_exact_reach(stable, delayed, price, e
     ratio = Fraction(min(stable, delayed), max(stable, delayed))
     reach = Fraction(stable * 3 * min(elapsed, 600_000), 10**7) * ratio**2
     after = one(
-        "stable_price", stable_price=stable, delayed_price=delayed, price=price, elapsed_ms=elapsed
+        "stable_price_mango",
+        stable_price=stable,
+        delayed_price=delayed,
+        price=price,
+        elapsed_ms=elapsed,
     )
     assert abs(after - stable) <= min(abs(price - stable), reach + 3)
     # Each of the three steps rounds up.
@@ -138,13 +142,13 @@ def test_the_stable_price_stays_within_its_exact_reach(stable, delayed, price, e
     ("last", "mean", "after"), [(100, 150, 106), (100, 50, 94), (100, 103, 103), (1, 9, 2)]
 )
 def test_the_delayed_price_moves_by_six_in_a_hundred_an_interval(last, mean, after):
-    assert one("delayed_price", last_delayed_price=last, interval_mean=mean) == after
+    assert one("delayed_price_mango", last_delayed_price=last, interval_mean=mean) == after
 
 
 def path(updates, start_price=1_000_000):
     rows = [{"time": time, "price": price} for time, price in updates]
     result = evaluate(
-        "stable_price_path", {"updates": rows, "start_price": start_price, "start_time": 0}
+        "stable_price_path_mango", {"updates": rows, "start_price": start_price, "start_time": 0}
     )
     return result["stable_price"], result["delayed_price"]
 
@@ -241,7 +245,7 @@ WORST = {
 @pytest.mark.parametrize("use", Use)
 @pytest.mark.parametrize("rung", Validity)
 def test_each_use_has_a_worst_rung(use, rung):
-    allowed = one("oracle_action_allowed", validity=int(rung), use=int(use))
+    allowed = one("oracle_action_allowed_ladder", validity=int(rung), use=int(use))
     assert allowed is (rung <= WORST[use])
 
 
@@ -259,4 +263,4 @@ def test_a_band_is_as_wide_on_both_sides(reference, band, bounds):
     [(0, 299_999, 0, 0), (0, 300_000, 0, 600_000), (0, 300_000, 900_000, 900_000), (9, 8, 5, 5)],
 )
 def test_after_an_outage_liquidations_wait(last, clock, until, after):
-    assert after == one("restart_grace", last_clock=last, clock=clock, grace_until=until)
+    assert after == one("restart_grace_by_clock", last_clock=last, clock=clock, grace_until=until)

@@ -113,4 +113,4 @@ def test_a_withdrawal_is_paid_as_far_as_both_limiters_and_the_freeze_allow(chang
         "daily_capacity": 0,
         "elapsed_ms": HOUR // 10,
     }
-    assert one("withdrawal_allowed", **(arguments | changes)) == allowed
+    assert one("withdrawal_allowed_two_limits", **(arguments | changes)) == allowed
