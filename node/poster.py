@@ -374,7 +374,7 @@ class Poster:
     def _closed(self, standing: Standing) -> str:
         """Return why this node must acknowledge nothing, if so: it could not keep its word.
 
-        A successor could post anything in place of what is sequenced while he may accept.
+        What is not posted when a successor accepts, he need not post: the receipts for it are void.
         """
         offered = any(standing.successor)
         text = (

@@ -176,7 +176,7 @@ def _named(base: BaseLayer, batch_id: bytes) -> BatchView:
 
 def _not_posted(base: BaseLayer, receipt: SignedReceipt, signer: bytes, backed: int) -> Finding:
     now = base.heads().generation
-    if receipt.generation < _first_bound(base, now):
+    if receipt.generation < base.first_bound(now):
         text = (
             f"generation {receipt.generation} ended before {receipt.count} actions were posted, "
             f"and {now} goes on: it binds nobody any more"
@@ -193,24 +193,12 @@ def _posted(base: BaseLayer, view: BatchView) -> Posted:
     before, after = parent.record, view.record
     return Posted(
         after.generation,
-        _first_bound(base, after.generation),
+        base.first_bound(after.generation),
         before.sequenced_count,
         before.sequenced_accumulator,
         after.sequenced_count,
         after.sequenced_accumulator,
     )
-
-
-def _first_bound(base: BaseLayer, generation: int) -> int:
-    """Return the first generation whose receipts the batches of `generation` have to keep.
-
-    Rotations and handovers end nobody's word; rollbacks, and everyone's posting, do.
-    """
-    while generation and all(any(base.receipt_signer(generation - i) or b"") for i in (0, 1)):
-        if any(fall.generation == generation - 1 for fall in base.reverts(generation - 1, 1)):
-            break
-        generation -= 1
-    return generation
 
 
 def _roots(base: BaseLayer, view: BatchView) -> tuple[bytes, ...]:

@@ -281,7 +281,7 @@ class Court(CourtState):
         former = self.registry.sequencer
         self.registry.rotate(call.sender, sequencer)
         self.stakes.carry(former, sequencer)
-        return self._sequencer_changed(call, former)
+        return self._sequencer_changed(call, former, True)
 
     def name_successor(self, call: Call, successor: bytes) -> events.SuccessorNamed:
         """Offer the house to a successor, who may accept a reveal window later."""
@@ -292,13 +292,17 @@ class Court(CourtState):
         return events.SuccessorNamed(self.registry.operator, successor)
 
     def accept_handover(self, call: Call) -> events.SequencerChanged:
-        """Make the named successor operator and sequencer, from the next generation on."""
+        """Make the named successor operator and sequencer, from the next generation on.
+
+        Nobody answers for another operator; who is the operator already only takes the key back.
+        """
         self.emergency.check_not_frozen()
         call.meter.spend(gas.CALL_GAS)
-        former = self.registry.sequencer
-        self.registry.accept(call.sender, call.block.number)
-        self.stakes.carry(NOBODY, call.sender)  # nobody answers for another operator
-        return self._sequencer_changed(call, former)
+        registry = self.registry
+        former, same = registry.sequencer, call.sender == registry.operator
+        registry.accept(call.sender, call.block.number)
+        self.stakes.carry(former if same else NOBODY, call.sender)
+        return self._sequencer_changed(call, former, same)
 
     def announce_law(self, call: Call, version: int, number: int) -> events.LawAnnounced:
         """Let another law hold from batch `number` on, a timelock from now at the earliest."""
@@ -430,13 +434,16 @@ class Court(CourtState):
         require(reason is None, CourtError.NO_FRAUD, "a broken receipt", was, advice)
         return signer, generation
 
-    def _sequencer_changed(self, call: Call, former: bytes) -> events.SequencerChanged:
-        """Begin a generation that another posts in; the former sequencer's word binds him too."""
+    def _sequencer_changed(
+        self, call: Call, former: bytes, goes_on: bool
+    ) -> events.SequencerChanged:
+        """Begin a generation that another key posts in; it `goes_on` with the same operator: the
+        former sequencer's word binds it too."""
         until = call.block.number + self.config.final_after_blocks
         self.stakes.note_left(former, until)
         registry = self.registry
         return events.SequencerChanged(
-            registry.operator, registry.sequencer, self._next_generation(goes_on=True)
+            registry.operator, registry.sequencer, self._next_generation(goes_on)
         )
 
     def _next_generation(self, goes_on: bool = False) -> int:

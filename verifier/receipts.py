@@ -1,9 +1,9 @@
 """Evidence BROKEN_RECEIPT: bytes that prove that a sequencer broke its word, and their check.
 
 A receipt says: after `count` sequenced actions the accumulator is this one. It binds what is posted
-in its generation and in those that follow it while nothing ends but who posts, and nothing else. It
-is broken by a second one that says otherwise for the same count, or by a batch that takes the count
-to or past its own without its accumulator.
+in its generation and in those that follow it while nothing ends but which key of the operator
+posts, and nothing else. It is broken by a second one that says otherwise for the same count, or by
+a batch that takes the count to or past its own without its accumulator.
 An accumulator stands for everything sequenced up to it, in order; so a batch that has it among
 those after its steps has what the receipt was given for. The check is a pure function of the bytes
 and of what the batch opened. Layout: docs/protocol.md, section 9.

@@ -3,8 +3,8 @@
 A stake is of one flat size and belongs to the key that signs receipts. It comes back when the last
 batch that its owner posted is final, he posts no more, and his successor did for as long as a
 batch is open; so whoever holds a receipt has a whole challenge window to compare it with what was
-posted. Who only gives the seat away takes nothing of his word back: the next ones' batches are held
-against it as if they were his.
+posted. An operator who only changes his key takes nothing of his word back: the next key's batches
+are held against it as if they were the former one's. For another operator's nobody answers.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Stakes:
     def begin(self, generation: int, signer: bytes, goes_on: bool = False) -> None:
         """Let the receipts of `signer` bind in a generation that begins; NOBODY for none.
 
-        It `goes_on` if nothing ended but who posts: then those of the one before bind here too.
+        It `goes_on` if nothing ended but which key of the operator posts: then those of the one
+        before bind here too.
         """
         self._signers[generation] = signer
         self._terms[generation] = self.first_bound(generation - 1) if goes_on else generation

@@ -113,8 +113,8 @@ def rotate(app: App, sequencer: str, wait_seconds: float) -> None:
 def hand_over(app: App, successor: str | None, withdraw: bool, wait_seconds: float) -> None:
     """Offer the house to the address SUCCESSOR; signed with the operator's key.
 
-    While the offer stands the node acknowledges nothing and posts what it has, because whatever is
-    posted by the successor in its place breaks receipts. After a reveal window he may accept.
+    While the offer stands the node acknowledges nothing and posts what it has, because receipts for
+    what is not posted are void once the successor accepts, which he may after a reveal window.
     """
     from verifier.base.transactions import NameSuccessor
 

@@ -14,7 +14,13 @@ from tests.verifier.court_world import ALICE, BOB, SEQUENCER, World
 from tests.verifier.test_receipts import A, B, C, History, signed
 from verifier.base.interface import InProcessBaseLayer
 from verifier.base.service import BaseLayerServer, SteppedClock
-from verifier.base.transactions import OpenPosting, PutStake, RotateSequencer
+from verifier.base.transactions import (
+    AcceptHandover,
+    NameSuccessor,
+    OpenPosting,
+    PutStake,
+    RotateSequencer,
+)
 
 
 def run(*arguments):
@@ -157,6 +163,20 @@ def test_a_rotated_key_is_held_to_its_word_by_what_the_next_one_posts(world, ser
     assert shown(run("receipt", "check", file, "--base", address))["verdict"] == "broken"
     proven = shown(run("receipt", "prove", file, "--base", address, "--key", key))
     assert proven["signer"] == "0x" + address_of(SEQUENCER).hex()
+
+
+def test_a_handover_to_another_operator_voids_what_was_not_posted(world, served, tmp_path):
+    promised = History(world)
+    promised.frame(A)
+    world.send(SEQUENCER, NameSuccessor(address_of(BOB)))
+    world.chain.mine(world.config.reveal_window_blocks - 1)
+    base, address = InProcessBaseLayer(world.chain), served()
+    file = written(tmp_path / "receipt.json", promised.receipt())
+    assert check_kept(base, read_receipt(file)).verdict == Verdict.PENDING
+    assert world.send(BOB, AcceptHandover()).error is None
+    assert check_kept(base, read_receipt(file)).verdict == Verdict.VOID
+    History(world).post((B,), key=BOB)
+    assert shown(run("receipt", "check", file, "--base", address))["verdict"] == "void"
 
 
 def test_open_posting_after_a_rotation_voids_what_was_not_posted(world, tmp_path):

@@ -27,12 +27,10 @@ from tests.verifier.court_world import (
     make_config,
 )
 from verifier.base.transactions import (
-    AcceptHandover,
     ClaimCredit,
     ClosePosting,
     Commit,
     Finalise,
-    NameSuccessor,
     OpenPosting,
     ProveReceipt,
     PutStake,
@@ -42,7 +40,7 @@ from verifier.base.transactions import (
 )
 from verifier.batch import BatchData, Step
 from verifier.batches import BatchStatus
-from verifier.errors import CourtError, PostError
+from verifier.errors import CourtError
 from verifier.events import ReceiptBroken, Revealed, Staked, StakeReturned
 from verifier.evidence import EvidenceError
 from verifier.receipts import (
@@ -130,13 +128,6 @@ def prove(world, evidence, key=PROVER):
     return world.send(key, ProveReceipt(evidence.encode()))
 
 
-def hand_over(world, key):
-    """Offer the house to `key`, which accepts as soon as it may."""
-    assert world.send(SEQUENCER, NameSuccessor(address_of(key))).error is None
-    world.chain.mine(world.config.reveal_window_blocks - 1)
-    return world.send(key, AcceptHandover())
-
-
 def stake_of(world, key=SEQUENCER):
     return world.court.stakes.of(address_of(key)).amount
 
@@ -214,15 +205,6 @@ def test_a_rotation_takes_no_word_back(world, history):
         assert world.send(SEQUENCER, RotateSequencer(address_of(key))).error is None
     batch, _ = History(world).post((B,), key=BOB)
     assert prove(world, left_out(batch, promised)).error is None
-    assert stake_of(world) == 0
-
-
-def test_a_handover_takes_no_word_back(world, history):
-    history.frame(A)
-    promised = history.receipt()
-    assert hand_over(world, BOB).error is None
-    batch, _ = History(world).post((B,), key=BOB)
-    assert prove(world, left_out(batch, promised, with_roots=False)).error is None
     assert stake_of(world) == 0
 
 
@@ -318,34 +300,6 @@ def test_two_receipts_that_can_both_be_true_convict_nobody(world, history):
     twins = ((first, first), (first, second), (first, signed(1, b"\x01" * 32, generation=1)))
     for pair in twins:
         assert prove(world, TwoReceipts(*pair)).error == CourtError.NO_FRAUD
-
-
-def test_who_posted_all_before_he_handed_over_is_guilty_of_nothing_that_follows(world, history):
-    _, (promised,) = history.post((A,))
-    assert hand_over(world, BOB).error is None
-    batch, _ = history.post((B,), key=BOB)
-    assert prove(world, left_out(batch, promised)).error == CourtError.NO_FRAUD
-    other = signed(history.count, b"\x01" * 32, 1, key=BOB)
-    world.send(BOB, PutStake())
-    assert prove(world, left_out(batch, other)).error is None
-    assert stake_of(world) == world.config.receipt_stake and stake_of(world, BOB) == 0
-
-
-def test_a_successor_cannot_set_the_sequence_back_and_pass_kept_receipts_again(world, history):
-    _, [kept] = history.post((A,))
-    assert hand_over(world, BOB).error is None
-    back = world.build(world.after(sequenced_count=0), proposer=address_of(BOB))
-    assert world.try_post(back, BOB).error == PostError.BEHIND_THE_TIP
-    other, _ = history.post((B,), key=BOB)
-    assert prove(world, left_out(other, kept)).error == CourtError.NO_FRAUD
-
-
-def test_a_successor_who_posts_what_was_acknowledged_keeps_the_former_ones_receipts(world, history):
-    history.frame(A)
-    promised = history.receipt()
-    assert hand_over(world, BOB).error is None
-    batch, _ = History(world).post((A,), (B,), key=BOB)
-    assert prove(world, left_out(batch, promised)).error == CourtError.NO_FRAUD
 
 
 def test_a_rollback_after_a_rotation_ends_what_the_former_key_answers_for(world, history):
@@ -609,15 +563,6 @@ def test_fraud_by_a_rotated_key_with_a_stake_burns_its_own_alone(world):
     assert world.try_post(bad, BOB).error is None
     assert world.prove(bad).events[0].forfeited == world.config.receipt_stake
     assert (stake_of(world), stake_of(world, BOB)) == (world.config.receipt_stake, 0)
-
-
-def test_a_successor_of_another_house_burns_nobodys_stake_but_his_own(world):
-    assert world.send(SEQUENCER, RotateSequencer(address_of(BOB))).error is None
-    assert hand_over(world, BOB).error is None
-    bad = world.build(world.after(), proposer=address_of(BOB))
-    assert world.try_post(bad, BOB).error is None
-    assert world.prove(bad).events[0].forfeited == 0
-    assert stake_of(world) == world.config.receipt_stake
 
 
 def test_the_stake_of_the_sequencer_is_locked_even_if_all_that_it_posted_is_final(world):

@@ -124,6 +124,7 @@ def test_a_life_of_batches_reads_the_same_in_both_houses(world, base):
     assert base.commitments(prover) == court.rewards.commitments(prover)
     assert base.stake(prover) == court.stakes.of(prover)
     assert base.receipt_signer(1) == world.config.sequencer and base.receipt_signer(2) is None
+    assert (base.first_bound(0), base.first_bound(1)) == (0, 1)
     assert base.bonds() == court.bonds.totals
     assert base.solvency() == court.solvency()
     assert base.reverts(0, 10) == court.reverts(0, 10) == list(proof.events)

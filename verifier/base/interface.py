@@ -139,6 +139,9 @@ class BaseLayer(Protocol):
     def receipt_signer(self, generation: int, at: bytes | None = None) -> bytes | None:
         """Return whose receipts bind in a generation: zeros for nobody's, None before it begins."""
 
+    def first_bound(self, generation: int, at: bytes | None = None) -> int:
+        """Return the first generation whose receipts the batches of `generation` have to keep."""
+
     def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:
         """Compare the escrow of an asset with what the last opened state owes."""
 
@@ -276,6 +279,11 @@ class InProcessBaseLayer:
         """Return whose receipts bind in a generation: zeros for nobody's, None before it begins."""
         with self.chain.at(at):
             return self.chain.court.stakes.signer_of(generation)
+
+    def first_bound(self, generation: int, at: bytes | None = None) -> int:
+        """Return the first generation whose receipts the batches of `generation` have to keep."""
+        with self.chain.at(at):
+            return self.chain.court.stakes.first_bound(generation)
 
     def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:
         """Compare the escrow of an asset with what the last opened state owes."""

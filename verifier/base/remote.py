@@ -166,6 +166,10 @@ class RemoteBaseLayer:
         """Return whose receipts bind in a generation: zeros for nobody's, None before it begins."""
         return self._maybe("GetReceiptSigner", bytes, generation=generation, at_block=at)
 
+    def first_bound(self, generation: int, at: bytes | None = None) -> int:
+        """Return the first generation whose receipts the batches of `generation` have to keep."""
+        return self._one("GetFirstBound", int, generation=generation, at_block=at)
+
     def solvency(self, at: bytes | None = None, asset: int = 0) -> Solvency:
         """Compare the escrow of an asset with what the last opened state owes."""
         return self._one("GetSolvency", _record(Solvency), at_block=at, asset=asset)

@@ -312,6 +312,7 @@ READS: dict[str, Read] = {
     "ListCommitments": Read("commitments", _as(pb.Commitment)),
     "GetStake": Read("stake", _as(pb.Stake)),
     "GetReceiptSigner": Read("receipt_signer", _same),
+    "GetFirstBound": Read("first_bound", _same),
     "GetSolvency": Read("solvency", solvency_to),
     "ListReverts": Read("reverts", _as(pb.BatchReverted)),
     "GetStanding": Read("standing", _as(pb.Standing)),

@@ -353,6 +353,20 @@ class GetReceiptSignerResponse(_message.Message):
     signer: bytes
     def __init__(self, signer: _Optional[bytes] = ...) -> None: ...
 
+class GetFirstBoundRequest(_message.Message):
+    __slots__ = ("generation", "at_block")
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    AT_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    at_block: bytes
+    def __init__(self, generation: _Optional[int] = ..., at_block: _Optional[bytes] = ...) -> None: ...
+
+class GetFirstBoundResponse(_message.Message):
+    __slots__ = ("generation",)
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    generation: int
+    def __init__(self, generation: _Optional[int] = ...) -> None: ...
+
 class GetSolvencyRequest(_message.Message):
     __slots__ = ("at_block", "asset")
     AT_BLOCK_FIELD_NUMBER: _ClassVar[int]

@@ -145,6 +145,11 @@ class BaseLayerServiceStub:
                 request_serializer=verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerRequest.SerializeToString,
                 response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerResponse.FromString,
                 _registered_method=True)
+        self.GetFirstBound = channel.unary_unary(
+                '/verifier.v1.BaseLayerService/GetFirstBound',
+                request_serializer=verifier_dot_v1_dot_verifier__pb2.GetFirstBoundRequest.SerializeToString,
+                response_deserializer=verifier_dot_v1_dot_verifier__pb2.GetFirstBoundResponse.FromString,
+                _registered_method=True)
         self.GetSolvency = channel.unary_unary(
                 '/verifier.v1.BaseLayerService/GetSolvency',
                 request_serializer=verifier_dot_v1_dot_verifier__pb2.GetSolvencyRequest.SerializeToString,
@@ -340,6 +345,13 @@ class BaseLayerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFirstBound(self, request, context):
+        """Returns the first generation whose receipts the batches of a generation have to keep.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSolvency(self, request, context):
         """Compare the escrow with what is owed.
         """
@@ -501,6 +513,11 @@ def add_BaseLayerServiceServicer_to_server(servicer, server):
                     servicer.GetReceiptSigner,
                     request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerRequest.FromString,
                     response_serializer=verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerResponse.SerializeToString,
+            ),
+            'GetFirstBound': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFirstBound,
+                    request_deserializer=verifier_dot_v1_dot_verifier__pb2.GetFirstBoundRequest.FromString,
+                    response_serializer=verifier_dot_v1_dot_verifier__pb2.GetFirstBoundResponse.SerializeToString,
             ),
             'GetSolvency': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSolvency,
@@ -1133,6 +1150,33 @@ class BaseLayerService:
             '/verifier.v1.BaseLayerService/GetReceiptSigner',
             verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerRequest.SerializeToString,
             verifier_dot_v1_dot_verifier__pb2.GetReceiptSignerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFirstBound(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/verifier.v1.BaseLayerService/GetFirstBound',
+            verifier_dot_v1_dot_verifier__pb2.GetFirstBoundRequest.SerializeToString,
+            verifier_dot_v1_dot_verifier__pb2.GetFirstBoundResponse.FromString,
             options,
             channel_credentials,
             insecure,
