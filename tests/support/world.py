@@ -121,6 +121,8 @@ class Trader:
 class World:
     """A state, the time, and the actors' next sequences."""
 
+    recorder: Any = None  # while one records the steps of all worlds: tests/support/recorder.py
+
     def __init__(self, prices=(MARK, MARK, MARK), rooms=(48, 96, 64), **changes):
         self.genesis = genesis(**changes)
         accounts, pages, withdrawals = rooms
@@ -185,10 +187,15 @@ class World:
         columns = self.columns(actions)
         codes = np.zeros(len(actions), np.int64)
         witness = Witness(self.state, columns)
+        before = self.recorder.before(self) if self.recorder else None
         step.transition(self.state, columns, 0, len(actions), self.time, codes)
         witness.judge(self.time)
         self.check_used_up(columns, codes)
-        return [Code(int(code)) for code in codes]
+        outcomes = [Code(int(code)) for code in codes]
+        if self.recorder:
+            encoded = [a if isinstance(a, bytes) else a.encode() for a in actions]
+            self.recorder.after(self, before, encoded, outcomes)
+        return outcomes
 
     def step(self, actions):
         """Run one step over `actions` and check conservation; return their codes."""
