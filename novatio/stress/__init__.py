@@ -11,6 +11,7 @@ what the waterfall prescribes, and reports who paid. The same seed gives the sam
 from novatio.stress.crashes import CRASHES
 from novatio.stress.manipulation import MANIPULATIONS
 from novatio.stress.outages import OUTAGES
+from novatio.stress.pools import POOLS
 from novatio.stress.scenario import (
     Report,
     Scenario,
@@ -34,4 +35,4 @@ __all__ = [
     "ticks_of_prices",
 ]
 
-SCENARIOS = {scenario.name: scenario for scenario in (*MANIPULATIONS, *CRASHES, *OUTAGES)}
+SCENARIOS = {one.name: one for one in (*MANIPULATIONS, *CRASHES, *OUTAGES, *POOLS)}

@@ -162,6 +162,41 @@ def test_lots_deleveraged_beyond_the_shortfall_are_counted():
     assert not report.passed
 
 
+# A run on a pool.
+
+
+def test_a_pool_that_loses_and_is_run_on_keeps_every_cap(reports):
+    found = reports["pool-run"]["operands"]
+    assert found["promises_broken"] == ""
+    assert found["deposits_beyond_cap"] == 1
+    assert 0 < found["reserve_ppm"] - found["utilisation_ppm"] < 10_000
+    assert 0 < found["sleeve_cap_micro"] - found["sleeve_micro"] < 10 * MICRO
+    assert set(found["withdrawals_refused"]) == {"POOL_LOCKED", "POOL_PROFIT", "POOL_CAP"}
+    assert 0 < found["withdrawals_before_traders_closed"] < found["withdrawals"]
+    assert found["traders_withdrawn_micro"] >= found["traders_paper_equity_micro"]
+    assert reports["pool-run"]["attacker_profit_micro"] <= -found["providers_profit_micro"]
+
+
+@pytest.mark.parametrize(
+    ("tampered", "promises"),
+    [
+        ({"lock_ms": 0}, {"lock"}),
+        ({"deposit_cap": 20_000_000 * MICRO}, {"deposit_cap"}),
+        ({"sleeve_cap": 2_000_000 * MICRO}, {"sleeve_cap"}),
+        ({"reserve_ppm": PPM}, {"utilisation"}),
+        ({"reserve_ppm": 4 * PPM, "profit_cap_ppm": PPM}, {"utilisation", "profit_cap"}),
+    ],
+)
+def test_a_pool_that_keeps_a_cap_no_longer_does_not_pass(tampered, promises):
+    scenario = SCENARIOS["pool-run"]
+    world = scenario.world(1)
+    for name, value in tampered.items():
+        world.state.pools[0][name] = value
+    report = judge(scenario, world, scenario.play(world, scenario.course()))
+    assert promises <= set(report.operands["promises_broken"].split(","))
+    assert not report.passed
+
+
 # The world and the courses.
 
 
