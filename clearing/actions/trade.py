@@ -160,12 +160,6 @@ def is_near(price: int, mark_price: int, base: int, band_ppm: int) -> bool:
 
 
 @law
-def within_band(price: int, mark_price: int, band_ppm: int) -> bool:
-    """Tell whether a price is no further from the mark than the band, rounded down."""
-    return is_near(price, mark_price, mark_price, band_ppm)
-
-
-@law
 def check_caps(
     state: State,
     action: Action,
