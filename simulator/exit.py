@@ -34,7 +34,10 @@ def check_exit(world: World) -> None:
     chance = world.chance("exit")
     order = chance.sample(accounts, len(accounts))
     _send(world, [ClaimExit(exit_claim(engine, account).encode()) for account in order])
-    for _ in range(base.chain.config.exit_claim_blocks + 1):
+    sharing = base.chain.court.exit
+    late = any(claim is not None and claim.late for claim in map(sharing.claim, accounts))
+    last = sharing.terms.late_close if late else sharing.terms.claims_close
+    while base.layer.head().number <= last:
         base.mine_one()
     # Shares of a pool are paid once both of its accounts were, which therefore come first.
     pools = 2 * int(engine.totals.pool_count)
