@@ -271,7 +271,8 @@ class Audit:
         engine.replay(columns, times[:bad], bounds[: bad + 1])
         part = int(bounds[bad]), counts[bad + 1]
         committed = data.pairs[bad].post_root
-        blame = find_wrong(engine, columns, int(times[bad]), part, committed, surplus)
+        known = surplus, record.withdrawals_root
+        blame = find_wrong(engine, columns, int(times[bad]), part, committed, *known)
         engine.rollback(point)
         return ran, differ, blame
 

@@ -2,57 +2,124 @@
 
 A root says that a state is another one, not where; its leaves are known to whoever forged it alone.
 But most forgeries are simple: a leaf left as it was, a change made twice or with the wrong sign,
-money given to one account, a rule that was not applied. Each of them is made here out of the law's
-own state, and the one whose root is the committed one is what was committed: no two states have one
-root.
+money given to one account, a unit moved, a rule that was not applied. Each of them is made here out
+of the law's own state, and the one whose root is the committed one is what was committed: no two
+states have one root.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
+from clearing.codes import Code, Kind
 from clearing.decode import Columns
-from clearing.keccak import to_bytes
-from clearing.layout import pieces_of
+from clearing.keccak import hash_rows, to_bytes
+from clearing.leaves import WITHDRAWALS_ROOT_PIECE
 from clearing.records import State
+from clearing.units import PPM
+from prover.checkpoint import named_accounts
+from prover.commit import TAG_GLOBALS, TAG_STATE
 from prover.engine import Engine
-from prover.forge import Preparation, with_forged_signatures, without_margin
+from prover.forge import with_forged_signatures, without_margin
+from prover.slips import TABLES, Candidate, Leaf, candidates, pieces_at
 from prover.tree import Pieces
 
 Value: TypeAlias = int | bytes
+# Changes the state and the signers before the law runs this part of the columns: first, how many.
+Breaking: TypeAlias = Callable[[State, Columns, tuple[int, int]], None]
 
-ACCOUNTS_TRIED_MAX = 4_096  # accounts in which surplus custody is looked for
+STATES_TRIED_MAX = 12_000  # a few seconds
+TOGETHER_MAX = 8  # leaves of a state that may be hashed with another's
 _WORD_PIECES = 4
 # Working memory of the law, and what follows from other fields.
 _NOT_IN_LEAVES = frozenset(("page_rows", "digest", "known", "cells"))
 # By which field the elements of a list are told apart; of other lists by their place.
 _KEYS = {"positions": "instrument", "collaterals": "asset", "series": "expiry"}
-_TABLES = {
-    "account": "accounts",
-    "page": "pages",
-    "instrument": "instruments",
-    "underlying": "underlyings",
-    "asset": "assets",
-    "fund": "funds",
-    "pool": "pools",
-    "params": "params",
-    "globals": "globals",
-}
-_BROKEN_RULES: tuple[tuple[str, Preparation], ...] = (
-    ("no position needed margin in this step", without_margin),
-    ("every owner and venue had signed this step", with_forged_signatures),
+
+
+class _Rule(NamedTuple):
+    """A rule that the proposer may not have applied, and which fields were put back afterwards."""
+
+    how: str
+    breaking: Breaking
+    put_back: tuple[tuple[str, str], ...] = ()
+
+
+def _no_limits(state: State, columns: Columns, part: tuple[int, int]) -> None:
+    without_margin(state, columns)
+    cast(Any, state.params)[0].owner_limit = 0
+    markets = cast(Any, state.instruments)
+    markets["stable_price"] = markets["mark_price"]
+
+
+def _all_unsound(state: State, columns: Columns, part: tuple[int, int]) -> None:
+    for tier in cast(Any, state.params)[0].tiers:
+        tier.initial_ppm = tier.maintenance_ppm = 8 * PPM
+
+
+def _publishers_signed(state: State, columns: Columns, part: tuple[int, int]) -> None:
+    publishers = cast(Any, state.params)[0].publishers
+    for action in _part(columns, part):
+        if action.code == Code.APPLIED and action.kind in (Kind.PRICE, Kind.RISK_ROWS):
+            first, count = int(action.signature_first), int(action.signature_count)
+            for place in range(min(count, publishers.shape[0])):
+                columns.signers[first + place] = publishers[place].address
+
+
+def _governance_signed(state: State, columns: Columns, part: tuple[int, int]) -> None:
+    for action in _part(columns, part):
+        if action.code == Code.APPLIED:
+            first, count = int(action.signature_first), int(action.signature_count)
+            columns.signers[first : first + count] = cast(Any, state.params)[0].governance
+
+
+def _requests_forgotten(state: State, columns: Columns, part: tuple[int, int]) -> None:
+    totals = cast(Any, state.globals)[0]
+    pools = cast(Any, state.pools)[: int(totals.pool_count)]
+    named = named_accounts(columns, int(totals.account_count), pools)
+    cast(Any, state.accounts)["request_sequence"][named] = 0
+
+
+def _inbox_set_back(state: State, columns: Columns, part: tuple[int, int]) -> None:
+    for action in _part(columns, part):
+        if action.code == Code.APPLIED and action.kind == Kind.INBOX:
+            cast(Any, state.globals)[0].inbox_count = int(action.inbox_index)
+            return
+
+
+def _part(columns: Columns, part: tuple[int, int]) -> Any:
+    return cast(Any, columns.actions)[part[0] : part[0] + part[1]]
+
+
+_RULES = (
+    _Rule(
+        "no position needed margin in this step",
+        lambda state, columns, part: without_margin(state, columns),
+    ),
+    _Rule(
+        "every owner and venue had signed this step",
+        lambda state, columns, part: with_forged_signatures(state, columns),
+    ),
+    _Rule("publishers had signed this step's prices", _publishers_signed),
+    _Rule("governance had signed this step", _governance_signed),
+    _Rule("no request of these accounts had been carried out before", _requests_forgotten),
+    _Rule(
+        "no position needed margin in this step, and no limit or price band held",
+        _no_limits,
+        (("instruments", "stable_price"),),
+    ),
+    _Rule("every position needed eight times its worth as margin", _all_unsound),
+    _Rule(
+        "the message of the base layer had not been consumed before",
+        _inbox_set_back,
+        (("globals", "inbox_count"), ("globals", "inbox_accumulator")),
+    ),
 )
-
-
-class Leaf(NamedTuple):
-    """A leaf: its kind, and its row in the table of that kind, which is its id but for pages."""
-
-    kind: str
-    row: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +163,6 @@ class Blame:
     tried: int
 
 
-class _Edit(NamedTuple):
-    """New pieces for a part of a row."""
-
-    leaf: Leaf
-    first: int
-    pieces: Pieces
-
-
-class _Candidate(NamedTuple):
-    how: str
-    edits: tuple[_Edit, ...]
-
-
 _Rows: TypeAlias = dict[Leaf, Pieces]
 
 
@@ -119,18 +173,19 @@ def find_wrong(
     part: tuple[int, int],
     committed: bytes,
     custody_surplus: int,
+    withdrawals_root: bytes,
 ) -> Blame:
     """Look for the state of root ``committed`` near the one that the law makes of a step.
 
     ``engine`` stands before the step and is left there; ``part`` is (first action, how many).
-    ``custody_surplus`` is the committed custody beyond the law's, in micro-quote, where it is
-    known, else 0.
+    Of the batch's end two things are known: ``custody_surplus`` is the committed custody beyond the
+    law's, in micro-quote, and ``withdrawals_root`` the committed root of the withdrawals.
     """
     first, count = part
-    prior = engine.root()
+    prior, paid = engine.root(), int(engine.totals.withdrawal_count)
     point = engine.checkpoint(columns)
     engine.replay_step(columns, time, first, count)
-    leaves = _touched(engine)
+    leaves = _touched(engine, paid)
     law = _copy(engine.state, leaves)
     engine.rollback(point)
     before = _copy(engine.state, leaves)
@@ -138,30 +193,61 @@ def find_wrong(
     if committed == prior:
         return Blame(changes, (), "left the step out: the root is that of the state before it", 1)
     tried = 1
-    for how, prepare in _BROKEN_RULES:
+    for rule in _RULES:
         tried += 1
-        found = _with_broken_rule(engine, columns, time, part, prepare, committed)
+        found = _with_broken_rule(engine, columns, time, part, rule, committed)
         if found is not None:
             both = _copy(engine.state, list(found | law))
             broken = _wrong(engine.state, both | before, both | found, both | law)
-            return Blame(changes, tuple(broken), f"ran it as if {how}", tried)
+            return Blame(changes, tuple(broken), f"ran it as if {rule.how}", tried)
     point = engine.checkpoint(columns)
     engine.replay_step(columns, time, first, count)
-    named = [leaf.row for leaf in leaves if leaf.kind == "account"]
-    candidates = [*_surpluses(engine, named, custody_surplus), *_slips(before, law)]
-    match = _search(engine, candidates, committed)
-    wrong: list[Wrong] = []
-    if match is not None:
-        touched = list({edit.leaf for edit in candidates[match].edits} | set(law))
-        made = _copy(engine.state, touched)
-        liar = {leaf: pieces.copy() for leaf, pieces in made.items()}
-        for edit in candidates[match].edits:
-            liar[edit.leaf][edit.first : edit.first + edit.pieces.shape[0]] = edit.pieces
-        wrong = list(_wrong(engine.state, made | before, liar, made))
+    how, wrong, searched = _look_near(
+        engine, before, law, committed, custody_surplus, withdrawals_root
+    )
     engine.rollback(point)
-    how = "" if match is None else candidates[match].how
-    tried += len(candidates) if match is None else match + 1
-    return Blame(changes, tuple(wrong), how, tried)
+    return Blame(changes, wrong, how, tried + searched)
+
+
+def _look_near(
+    engine: Engine,
+    before: _Rows,
+    law: _Rows,
+    committed: bytes,
+    custody_surplus: int,
+    withdrawals_root: bytes,
+) -> tuple[str, tuple[Wrong, ...], int]:
+    """Return (how, wrong, tried) of a state near the engine's, which the law made."""
+    totals, state = Leaf("globals", 0), engine.state
+    near = candidates(engine, before, law, custody_surplus)
+    paid_otherwise = _with_withdrawals(engine, withdrawals_root) == committed
+    if paid_otherwise:
+        near = (one for one in near if one.edits[0].leaf.kind == "withdrawal")
+    match, searched = _search(engine, near, committed)
+    if match is None and not paid_otherwise:
+        return "", (), searched + 1
+    if match is None:
+        name = "withdrawals_root"
+        was, made = (_fields_of(state, totals, rows[totals])[name] for rows in (before, law))
+        how = "changed a withdrawal, left one out or added one, and nothing else"
+        return how, (Wrong("globals", 0, name, was, withdrawals_root, made),), searched + 1
+    ours = _copy(state, list({edit.leaf for edit in match.edits} | set(law)))
+    liar = {leaf: pieces.copy() for leaf, pieces in ours.items()}
+    for edit in match.edits:
+        liar[edit.leaf][edit.first : edit.first + edit.pieces.shape[0]] = edit.pieces
+    return match.how, tuple(_wrong(state, ours | before, liar, ours)), searched + 1
+
+
+def _with_withdrawals(engine: Engine, root: bytes) -> bytes:
+    """Return the state root if the withdrawals had this root and all else were as it is."""
+    leaves, words = engine.book.globals_leaf[None].copy(), engine.book.words[None].copy()
+    place = slice(WITHDRAWALS_ROOT_PIECE, WITHDRAWALS_ROOT_PIECE + _WORD_PIECES)
+    leaves[0, place] = np.frombuffer(root, ">i8")
+    for rows, tag in ((leaves, TAG_GLOBALS), (words, TAG_STATE)):
+        made = np.zeros((1, _WORD_PIECES), np.int64)
+        hash_rows(rows, np.array([rows.shape[1]]), 1, tag, made)
+        words[:, :_WORD_PIECES] = made
+    return to_bytes(made)
 
 
 def _with_broken_rule(
@@ -169,44 +255,49 @@ def _with_broken_rule(
     columns: Columns,
     time: int,
     part: tuple[int, int],
-    prepare: Preparation,
+    rule: _Rule,
     committed: bytes,
 ) -> _Rows | None:
     """Return the rows that the step leaves if a rule is broken and the root is the committed."""
     params, signers = cast(Any, engine.state.params).copy(), columns.signers.copy()
+    paid = int(engine.totals.withdrawal_count)
     point = engine.checkpoint(columns)
-    prepare(engine.state, columns)
+    kept = [
+        (table, name, cast(Any, getattr(engine.state, table))[name].copy())
+        for table, name in rule.put_back
+    ]
+    rule.breaking(engine.state, columns, part)
     _, root = engine.replay_step(columns, time, *part)
     cast(Any, engine.state.params)[:] = params
-    found = _copy(engine.state, _touched(engine)) if root == committed else None
+    leaves = _touched(engine, paid)
+    if kept:
+        for table, name, values in kept:
+            cast(Any, getattr(engine.state, table))[name][: values.shape[0]] = values
+        root = _recommit(engine, leaves)
+    found = _copy(engine.state, leaves) if root == committed else None
     columns.signers[:] = signers
     engine.rollback(point)
     return found
 
 
-def _touched(engine: Engine) -> list[Leaf]:
-    """Return the leaves that the last step may have changed."""
+def _touched(engine: Engine, paid: int) -> list[Leaf]:
+    """Return the leaves that the last step may have changed; ``paid`` withdrawals preceded it."""
     state, totals = cast(Any, engine.state), engine.totals
     scratch = state.scratch[0]
     lists = ("account", "page", "instrument", "underlying")
     found = [
         Leaf(kind, int(row))
         for kind in lists
-        for row in getattr(state, f"touched_{_TABLES[kind]}")[: scratch[f"touched_{_TABLES[kind]}"]]
+        for row in getattr(state, f"touched_{TABLES[kind]}")[: scratch[f"touched_{TABLES[kind]}"]]
     ]
     for kind in ("fund", "asset", "pool"):
         found += [Leaf(kind, row) for row in range(int(totals[f"{kind}_count"]))]
+    found += [Leaf("withdrawal", row) for row in range(paid, int(totals.withdrawal_count))]
     return [*dict.fromkeys(found), Leaf("params", 0), Leaf("globals", 0)]
 
 
-def _pieces(state: State, leaf: Leaf) -> Pieces:
-    table: Pieces = pieces_of(getattr(state, _TABLES[leaf.kind]))
-    row: Pieces = table[leaf.row]
-    return row
-
-
 def _copy(state: State, leaves: Sequence[Leaf]) -> _Rows:
-    return {leaf: _pieces(state, leaf).copy() for leaf in leaves}
+    return {leaf: pieces_at(state, leaf).copy() for leaf in leaves}
 
 
 def _fields(
@@ -236,7 +327,9 @@ def _fields(
 
 
 def _fields_of(state: State, leaf: Leaf, pieces: Pieces) -> dict[str, Value]:
-    return dict(_fields(cast(Any, getattr(state, _TABLES[leaf.kind])).dtype, pieces))
+    if leaf.kind == "withdrawal" and not pieces.any():
+        return {}
+    return dict(_fields(cast(Any, getattr(state, TABLES[leaf.kind])).dtype, pieces))
 
 
 def _name(state: State, leaf: Leaf) -> tuple[int, str]:
@@ -272,84 +365,37 @@ def _wrong(state: State, before: _Rows, liar: _Rows, law: _Rows) -> Iterator[Wro
                 yield Wrong(leaf.kind, id, prefix + path, old.get(path), was, wants)
 
 
-def _surpluses(engine: Engine, named: Sequence[int], surplus: int) -> Iterator[_Candidate]:
-    """Yield states in which one account has the surplus of the custody, as the totals have."""
-    if surplus == 0:
-        return
-    state, count = engine.state, int(engine.totals.account_count)
-    totals = Leaf("globals", 0)
-    others = [row for row in range(count) if row not in set(named)]
-    for row in [*named, *others][:ACCOUNTS_TRIED_MAX]:
-        edits = [_shifted(state, Leaf("account", row), "cash", surplus)]
-        edits += [_shifted(state, totals, name, surplus) for name in ("cash_total", "custody")]
-        if all(edit is not None for edit in edits):
-            verb = "gave" if surplus > 0 else "took from"
-            yield _Candidate(
-                f"{verb} account {row} {abs(surplus)} micro-quote, and changed the totals so that "
-                "the books balance",
-                tuple(edit for edit in edits if edit is not None),
-            )
-
-
-def _shifted(state: State, leaf: Leaf, name: str, amount: int) -> _Edit | None:
-    """Return a field's value moved by ``amount``, None if no field holds so much."""
-    table = cast(Any, getattr(state, _TABLES[leaf.kind]))
-    first = table.dtype.fields[name][1] // 8
-    return _number(leaf, first, int(_pieces(state, leaf)[first]) + amount)
-
-
-def _number(leaf: Leaf, first: int, value: int) -> _Edit | None:
-    if not -(1 << 63) <= value < 1 << 63:
-        return None
-    return _Edit(leaf, first, np.array([value], np.int64))
-
-
-def _slips(before: _Rows, law: _Rows) -> Iterator[_Candidate]:
-    """Yield states that differ from the law's in one leaf: left as it was, or one number wrong."""
-    for leaf, pieces in law.items():
-        old = before[leaf]
-        changed = [int(place) for place in np.flatnonzero(old != pieces)]
-        if changed:
-            yield _Candidate(f"left the {leaf.kind} leaf as it was", (_Edit(leaf, 0, old),))
-        for place in changed:
-            was, made = int(old[place]), int(pieces[place])
-            for how, value in (
-                ("left one number as it was", was),
-                ("changed one number the wrong way", 2 * was - made),
-                ("changed one number twice", 2 * made - was),
-            ):
-                edit = _number(leaf, place, value)
-                if edit is not None:
-                    yield _Candidate(how, (edit,))
-
-
-def _search(engine: Engine, candidates: Sequence[_Candidate], committed: bytes) -> int | None:
-    """Return the place of the candidate with the committed root; the law's state stays."""
-    for place, candidate in enumerate(candidates):
-        leaves = [edit.leaf for edit in candidate.edits]
+def _search(
+    engine: Engine, near: Iterator[Candidate], committed: bytes
+) -> tuple[Candidate | None, int]:
+    """Return the candidate with the committed root, and how many were tried; the state stays."""
+    match, tried, stale = None, 0, list[Leaf]()
+    for candidate in islice(near, STATES_TRIED_MAX):
+        tried += 1
+        leaves = list(dict.fromkeys(edit.leaf for edit in candidate.edits))
         kept = _copy(engine.state, leaves)
+        if len(leaves) > TOGETHER_MAX:
+            _recommit(engine, stale)
+            stale = []
         for edit in candidate.edits:
-            _pieces(engine.state, edit.leaf)[edit.first :][: edit.pieces.shape[0]] = edit.pieces
-        root = _recommit(engine, leaves)
+            pieces_at(engine.state, edit.leaf)[edit.first :][: edit.pieces.shape[0]] = edit.pieces
+        # The trees still hold the last candidate's leaves: both are hashed at once.
+        root = _recommit(engine, [*leaves, *stale])
         for leaf, pieces in kept.items():
-            _pieces(engine.state, leaf)[:] = pieces
-        _recommit(engine, leaves)
+            pieces_at(engine.state, leaf)[:] = pieces
+        stale = leaves
         if root == committed:
-            return place
-    return None
+            match = candidate
+            break
+    _recommit(engine, stale)
+    return match, tried
 
 
 def _recommit(engine: Engine, leaves: Sequence[Leaf]) -> bytes:
-    rows = {kind: [leaf.row for leaf in leaves if leaf.kind == kind] for kind in _TABLES}
-    owners = [int(cast(Any, engine.state.pages)[row].account) for row in rows["page"]]
-    return engine.recommit(
-        *(
-            np.unique(np.array(part, np.int64))
-            for part in (
-                rows["account"] + owners,
-                rows["instrument"],
-                rows["page"],
-                rows["underlying"],
-            )
-        )
-    )
+    rows: dict[str, set[int]] = {}
+    for leaf in leaves:
+        rows.setdefault(TABLES[leaf.kind], set()).add(leaf.row)
+        if leaf.kind == "page":
+            owner = int(cast(Any, engine.state.pages)[leaf.row].account)
+            rows.setdefault("accounts", set()).add(owner)
+    return engine.recommit({name: np.array(sorted(ids), np.int64) for name, ids in rows.items()})

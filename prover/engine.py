@@ -7,7 +7,7 @@ sequence, roots and hashes are arrays of pieces; ``clearing.keccak.to_bytes`` ma
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
@@ -16,7 +16,8 @@ import numpy as np
 from clearing.codes import Code, Kind, Status
 from clearing.decode import Columns, decode
 from clearing.genesis import INSTRUMENTS_MAX, Genesis, genesis_state, with_views
-from clearing.keccak import to_bytes
+from clearing.keccak import hash_rows, to_bytes
+from clearing.layout import pieces_of
 from clearing.records import State
 from clearing.units import ACCOUNTS_DEPTH, ACTIONS_PER_STEP, WITHDRAWALS_DEPTH
 from prover.checkpoint import (
@@ -33,6 +34,7 @@ from prover.commit import (
     FUNDS,
     INSTRUMENTS,
     POOLS,
+    TAG_WITHDRAWAL,
     UNDERLYINGS,
     WITHDRAWALS,
     Book,
@@ -275,24 +277,38 @@ class Engine:
         mutate(self.state)
         self.rebuild()
 
-    def recommit(
-        self, accounts: Pieces, instruments: Pieces, pages: Pieces, underlyings: Pieces
-    ) -> bytes:
-        """Return the root after these rows, or those of any other table, were edited.
+    def recommit(self, rows: Mapping[str, Pieces]) -> bytes:
+        """Return the root after rows were edited, named by table: int64[n] distinct each.
 
-        Costs the rows, not the state. Like ``edit`` only for states that no law judges.
+        Costs the rows, not the state. Like ``edit`` only for states that no law judges; a count in
+        the globals may be any number, for no withdrawal is appended.
         """
         state, scratch = self.state, cast(Any, self.state.scratch)[0]
-        # Pages first and alone: an account's leaf carries the digests of its pages.
-        self._touch(pages, NO_BOUNDS, NO_BOUNDS)
-        commit_touched(state, self.forest.trees, self.book)
-        self._touch(NO_BOUNDS, accounts, instruments)
+        withdrawals = rows.get("withdrawals", NO_BOUNDS)
+        if withdrawals.shape[0]:
+            self._rehash_withdrawals(withdrawals)
+        self.book.withdrawals[0] = int(self.totals.withdrawal_count)
+        pages, none = rows.get("pages", NO_BOUNDS), NO_BOUNDS
+        if pages.shape[0]:
+            # Pages first and alone: an account's leaf carries the digests of its pages.
+            self._touch(pages, none, none)
+            commit_touched(state, self.forest.trees, self.book)
+        self._touch(none, rows.get("accounts", none), rows.get("instruments", none))
+        underlyings = rows.get("underlyings", none)
         cast(Any, state.touched_underlyings)[: underlyings.shape[0]] = underlyings
         scratch.touched_underlyings = underlyings.shape[0]
-        scratch.touched_funds = scratch.touched_assets = scratch.touched_pools = 1
-        scratch.touched_params = 1
+        for name in ("funds", "assets", "pools", "params"):
+            scratch[f"touched_{name}"] = rows.get(name, none).shape[0]
         commit_touched(state, self.forest.trees, self.book)
         return self.root()
+
+    def _rehash_withdrawals(self, indices: Pieces) -> None:
+        """Put the leaves of withdrawals that were edited into their tree: they are their rows."""
+        leaves = pieces_of(self.state.withdrawals)[indices]
+        count, width = leaves.shape
+        digests = np.zeros((count, HASH_PIECES), np.int64)
+        hash_rows(leaves, np.full(count, width, np.int64), count, TAG_WITHDRAWAL, digests)
+        self._put(WITHDRAWALS, indices, digests)
 
     def checkpoint(self, columns: Columns) -> Checkpoint:
         """Remember what the actions of ``columns`` may change, on a stack. Costs the write set."""

@@ -57,7 +57,10 @@ def lines_of(found: Divergence) -> Iterator[str]:
     yield f"The step holds, with the law's outcomes: {ran}."
     blame = found.blame
     if blame.how:
-        yield f"The proposer {blame.how}. That state has exactly the committed root:"
+        yield (
+            f"The proposer {blame.how}. That state, of {blame.tried} tried, has "
+            "exactly the committed root:"
+        )
         for one in blame.wrong:
             yield (
                 f"  {_leaf(one.kind, one.id)}, {one.field}: before {_text(one.before)}, "
@@ -66,9 +69,10 @@ def lines_of(found: Divergence) -> Iterator[str]:
     else:
         yield (
             f"Which leaf is wrong is not known. Only the forged root was posted, its leaves were "
-            f"not, and none of {blame.tried} likely states has this root: a leaf left as it was, a "
-            "number changed twice or the wrong way, a surplus of custody in one account, margin or "
-            "signatures not asked for. The proof does not need it: the roots differ."
+            f"not, and none of {blame.tried} likely states has this root: a rule not applied, a "
+            "leaf left as it was, a number one unit off, doubled or of the wrong sign, a unit or a "
+            "lot moved, cash exchanged, an owner replaced, fills forgotten, a surplus of custody "
+            "in one account. The proof does not need it: the roots differ."
         )
     yield "What the law changes in the step:"
     for change in blame.changes:
