@@ -187,15 +187,7 @@ def play_run(world: World, course: Sequence[Tick]) -> Verdict:
         lowest = min(lowest, watch.value())
     left = watch.left
     paper = sum(world.equity(trader) for trader in traders)
-    for trader in traders:
-        _close(watch, trader)
-    world.withdraw_most(traders)
-    _release_sleeve(watch, maker)
-    while world.time < max(watch.locked.values()):
-        _move(watch, rescue, TICK_MS, [world.mark(POOL_MARKET), world.mark(BOOK)])
-    for provider in providers:
-        watch.leave(provider)
-    settle(world, rescue)
+    _go(watch, rescue, traders, maker, providers)
     saved = sum(world.equity(saver) for saver in savers)
     return Verdict(
         met=(
@@ -226,6 +218,22 @@ def play_run(world: World, course: Sequence[Tick]) -> Verdict:
             "savers_micro": saved,
         },
     )
+
+
+def _go(
+    watch: Watch, rescue: Rescue, traders: list[Actor], maker: Actor, providers: list[Actor]
+) -> None:
+    """Close and pay out the traders, empty the sleeve, and let the providers leave at last."""
+    world = watch.world
+    for trader in traders:
+        _close(watch, trader)
+    world.withdraw_most(traders)
+    _release_sleeve(watch, maker)
+    while world.time < max(watch.locked.values()):
+        _move(watch, rescue, TICK_MS, [world.mark(POOL_MARKET), world.mark(BOOK)])
+    for provider in providers:
+        watch.leave(provider)
+    settle(world, rescue)
 
 
 def _at(price: int, tick: Tick) -> int:

@@ -41,6 +41,7 @@ def house(tmp_path, ports):
         committee=committee_of(),
         challenge_window_blocks=9_000,
         max_unfinalised=9_100,
+        freeze_lag_ms=10**7,
         law_delay_ms=10**8,
         exit_claim_blocks=9_000,
         exit_end_blocks=20_000,
