@@ -372,7 +372,7 @@ class Reads:
             withdrawable=self._head(status.withdrawable),
             generation=status.generation,
             base_block=status.base_block,
-            inbox_consumed=sequencer.inbox_next,
+            inbox_consumed=int(sequencer.engine.totals.inbox_count),
             inbox_available=status.inbox_available,
             foreign_batch=status.foreign_batch,
             posting_error=status.error,
