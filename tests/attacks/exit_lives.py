@@ -32,7 +32,7 @@ HOLDERS = (
     Holder(cash=700, positions=((PERPETUAL, 10, 300),)),
     Holder(cash=-100, positions=((PERPETUAL, -10, -300),)),
     Holder(cash=400),
-    Holder(units=((1, 7),)),  # nobody ever claims for this one
+    Holder(units=((1, 7),)),  # in `LEFT` nobody ever claims for this one
 )
 LATE = 4  # whose claim is filed after the window
 
@@ -125,6 +125,21 @@ LEFT = Lifecycle(
         (whoever("surplus", PROVER, TakeSurplus(1)),),
     ),
     changes={"exit_claim_blocks": CLAIM_BLOCKS, "exit_end_blocks": 8 * CLAIM_BLOCKS},
+    prepare=settle_holders,
+)
+
+LEFT_LATE = Lifecycle(
+    "exit claims that come late",
+    (
+        (later("lag", "freezes_ms", frozen),),
+        (whoever("freeze", BOB, Freeze()),),
+        (Move("begin", BOB, begin_exit, lambda stage: stage.court.exit.begun),),
+        (file_claim(LATE, ALICE),),
+        (pay(LATE, BOB),),
+        (file_claim(2, ALICE), file_claim(5, BOB)),  # unrealised profit, and units of one's own
+        (pay(2, BOB), pay(5, ALICE)),
+    ),
+    changes={"exit_claim_blocks": CLAIM_BLOCKS, "exit_end_blocks": 20 * CLAIM_BLOCKS},
     prepare=settle_holders,
 )
 

@@ -10,7 +10,7 @@ from clearing.codes import InboxKind
 from clearing.messages import Receipt
 from clearing.recovery import address_of, sign
 from clearing.units import ASSETS_MAX, LAW_VERSION
-from tests.attacks.exit_lives import LEFT, POOL_LEFT
+from tests.attacks.exit_lives import LEFT, LEFT_LATE, POOL_LEFT
 from tests.attacks.moves import (
     Make,
     call,
@@ -531,5 +531,5 @@ MINTED = Lifecycle("money of every asset", ((*(minted(asset) for asset in range(
 LIFECYCLES = (
     CREDITED, WITHDRAWN, REFUNDED, FORCED, PIPELINE, PROVEN, ANSWERED, CONVICTED, UNSTAKED,
     SLASHED, HANDED_OVER, ENACTED, DELAYED, OPENED, LEFT,
-    POOL_LEFT, MINTED,
+    POOL_LEFT, LEFT_LATE, MINTED,
 )  # fmt: skip
